@@ -1,0 +1,58 @@
+"""Checks propose, the run grades: one budget of 1 % for the whole audit, shared by the checks that ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from mithridate.core.results import Clear, Finding, Result, Severity, Skip
+
+__all__ = ["ALPHA", "Verdict", "exit_code", "grade", "verdict"]
+
+#: At most this share of clean data sets may be flagged, by all checks together.
+ALPHA = 0.01
+
+
+class Verdict(StrEnum):
+    """What an audit says about its subject."""
+
+    FLAGGED = "FLAGGED"
+    INCOMPLETE = "INCOMPLETE"
+    CLEAN = "CLEAN"
+
+
+def grade(results: Sequence[Result], graded_checks: Iterable[str]) -> tuple[Result, ...]:
+    """Lower to INFO what is not significant at ALPHA / K.
+
+    Args:
+        results: what the checks said, severities as proposed.
+        graded_checks: ids of the checks whose findings can rise above INFO. K counts those of them that ran.
+
+    Returns:
+        The results in the same order. Deterministic findings (`p_value is None`) keep their severity.
+    """
+    able = set(graded_checks)
+    ran = {r.check for r in results if isinstance(r, Finding | Clear)} & able
+    cut = ALPHA / max(len(ran), 1)
+
+    def judge(result: Result) -> Result:
+        if not isinstance(result, Finding) or result.severity is Severity.INFO:
+            return result
+        significant = result.p_value is None or result.p_value <= cut
+        return result if result.check in able and significant else replace(result, severity=Severity.INFO)
+
+    return tuple(judge(r) for r in results)
+
+
+def verdict(results: Iterable[Result]) -> Verdict:
+    """Any result above INFO flags; else any skip leaves it incomplete; else clean."""
+    results = list(results)
+    if any(isinstance(r, Finding) and r.severity > Severity.INFO for r in results):
+        return Verdict.FLAGGED
+    return Verdict.INCOMPLETE if any(isinstance(r, Skip) for r in results) else Verdict.CLEAN
+
+
+def exit_code(verdict_: Verdict) -> int:
+    """0 clean, 1 flagged, 3 incomplete (2 is a usage error or crash)."""
+    return {Verdict.CLEAN: 0, Verdict.FLAGGED: 1, Verdict.INCOMPLETE: 3}[verdict_]
