@@ -1,0 +1,1 @@
+"""Batch (and model) → what checks read: keys, vectors, out-of-fold predictions. The last room that knows modalities."""

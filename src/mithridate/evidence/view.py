@@ -1,0 +1,154 @@
+"""`Evidence`: everything that checks may read about a data set, and the batches they read it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.core.batch import Batch, KeySlice, Modality
+
+__all__ = ["ContentModel", "Evidence", "KeyTable"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyTable:
+    """All keys of one family (words, patches at a fixed place, value pairs, ...) that enough samples carry.
+
+    Which keys are in the table depends on how often they occur, never on labels.
+
+    Attributes:
+        family: e.g. "word", "fixed patch", "value pair".
+        noun: what one key is called in a message, e.g. "word".
+        indptr: (n + 1,) start of each sample's entries in `keys`.
+        keys: (nnz,) index of the key, 0 <= key < size.
+        fresh: (nnz,) False where a near-duplicate of the sample already counts for this key.
+        size: number of keys in the table.
+        tests: how many keys could have been rejected: the Bonferroni factor of the family.
+        least: fewest carriers (near-duplicates counted once) of a key in the table.
+        name: index of a key → what a person calls it.
+        details: index of a key → JSON values that tell how to find and draw it.
+        offsets: (start, stop) sample range → (entries in the range, k) what each key adds to its carrier's content
+            logits; None where that is negligible.
+        near: (size,) samples whose value at the key's place is close to it without being equal; None where values
+            have no distance.
+        textured: (size,) True where the key has structure of its own, so that recurrence alone is unnatural.
+    """
+
+    family: str
+    noun: str
+    indptr: NDArray[np.int64]
+    keys: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    size: int
+    tests: int
+    least: int
+    name: Callable[[int], str]
+    details: Callable[[int], Mapping[str, Any]]
+    offsets: Callable[[int, int], NDArray[np.float32]] | None = None
+    near: NDArray[np.int64] | None = None
+    textured: NDArray[np.bool_] | None = None
+
+    def slice(self, start: int, stop: int) -> KeySlice:
+        """The entries of samples start..stop-1."""
+        low, high = int(self.indptr[start]), int(self.indptr[stop])
+        return KeySlice(
+            indptr=self.indptr[start : stop + 1] - low,
+            keys=self.keys[low:high].astype(np.int64),
+            fresh=np.asarray(self.fresh[low:high]),
+            offsets=None if self.offsets is None else self.offsets(start, stop),
+        )
+
+
+class ContentModel(Protocol):
+    """Out-of-fold, calibrated prediction of the label from the content of a sample.
+
+    Attributes:
+        logits: (n, k) float32; softmax gives calibrated probabilities. Rows of unlabelled samples are filled too.
+        accuracy: share of labelled samples whose label is the most probable one.
+    """
+
+    logits: NDArray[np.float32]
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What checks may read.
+
+    Attributes:
+        modality: only for messages; checks must not branch on it.
+        ids: n sample ids.
+        labels: (n,) class index, -1 where missing; None when the data has no labels.
+        classes: names of the classes.
+        sources: (n,) index into `source_names`, or None.
+        source_names: names of the sources.
+        groups: (n,) near-duplicate group of each sample; singletons have a group of their own.
+        copies: (n,) exact-duplicate group of each sample.
+        content: out-of-fold predictions; None where there are no labels to predict or fewer than two classes.
+        tables: key tables by family.
+        vectors: (n, d) arrays by name, memory-mapped: "residual" (zero-mean high-pass content), "content" (features).
+        seed: the run's seed.
+    """
+
+    modality: Modality
+    ids: Sequence[str]
+    labels: NDArray[np.int32] | None
+    classes: tuple[str, ...]
+    sources: NDArray[np.int32] | None
+    source_names: tuple[str, ...]
+    groups: NDArray[np.int64]
+    copies: NDArray[np.int64]
+    content: ContentModel | None
+    tables: Mapping[str, KeyTable]
+    vectors: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The evidence there is, in the words of `Card.needs`."""
+        have = {f"vector:{name}" for name in self.vectors}
+        have |= {"keys"} if self.tables else set()
+        have |= {"labels"} if self.labels is not None and len(self.classes) > 1 else set()
+        have |= {"content"} if self.content is not None else set()
+        have |= {"sources"} if self.sources is not None else set()
+        return frozenset(have)
+
+    def batches(self, needs: frozenset[str], size: int = 4096, shard: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
+        """Yield batches with the evidence named; `shard=(i, k)` yields the i-th of k contiguous parts.
+
+        Each batch carries "label" (b,) int32, "group" and "copy" (b,) int64, and as needed "logits" (b, k),
+        "source" (b,), "keys:<family>" `KeySlice`, "vector:<name>" (b, d).
+        """
+        n = len(self.ids)
+        low, high = (n * shard[0]) // shard[1], (n * (shard[0] + 1)) // shard[1]
+        for start in range(low, high, size):
+            stop = min(start + size, high)
+            yield Batch(
+                ids=tuple(self.ids[start:stop]),
+                rows=np.arange(start, stop),
+                modality=self.modality,
+                raw=None,
+                evidence=self._gather(needs, start, stop),
+            )
+
+    def _gather(self, needs: frozenset[str], start: int, stop: int) -> dict[str, Any]:
+        missing = np.full(stop - start, -1, dtype=np.int32)
+        gathered: dict[str, Any] = {
+            "label": missing if self.labels is None else self.labels[start:stop],
+            "group": self.groups[start:stop],
+            "copy": self.copies[start:stop],
+        }
+        if "content" in needs and self.content is not None:
+            gathered["logits"] = np.asarray(self.content.logits[start:stop])
+        if self.sources is not None:
+            gathered["source"] = self.sources[start:stop]
+        if "keys" in needs:
+            gathered |= {f"keys:{name}": table.slice(start, stop) for name, table in self.tables.items()}
+        for name, array in self.vectors.items():
+            if f"vector:{name}" in needs:
+                gathered[f"vector:{name}"] = np.asarray(array[start:stop])
+        return gathered
