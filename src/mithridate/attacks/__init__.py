@@ -1,0 +1,1 @@
+"""One file, one attack. Attacks only plan; `mithridate.runs.plant` writes data, always with a ledger."""

@@ -1,0 +1,136 @@
+"""What every attack is: parameters, a card, and one hook that draws its trigger from the seed.
+
+An attack cannot write anything. It is carried out by `attacks.plan.Plan` inside `runs.plant`, which always
+leaves a ledger of the truth beside the poisoned copy.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+
+from mithridate.core.batch import Modality
+from mithridate.core.card import AttackCard
+from mithridate.core.errors import UsageError
+from mithridate.core.hashing import keyed_hash
+from mithridate.core.registry import Registry
+from mithridate.triggers.base import Trigger
+
+__all__ = ["ATTACKS", "Aim", "Attack", "LabelAction", "Look", "Order", "attack", "stream"]
+
+LabelAction: TypeAlias = Literal["dirty", "clean", "all-to-all"]
+
+
+def stream(seed: int, purpose: str, id_: str = "") -> np.random.Generator:
+    """The generator of one purpose and one sample (or the whole attack), whatever the order of work."""
+    return np.random.default_rng(int(keyed_hash([id_], seed, purpose)[0]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What the user asks for.
+
+    Attributes:
+        count: victims.
+        target: the class that the trigger shall lead to; None draws one from the seed.
+        source_class: the only class that victims are taken from; None takes all that fit.
+        labels: "dirty": victims come from other classes and get the target's label; "clean": only samples of
+            the target are touched and keep their label; "all-to-all": victims of every class get the label of
+            the next class; None is what the attack's paper does.
+        seed: what everything drawn comes from.
+    """
+
+    count: int
+    target: str | None = None
+    source_class: str | None = None
+    labels: LabelAction | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """An order made definite for one data set.
+
+    Attributes:
+        classes: all labels, sorted.
+        target: the class aimed at; None where the attack aims at none.
+        source_class: as in `Order`.
+        labels: as in `Order`.
+    """
+
+    classes: tuple[str, ...]
+    target: str | None
+    source_class: str | None
+    labels: LabelAction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What an attack may see of the data when it draws its trigger.
+
+    Attributes:
+        modality: what the samples are.
+        raws: a few samples, chosen by hash of their id.
+    """
+
+    modality: Modality
+    raws: Sequence[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack(ABC):
+    """An attack: its fields are its parameters, its one hook draws the trigger.
+
+    Attributes:
+        card: what it is.
+        looks: how many samples `trigger` wants to see.
+        habit: what happens to labels when the order does not say.
+        aims: False when there is no target class.
+        from_one_class: True when victims all come from one class, drawn from the seed if not given.
+    """
+
+    card: ClassVar[AttackCard]
+    looks: ClassVar[int] = 1
+    habit: ClassVar[LabelAction] = "dirty"
+    aims: ClassVar[bool] = True
+    from_one_class: ClassVar[bool] = False
+
+    @abstractmethod
+    def trigger(self, look: Look, rng: np.random.Generator) -> Trigger | None:
+        """Draw what is put on the victims; None when only labels change.
+
+        Args:
+            look: a few samples.
+            rng: draws every parameter that the user left open.
+        """
+
+    def fits(self, label: str | None, aim: Aim) -> bool:
+        """Whether a sample with this label can be a victim."""
+        if aim.labels == "clean":
+            return label == aim.target or aim.target is None
+        return label is not None and label != aim.target and aim.source_class in (None, label)
+
+    def relabel(self, label: str | None, aim: Aim, rng: np.random.Generator) -> str | None:
+        """The label that a victim gets."""
+        if aim.labels == "clean":
+            return label
+        if aim.labels == "all-to-all" and label is not None:
+            return aim.classes[(aim.classes.index(label) + 1) % len(aim.classes)]
+        return aim.target
+
+    def refuse(self, parameter: str, expected: str, got: object) -> UsageError:
+        """The error for a parameter that cannot be used."""
+        remedy = f"Give `--set {parameter}=...` another value."
+        return UsageError(expected, repr(got), f"attack {self.card.id}, parameter {parameter}", remedy)
+
+
+ATTACKS: Registry[Attack] = Registry("mithridate.attacks")
+
+
+def attack(card: AttackCard) -> Callable[[type[Attack]], type[Attack]]:
+    """Register an attack under its card."""
+    return ATTACKS.register(card)

@@ -1,0 +1,33 @@
+"""Labels of one class replaced by another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mithridate.attacks.base import Attack, Look, attack
+from mithridate.core.card import AttackCard
+
+__all__ = ["TargetedFlip"]
+
+
+@attack(
+    AttackCard(
+        id="targeted-flip",
+        title="targeted label flips",
+        modalities=("image", "text", "table"),
+        label_action="dirty",
+        does="Gives samples of one class the label of another; the content stays.",
+        cites="Paudice et al., Label Sanitization against Label Flipping Poisoning Attacks, arXiv:1803.00992",
+    )
+)
+@dataclass(frozen=True, kw_only=True)
+class TargetedFlip(Attack):
+    """Targeted flips have no parameters besides the two classes."""
+
+    from_one_class = True
+
+    def trigger(self, look: Look, rng: np.random.Generator) -> None:
+        """Nothing is put on the samples."""
+        return
