@@ -1,0 +1,199 @@
+"""A report as files: report.json, report.html, and side files for lists that are too long to be inline."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mithridate.core.errors import ReportError
+from mithridate.core.report import Report
+from mithridate.core.results import Finding, Result, Skip
+
+__all__ = [
+    "INLINE_ITEMS",
+    "INLINE_TARGETS",
+    "Written",
+    "read_targets",
+    "write_html",
+    "write_json",
+    "write_report",
+    "write_sarif",
+]
+
+#: More targets than this go to a parquet, more skipped items than that to a text file.
+INLINE_TARGETS, INLINE_ITEMS = 10_000, 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        report: as written: long lists cut, `targets_file` and `items_file` set.
+        files: the files, report.html first.
+    """
+
+    report: Report
+    files: tuple[Path, ...]
+
+
+def write_report(report: Report, out_dir: str | Path) -> Written:
+    """Write report.html, report.json and the side files into a folder, which is made if need be.
+
+    Raises:
+        ReportError: the folder cannot be written. Files appear whole or not at all.
+    """
+    from mithridate.report.html import render_html
+
+    folder = Path(out_dir)
+    _attempt(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
+    report, sides = _spill(report, folder)
+    page, data = folder / "report.html", folder / "report.json"
+    _write(page, render_html(report, folder=folder.name or "mithridate-report").encode("utf-8"))
+    _write(data, _json_bytes(report))
+    return Written(report=report, files=(page, data, *sides))
+
+
+def write_json(report: Report, path: str | Path) -> Written:
+    """Write one JSON file, and side files beside it where lists are long.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+    path = Path(path)
+    report, sides = _spill(report, path.parent)
+    _write(path, _json_bytes(report))
+    return Written(report=report, files=(path, *sides))
+
+
+def write_html(report: Report, path: str | Path) -> Path:
+    """Write the page alone.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+    from mithridate.report.html import render_html
+
+    _write(Path(path), render_html(report).encode("utf-8"))
+    return Path(path)
+
+
+def write_sarif(report: Report, path: str | Path) -> Path:
+    """Write SARIF 2.1.0, as code-scanning services read it.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+    from mithridate.report.sarif import to_sarif
+
+    _write(Path(path), json.dumps(to_sarif(report), indent=1).encode("ascii"))
+    return Path(path)
+
+
+def read_targets(finding: Finding, folder: str | Path) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """All targets of a finding and their scores, from its side file when there is one.
+
+    Args:
+        finding: from a report that was read.
+        folder: where the report lies.
+
+    Raises:
+        ReportError: the side file is missing, broken, or outside of the folder.
+    """
+    if finding.targets_file is None:
+        return finding.targets, finding.scores
+    from pyarrow import ArrowInvalid, parquet
+
+    path = Path(folder) / Path(finding.targets_file).name
+    try:
+        table = parquet.read_table(path, columns=["id", "score"])
+    except (OSError, ArrowInvalid, KeyError) as error:
+        raise ReportError(
+            "a parquet with columns id, score", str(error)[:200], str(path), "Keep it beside report.json."
+        ) from error
+    return tuple(table["id"].to_pylist()), tuple(table["score"].to_pylist())
+
+
+def _json_bytes(report: Report) -> bytes:
+    # A lone surrogate (a file name that is no UTF-8) cannot be encoded; inside a JSON string its escape can.
+    return _SURROGATE.sub(lambda m: f"\\u{ord(m.group()):04x}", report.to_json()).encode("utf-8")
+
+
+def _spill(report: Report, folder: Path) -> tuple[Report, list[Path]]:
+    """Move long lists to side files."""
+    results: list[Result] = []
+    sides: list[Path] = []
+    for number, result in enumerate(report.results, 1):
+        if isinstance(result, Finding) and len(result.targets) > INLINE_TARGETS:
+            path = folder / f"targets-{number}-{_slug(result.check)}.parquet"
+            _write_targets(path, result)
+            sides.append(path)
+            cut = {"targets": result.targets[:INLINE_TARGETS], "scores": result.scores[:INLINE_TARGETS]}
+            result = replace(result, **cut, targets_file=path.name)  # type: ignore[arg-type]
+        elif isinstance(result, Skip) and len(result.items) > INLINE_ITEMS:
+            path = folder / f"skipped-{number}-{_slug(result.check)}.txt"
+            _write(
+                path, "".join(f"{_one_line(i)}\n" for i in result.items).encode("utf-8", "surrogateescape")
+            )
+            sides.append(path)
+            count = max(result.count, len(result.items))
+            result = replace(result, items=result.items[:INLINE_ITEMS], count=count, items_file=path.name)
+        results.append(result)
+    return replace(report, results=tuple(results)), sides
+
+
+def _slug(check: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]+", "-", check)[:60] or "check"
+
+
+def _one_line(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _write_targets(path: Path, finding: Finding) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    ids = [i.encode("utf-8", "backslashreplace").decode("utf-8") for i in finding.targets]
+    table = pa.table({"id": pa.array(ids, pa.string()), "score": pa.array(finding.scores, pa.float64())})
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink)
+    _write(path, sink.getvalue().to_pybytes())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write whole or not at all: a temporary neighbour, then a rename."""
+    _attempt(path, lambda: _replace(path, content))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+    try:
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _attempt(path: Path, act: Callable[[], Any]) -> None:
+    try:
+        act()
+    except OSError as error:
+        got = error.strerror or str(error)
+        raise ReportError(
+            "room and permission to write a report", got, str(path), "Give another place with --out."
+        ) from error

@@ -1,0 +1,130 @@
+"""Numbers and verdicts in words that need no statistics."""
+
+from __future__ import annotations
+
+import math
+
+from mithridate.core.report import Report
+from mithridate.core.results import Finding, Severity, Skip
+from mithridate.core.verdict import Verdict
+
+__all__ = [
+    "amount",
+    "count_of",
+    "duration",
+    "innocents",
+    "p_short",
+    "p_words",
+    "severity_word",
+    "verdict_words",
+]
+
+_NOUNS = {"image": "image", "text": "text", "table": "row"}
+_SEVERITY = {
+    Severity.INFO: "for information",
+    Severity.SUSPICIOUS: "suspicious",
+    Severity.LIKELY: "likely planted",
+    Severity.PROVEN: "proven on a model",
+}
+_BIG = ((1e15, "million billion"), (1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
+
+
+def count_of(n: int, noun: str) -> str:
+    """`1 image`, `2,000 images`, `0 classes`, `0 entries`."""
+    if n == 1:
+        return f"1 {noun}"
+    if noun.endswith("y"):
+        return f"{n:,} {noun[:-1]}ies"
+    return f"{n:,} {noun}{'es' if noun.endswith(('s', 'x')) else 's'}"
+
+
+def amount(report: Report) -> str:
+    """What was examined: `50,000 images, 10 classes`."""
+    subject = report.subject
+    samples = count_of(subject.count, _NOUNS.get(subject.modality, "sample"))
+    return (
+        f"{samples}, {count_of(len(subject.classes), 'class')}"
+        if subject.classes
+        else f"{samples}, no labels"
+    )
+
+
+def duration(report: Report) -> str:
+    """Whole run time: `0.4 s`, `41 s`, `2 min 5 s`, "" when it is not known."""
+    timings = report.timings
+    seconds = float(timings.get("total", sum(timings.values()))) if timings else math.nan
+    if not math.isfinite(seconds):
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
+
+
+def severity_word(severity: Severity) -> str:
+    """One or two words for people."""
+    return _SEVERITY[severity]
+
+
+def p_short(p: float | None) -> str:
+    """`p = 0.004`, `p = 3e-12`, `p < 1e-30`; "" when there is none."""
+    if p is None:
+        return ""
+    if p < 1e-30:
+        return "p < 1e-30"
+    mantissa, _, exponent = f"{p:.2g}".partition("e")
+    return f"p = {mantissa}e{int(exponent)}" if exponent else f"p = {mantissa}"
+
+
+def p_words(p: float | None) -> str:
+    """What a p-value means, in a sentence."""
+    if p is None:
+        return "No chance is involved: this was read directly from the data."
+    if p > 0.5:
+        return "Chance alone shows as much in most clean data sets."
+    odds = 1 / max(p, 1e-300)
+    if odds < 1e6:
+        return f"Chance alone shows as much in about 1 of {_round(odds):,} clean data sets."
+    name = next(name for size, name in _BIG if odds >= size)
+    return f"Chance alone shows as much in fewer than one of a {name} clean data sets."
+
+
+def _round(number: float) -> int:
+    """Two leading digits: false precision helps nobody."""
+    digits = max(0, math.floor(math.log10(number)) - 1)
+    return int(round(number / 10**digits) * 10**digits)
+
+
+def innocents(finding: Finding) -> str:
+    """How many of the accused are expected to be innocent, in a sentence; "" when the check cannot say."""
+    expected = finding.innocents
+    if expected is None or not math.isfinite(expected) or not finding.count:
+        return ""
+    if expected < 0.5:
+        return f"Of the {finding.count:,} accused, hardly any is expected to be innocent ({expected:.2g})."
+    return f"Of the {finding.count:,} accused, about {max(1, round(expected)):,} are expected to be innocent."
+
+
+def verdict_words(report: Report) -> tuple[str, str]:
+    """A headline and a sentence that a stranger understands."""
+    alarms = len(report.alarms)
+    skips = sum(isinstance(r, Skip) for r in report.results)
+    unseen = f" Besides, {count_of(skips, 'thing')} could not be looked at." if skips else ""
+    if report.verdict is Verdict.FLAGGED:
+        what = count_of(alarms, "finding")
+        return (
+            "Something in this data looks planted",
+            f"{what} that chance does not explain. Look at the evidence below before "
+            f"anything is trained on this data.{unseen}",
+        )
+    if report.verdict is Verdict.INCOMPLETE:
+        return (
+            "Nothing suspicious was found, but not everything was looked at",
+            f"{count_of(skips, 'thing')} that should have been examined could not be. "
+            "Not examined is not clean.",
+        )
+    return (
+        "Nothing planted was found",
+        "Every check ran. What they could not have seen is said below; poison smaller than that "
+        "may still be there.",
+    )
