@@ -1,0 +1,1 @@
+"""Bytes become batches: images, text and tables, one pass at a time, decoded within limits."""

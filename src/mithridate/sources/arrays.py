@@ -1,0 +1,207 @@
+"""Image arrays, in memory or in .npy and .npz files: any layout and number type → (h, w, c) uint8."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.core.batch import Batch
+from mithridate.core.errors import SourceError
+from mithridate.sources.base import RowSource, refuse_duplicates
+from mithridate.sources.digest import array_digest, sealed
+from mithridate.sources.limits import Limits
+
+__all__ = ["ArrayImages", "Layout"]
+
+_STEP = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How an array holds images.
+
+    Attributes:
+        channels: "none" (n, h, w), "last" (n, h, w, c) or "first" (n, c, h, w).
+        gain: grey levels per unit of the array.
+        zero: value of the array that is black.
+    """
+
+    channels: str
+    gain: float
+    zero: float
+
+    @classmethod
+    def of(cls, x: NDArray[Any], where: str) -> Layout:
+        """Find the layout; floats and wide integers cost one pass for their range.
+
+        Floats within [0, 1] or [-1, 1] fill the grey scale; values within [0, 255] stay; all others are
+        mapped linearly from their own range.
+
+        Raises:
+            SourceError: neither 3-d nor 4-d with 1, 3 or 4 channels, or not numbers.
+        """
+        if x.dtype.kind not in "buif":
+            raise SourceError("an array of numbers", f"dtype {x.dtype}", where, "Store the pixels as uint8.")
+        return cls(channels=_channels(x, where), **_scale(x))
+
+    def pixels(self, x: NDArray[Any]) -> NDArray[np.uint8]:
+        """(b, ...) of the array → (b, h, w, 1 or 3) uint8; what is not finite becomes black."""
+        if self.channels == "none":
+            x = x[..., None]
+        elif self.channels == "first":
+            x = np.moveaxis(x, 1, -1)
+        x = x[..., :3]  # drops alpha
+        if x.dtype == np.uint8:
+            return np.ascontiguousarray(x)
+        levels = (x.astype(np.float64) - self.zero) * self.gain
+        return np.clip(np.rint(np.where(np.isfinite(levels), levels, 0)), 0, 255).astype(np.uint8)
+
+    def restore(self, pixels: NDArray[np.uint8], like: NDArray[Any]) -> NDArray[Any]:
+        """One (h, w, c) image in the layout and dtype of `like`, the sample in the array; alpha is kept."""
+        value: NDArray[Any] = np.asarray(pixels)
+        if like.dtype != np.uint8:
+            value = value.astype(np.float64) / self.gain + self.zero
+            value = (
+                np.rint(value).astype(like.dtype) if like.dtype.kind in "bui" else value.astype(like.dtype)
+            )
+        if self.channels == "none":
+            return value[..., 0]
+        alpha = like[..., 3:] if self.channels == "last" else np.moveaxis(like[3:], 0, -1)
+        value = np.concatenate([value, alpha], axis=-1)
+        return value if self.channels == "last" else np.moveaxis(value, -1, 0)
+
+
+def _channels(x: NDArray[Any], where: str) -> str:
+    if x.ndim == 3:
+        return "none"
+    if x.ndim == 4 and x.shape[3] in (1, 3, 4):
+        return "last"
+    if x.ndim == 4 and x.shape[1] in (1, 3, 4):
+        return "first"
+    raise SourceError(
+        "images of shape (n, h, w), (n, h, w, c) or (n, c, h, w) with c = 1, 3 or 4",
+        f"shape {x.shape}",
+        where,
+        "Name the array with x_key, or reshape it.",
+    )
+
+
+def _scale(x: NDArray[Any]) -> dict[str, float]:
+    if x.dtype == np.uint8:
+        return {"gain": 1.0, "zero": 0.0}
+    if x.dtype.kind == "b":
+        return {"gain": 255.0, "zero": 0.0}
+    low, high = np.inf, -np.inf
+    for start in range(0, len(x), _STEP):
+        part = np.asarray(x[start : start + _STEP], dtype=np.float64)
+        part = part[np.isfinite(part)]
+        if part.size:
+            low, high = min(low, float(part.min())), max(high, float(part.max()))
+    if not low <= high:  # nothing finite
+        return {"gain": 1.0, "zero": 0.0}
+    if low >= 0 and high <= 255:
+        return {"gain": 255.0 if high <= 1 and x.dtype.kind == "f" else 1.0, "zero": 0.0}
+    if low >= 0 and high <= 65535 and x.dtype.kind in "ui":
+        return {"gain": 255 / 65535, "zero": 0.0}
+    if low >= -1 and high <= 1:
+        return {"gain": 127.5, "zero": -1.0}
+    return {"gain": 255 / (high - low), "zero": low}
+
+
+class ArrayImages(RowSource):
+    """Images of one array.
+
+    Args:
+        uri: the file, or "memory".
+        x: the images; may be memory-mapped.
+        labels: n labels as text, or None.
+        ids: n ids, or None for "0", "1", ...
+        sources: n sources, or None.
+        options: see `RowSource`.
+        limits: what one item may cost.
+        content: digest of the file; None to take it from the array.
+    """
+
+    modality = "image"
+
+    def __init__(
+        self,
+        *,
+        uri: str,
+        x: NDArray[Any],
+        labels: tuple[str | None, ...] | None,
+        ids: tuple[str, ...] | None,
+        sources: tuple[str, ...] | None,
+        options: dict[str, Any],
+        limits: Limits,
+        content: str | None = None,
+    ) -> None:
+        self.uri, self.x, self.labels, self.ids, self.sources = uri, x, labels, ids, sources
+        self.options, self.limits, self._content = options, limits, content
+        self.count = len(x)
+        self.layout = Layout.of(x, uri)
+        height, width = (
+            np.moveaxis(x[:0], 1, -1).shape[1:3] if self.layout.channels == "first" else x.shape[1:3]
+        )
+        if height * width == 0 or height * width > limits.pixels:
+            raise SourceError(
+                f"1 to {limits.pixels:,} pixels per image", f"{height} x {width}", uri, "Raise the limit."
+            )
+        if ids is not None:
+            refuse_duplicates(ids, uri)
+        self.nonfinite = _nonfinite(x)
+        if self.nonfinite:
+            self.notes = (f"{self.nonfinite:,} images hold NaN or infinite values, read as black",)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the file (in memory: of the array, labels, ids and sources), and of how it is read."""
+        if self._content is None:
+            named = [
+                np.array([str(v) for v in part]) for part in (self.labels, self.ids, self.sources) if part
+            ]
+            self._content = array_digest([self.x, *named])
+        return sealed(self._content, self.options)
+
+    def iter_ids(self) -> Iterator[str]:
+        """Yield the ids in order."""
+        return iter(self.ids) if self.ids is not None else (str(i) for i in range(self.count))
+
+    def _locate(self, ids: Sequence[str]) -> dict[str, int]:
+        return super()._locate(ids) if self.ids is not None else numbered(ids, self.count)
+
+    def _read(self, start: int, stop: int, size: int) -> Iterator[Batch]:
+        for low in range(start, stop, size):
+            yield self._batch(np.arange(low, min(low + size, stop)))
+
+    def _gather(self, rows: Sequence[int]) -> Batch:
+        return self._batch(np.array(rows, dtype=np.int64))
+
+    def _batch(self, rows: NDArray[np.int64]) -> Batch:
+        consecutive = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+        part = self.x[int(rows[0]) : int(rows[-1]) + 1] if consecutive else self.x[rows]
+        return Batch(
+            ids=tuple(str(r) for r in rows) if self.ids is None else tuple(self.ids[r] for r in rows),
+            rows=rows,
+            modality="image",
+            raw=list(self.layout.pixels(np.asarray(part))),
+            labels=None if self.labels is None else tuple(self.labels[r] for r in rows),
+            sources=None if self.sources is None else tuple(self.sources[r] for r in rows),
+        )
+
+
+def numbered(ids: Sequence[str], count: int) -> dict[str, int]:
+    """Rows of ids that are row numbers; ids that are none are left out."""
+    return {i: int(i) for i in ids if i.isascii() and i.isdigit() and int(i) < count and str(int(i)) == i}
+
+
+def _nonfinite(x: NDArray[Any]) -> int:
+    if x.dtype.kind != "f":
+        return 0
+    axes = tuple(range(1, x.ndim))
+    parts = (np.asarray(x[start : start + _STEP]) for start in range(0, len(x), _STEP))
+    return sum(int((~np.isfinite(part).all(axis=axes)).sum()) for part in parts)

@@ -1,0 +1,191 @@
+"""Image files: a folder with one folder per class, or a list of (path, label)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mithridate.core.batch import BadItem, Batch
+from mithridate.core.errors import ItemError, SourceError
+from mithridate.sources.base import RowSource, refuse_duplicates
+from mithridate.sources.decode import IMAGE_SUFFIXES, decode, read_bytes
+from mithridate.sources.digest import files_digest, sealed
+from mithridate.sources.limits import Limits
+
+__all__ = ["ImageFiles", "ImageItem", "open_folder"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageItem:
+    """One image file.
+
+    Attributes:
+        id: path relative to the root, "/" between parts.
+        path: where to read it; None when it must not be read.
+        label: its class, None without.
+        source: where it came from, None when nobody said.
+        refused: why it must not be read.
+    """
+
+    id: str
+    path: Path | None
+    label: str | None
+    source: str | None = None
+    refused: str = ""
+
+
+class ImageFiles(RowSource):
+    """Images decoded one by one when they are asked for.
+
+    Args:
+        uri: the folder or the list.
+        root: what ids are relative to.
+        items: the images, in order.
+        listing: the CSV file that lists them, or None for a folder.
+        labelled: whether the source has labels at all.
+        options: see `RowSource`.
+        limits: what one item may cost.
+    """
+
+    modality = "image"
+
+    def __init__(
+        self,
+        *,
+        uri: str,
+        root: Path,
+        items: Sequence[ImageItem],
+        listing: Path | None,
+        labelled: bool,
+        options: dict[str, Any],
+        limits: Limits,
+    ) -> None:
+        self.uri, self.root, self.items, self.listing = uri, root, items, listing
+        self.labelled, self.options, self.limits = labelled, options, limits
+        self.count = len(items)
+        self._digest: str | None = None
+        refuse_duplicates([i.id for i in items], uri)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the names and bytes of all images (and of the list), and of how they are read."""
+        if self._digest is None:
+            files = [(i.id, i.path) for i in self.items if i.path is not None]
+            listed = [] if self.listing is None else [("<list>", self.listing)]
+            self._digest = sealed(files_digest(files + listed), self.options)
+        return self._digest
+
+    def iter_ids(self) -> Iterator[str]:
+        """Yield the relative paths in order."""
+        return (i.id for i in self.items)
+
+    def _read(self, start: int, stop: int, size: int) -> Iterator[Batch]:
+        for low in range(start, stop, size):
+            yield self._decoded(range(low, min(low + size, stop)))
+
+    def _gather(self, rows: Sequence[int]) -> Batch:
+        return self._decoded(rows)
+
+    def _decoded(self, rows: Sequence[int]) -> Batch:
+        kept, raw, bad = [], [], []
+        for row in rows:
+            item = self.items[row]
+            try:
+                raw.append(self._pixels(item))
+                kept.append(row)
+            except ItemError as error:
+                bad.append(BadItem(id=item.id, reason=error.reason))
+        items = [self.items[row] for row in kept]
+        sourced = any(i.source is not None for i in self.items[:1])
+        return Batch(
+            ids=tuple(i.id for i in items),
+            rows=np.array(kept, dtype=np.int64),
+            modality="image",
+            raw=raw,
+            labels=tuple(i.label for i in items) if self.labelled else None,
+            sources=tuple(i.source or "" for i in items) if sourced else None,
+            bad=tuple(bad),
+        )
+
+    def _pixels(self, item: ImageItem) -> Any:
+        if item.path is None:
+            raise ItemError(item.id, item.refused)
+        return decode(read_bytes(item.path, item.id, self.limits), item.id, self.limits)
+
+
+def open_folder(root: Path, options: dict[str, Any], limits: Limits) -> ImageFiles:
+    """Open a folder of images; the class is the first part of the relative path.
+
+    Hidden files and files without an image suffix are no part of the data. Symbolic links are followed to
+    files inside the folder only; links to folders are not followed, and one that leads outside is a bad item.
+
+    Raises:
+        SourceError: the folder cannot be listed, or holds no image.
+    """
+    resolved = root.resolve()
+    items = [_item(root, resolved, path) for path in _walk(root, resolved)]
+    if not items:
+        raise SourceError(
+            "a folder with image files, one folder per class",
+            "no file with an image suffix",
+            str(root),
+            f"Suffixes that are read: {', '.join(sorted(IMAGE_SUFFIXES))}.",
+        )
+    labelled = any(i.label is not None for i in items)
+    return ImageFiles(
+        uri=str(root), root=root, items=items, listing=None, labelled=labelled, options=options, limits=limits
+    )
+
+
+def _item(root: Path, resolved: Path, path: Path) -> ImageItem:
+    parts = [shown(p) for p in path.relative_to(root).parts]
+    refused = outside(path, resolved) if path.is_symlink() else ""
+    return ImageItem(
+        id="/".join(parts),
+        path=None if refused else path,
+        label=parts[0] if len(parts) > 1 else None,
+        refused=refused,
+    )
+
+
+def shown(name: str) -> str:
+    """A file name as text that can be written as UTF-8, whatever bytes it has."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def outside(path: Path, root: Path) -> str:
+    """Why a path must not be followed out of its (resolved) root; empty when it stays inside."""
+    try:
+        target = path.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return "leads nowhere"
+    if not target.is_relative_to(root):
+        return "leads outside the folder of the data"
+    return "a folder, not a file" if target.is_dir() else ""
+
+
+def _walk(folder: Path, root: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda e: e.name)
+    except OSError as error:
+        raise SourceError(
+            "a folder that can be listed", error.strerror or str(error), str(folder), "Check its permissions."
+        ) from error
+    for entry in entries:
+        path = folder / entry.name
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(path, root)
+        elif entry.is_symlink() and entry.is_dir():
+            # inside, it is a loop or an alias of what is read anyway; outside, it is content nobody looks at
+            if not path.resolve().is_relative_to(root):
+                yield path
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
+            yield path

@@ -1,0 +1,22 @@
+"""How much one item may cost. Data is hostile: sizes are checked before anything is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits per item. An item over a limit is a `BadItem`; the rest goes on.
+
+    There is no limit in seconds: the decoders are linear in pixels and bytes, which are limited.
+
+    Attributes:
+        pixels: most pixels (height times width) of an image, read from its header before it is decoded.
+        item_bytes: most bytes of an image file, or of a line of a JSONL file.
+    """
+
+    pixels: int = 50_000_000
+    item_bytes: int = 256 << 20

@@ -1,0 +1,103 @@
+"""Parquet: one file or a folder of files, read row group by row group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mithridate.core.errors import SourceError
+from mithridate.sources.digest import files_digest
+from mithridate.sources.frames import Chunk, refuse_twins
+
+__all__ = ["ParquetFiles"]
+
+_ROWS = 16384
+
+
+class ParquetFiles:
+    """A `FrameFile` over Parquet files with one schema, in the order of their names.
+
+    Args:
+        path: a .parquet file or a folder that holds some.
+
+    Raises:
+        SourceError: not Parquet, cut off, or files with different schemas.
+    """
+
+    seekable = True
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.path, self.uri = path, str(path)
+        self.files = sorted(p for p in path.rglob("*.parquet") if p.is_file()) if path.is_dir() else [path]
+        self._groups: list[tuple[Path, int, int, int]] = []  # file, group, first row, rows
+        self.count = 0
+        self.schema: Any = pa.schema([])
+        for file in self.files:
+            try:
+                about = pq.read_metadata(file)
+                self._enter(file, about, pq.read_schema(file).remove_metadata())
+            except SourceError:
+                raise
+            except Exception as error:  # Arrow raises several kinds on a damaged footer
+                raise self._unreadable(file, error) from error
+        self.types: Mapping[str, Any] = dict(zip(self.schema.names, self.schema.types, strict=True))
+
+    def _enter(self, file: Path, about: Any, schema: Any) -> None:
+        if not self.schema.names:
+            refuse_twins(schema.names, str(file))
+            self.schema = schema
+        elif not schema.equals(self.schema):
+            raise SourceError(
+                "the same columns and types in all files",
+                f"{schema.names}",
+                str(file),
+                "Write them with one schema.",
+            )
+        for group in range(about.num_row_groups):
+            rows = about.row_group(group).num_rows
+            self._groups.append((file, group, self.count, rows))
+            self.count += rows
+
+    def digest(self) -> str:
+        """Digest of names and bytes."""
+        if not self.path.is_dir():
+            return files_digest([("", self.path)])
+        return files_digest((p.relative_to(self.path).as_posix(), p) for p in self.files)
+
+    def chunks(self, columns: Sequence[str], start: int, stop: int) -> Iterator[Chunk]:
+        """See `FrameFile`."""
+        for file, group, first, rows in self._groups:
+            if first >= stop or first + rows <= start:
+                continue
+            row = first
+            for table in self._group(file, group, columns):
+                low, high = max(start - row, 0), min(stop - row, table.num_rows)
+                if high > low:
+                    yield Chunk(rows=np.arange(row + low, row + high), table=table.slice(low, high - low))
+                row += table.num_rows
+                if row >= stop:
+                    break
+
+    def _group(self, file: Path, group: int, columns: Sequence[str]) -> Iterator[Any]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(file) as opened:
+                for block in opened.iter_batches(
+                    batch_size=_ROWS, row_groups=[group], columns=list(columns), use_threads=False
+                ):
+                    yield pa.Table.from_batches([block]).select(list(columns))
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(file, error) from error
+
+    def _unreadable(self, file: Path, error: Exception) -> SourceError:
+        return SourceError(
+            "a complete Parquet file", str(error), str(file), "It may be cut off: copy it again."
+        )
