@@ -1,0 +1,1 @@
+"""Content models: out-of-fold, calibrated predictions of the label from the whole sample."""

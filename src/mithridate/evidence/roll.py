@@ -1,0 +1,82 @@
+"""Who is in the data: ids, labels and sources, gathered during the first pass over a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.core.batch import BadItem, Batch
+from mithridate.evidence.view import Evidence
+
+__all__ = ["Gathered", "Names", "Roll"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """What one gathering of evidence produced.
+
+    Attributes:
+        evidence: what checks may read.
+        bad: items that could not be read.
+        notes: what was left out and why, in words (identifier columns, column pairs, raised limits).
+    """
+
+    evidence: Evidence
+    bad: tuple[BadItem, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Names:
+    """Texts → small integers, in order of first appearance; `sorted_codes` makes that independent of order."""
+
+    def __init__(self) -> None:
+        self._index: dict[str, int] = {}
+
+    def codes(self, texts: tuple[str | None, ...]) -> NDArray[np.int32]:
+        """(b,) number of each text, -1 for None."""
+        index = self._index
+        return np.fromiter(
+            (-1 if t is None else index.setdefault(t, len(index)) for t in texts), np.int32, len(texts)
+        )
+
+    def sorted_codes(self, codes: NDArray[np.int32]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+        """Renumber so that the names are in ascending order; returns the new codes and the names."""
+        names = sorted(self._index)
+        rank = np.zeros(len(names) + 1, dtype=np.int32)
+        rank[[self._index[name] for name in names]] = np.arange(len(names))
+        rank[-1] = -1
+        return rank[codes], tuple(names)
+
+
+class Roll:
+    """Fills up batch by batch."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.bad: list[BadItem] = []
+        self._labels, self._sources = Names(), Names()
+        self._label_codes: list[NDArray[np.int32]] = []
+        self._source_codes: list[NDArray[np.int32]] = []
+
+    def add(self, batch: Batch) -> None:
+        """Take one batch."""
+        self.ids.extend(batch.ids)
+        self.bad.extend(batch.bad)
+        if batch.labels is not None:
+            self._label_codes.append(self._labels.codes(batch.labels))
+        if batch.sources is not None:
+            self._source_codes.append(self._sources.codes(batch.sources))
+
+    def labels(self) -> tuple[NDArray[np.int32] | None, tuple[str, ...]]:
+        """(n,) class index, -1 for missing, None without labels; and the class names in ascending order."""
+        if not self._label_codes:
+            return None, ()
+        return self._labels.sorted_codes(np.concatenate(self._label_codes))
+
+    def sources(self) -> tuple[NDArray[np.int32] | None, tuple[str, ...]]:
+        """The same for sources."""
+        if not self._source_codes:
+            return None, ()
+        return self._sources.sorted_codes(np.concatenate(self._source_codes))

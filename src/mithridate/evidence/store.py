@@ -1,0 +1,79 @@
+"""Arrays on disk, written once and read in slices, so that data larger than memory stays out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["DiskArray", "DiskWriter", "row_chunks"]
+
+
+class DiskArray:
+    """A one-dimensional array in a file. Slices are read, not mapped: mapped pages would count as memory.
+
+    Args:
+        path: raw little-endian items.
+        dtype: of the items.
+        length: number of items.
+    """
+
+    def __init__(self, path: Path, dtype: DTypeLike, length: int) -> None:
+        self.path = path
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.shape = (length,)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, item: slice) -> NDArray[Any]:
+        start, stop, step = item.indices(len(self))
+        if step != 1:
+            raise IndexError(
+                f"{self.path.name}: expected a slice of step 1, got step {step}; read it and stride it"
+            )
+        return np.fromfile(self.path, self.dtype, max(stop - start, 0), offset=start * self.dtype.itemsize)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:] if dtype is None else self[:].astype(dtype)
+
+
+class DiskWriter:
+    """Writes a `DiskArray` piece by piece.
+
+    Args:
+        path: file to create; an existing one is replaced.
+        dtype: of the items.
+    """
+
+    def __init__(self, path: Path, dtype: DTypeLike) -> None:
+        self._path, self._dtype, self._length = path, np.dtype(dtype), 0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = path.open("wb")
+
+    def append(self, items: NDArray[Any]) -> None:
+        """Write items at the end."""
+        self._file.write(np.ascontiguousarray(items, dtype=self._dtype).data)
+        self._length += len(items)
+
+    def close(self) -> DiskArray:
+        """Finish the file.
+
+        Returns:
+            The array for reading.
+        """
+        self._file.close()
+        return DiskArray(self._path, self._dtype, self._length)
+
+
+def row_chunks(indptr: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop) row ranges that hold about `budget` entries each, at least one row."""
+    n, start = len(indptr) - 1, 0
+    while start < n:
+        stop = int(np.searchsorted(indptr, indptr[start] + budget, side="right")) - 1
+        stop = min(max(stop, start + 1), n)
+        yield start, stop
+        start = stop
