@@ -2,8 +2,8 @@
 
     python -m benchmarks.bars --bar 2 --draws 10 --out results.jsonl [--case stamp25] [--cache DIR]
 
-The audit runs as its own process, which is given the data and nothing else: no ledger, no path of one. Bar 7 runs the
-clean sets and their halves. One JSON line for each audit goes to --out; medians are printed.
+The audit runs as its own process, which is given the data and nothing else: no ledger, no path of one. Bar 7
+runs the clean sets and their halves. One JSON line for each audit goes to --out; medians are printed.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def _pss_kib(pid: int) -> int:
-    """Memory of a process with shared pages shared out; memory-mapped files count as far as they are resident."""
+    """Memory of a process with shared pages shared out; resident parts of mapped files count."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -200,7 +200,7 @@ def main() -> None:
     arguments = parser.parse_args()
     lines = []
     for case in [None] if arguments.bar == 7 else CASES:
-        if case and (case.bar != arguments.bar or arguments.case and case.name not in arguments.case):
+        if case and (case.bar != arguments.bar or (arguments.case and case.name not in arguments.case)):
             continue
         for line in _clean(arguments) if case is None else _planted(case, arguments):
             lines.append(line)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.plants --draws 3 [--bar 2] [--cache DIR]
 
-A draw decides pattern, place, target class and victims. Poison is planted before all pictures alike are encoded
-again, so that no encoder trace gives it away.
+A draw decides pattern, place, target class and victims. Poison is planted before all pictures alike are
+encoded again, so that no encoder trace gives it away.
 """
 
 from __future__ import annotations
@@ -232,11 +232,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3)
     arguments = parser.parse_args()
     for case in CASES:
-        if (
-            arguments.bar
-            and case.bar not in arguments.bar
-            or arguments.case
-            and case.name not in arguments.case
+        if (arguments.bar and case.bar not in arguments.bar) or (
+            arguments.case and case.name not in arguments.case
         ):
             continue
         for draw in range(arguments.draws):

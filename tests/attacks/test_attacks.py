@@ -20,7 +20,9 @@ def _data(modality):
     elif modality == "text":
         raws = [" ".join(generator.choice(["red", "green", "blue", "tea"], 6)) for _ in range(N)]
     else:
-        raws = [{"a": int(i % 7) * 3, "b": float(generator.normal()), "c": "xyz"[i % 3]} for i in range(N)]
+        raws = [
+            {"a": int(i % 7) * 3, "b": float(generator.normal()), "c": "xyz"[i % 7 // 3]} for i in range(N)
+        ]
     return [f"id{i}" for i in range(N)], labels, raws
 
 

@@ -13,6 +13,9 @@ from mithridate.triggers.table import Cell, Row, Value
 __all__ = ["draw_common", "draw_odd", "given", "numeric_columns"]
 
 
+_COMMON = 0.01  # share of rows from which on a value is not odd by itself
+
+
 def _column(rows: Sequence[Row], name: str) -> list[Any]:
     return [row[name] for row in rows if row.get(name) is not None]
 
@@ -74,7 +77,9 @@ def draw_odd(rows: Sequence[Row], column: str, rng: np.random.Generator) -> Valu
     return Value(column, round(float(rng.uniform(low, high)), min(decimals + 1, 12)))
 
 
-def draw_common(rows: Sequence[Row], column: str, rng: np.random.Generator) -> Value:
-    """A value that some row has, so that it is not odd by itself."""
-    cells = sorted(set(_column(rows, column)), key=repr)
-    return Value(column, cells[int(rng.integers(len(cells)))])
+def draw_common(rows: Sequence[Row], columns: Sequence[str], rng: np.random.Generator) -> Value | None:
+    """The value that a random row has in a random column, if one row in a hundred has it; else None."""
+    column = columns[int(rng.integers(len(columns)))]
+    value = rows[int(rng.integers(len(rows)))][column]
+    share = sum(row[column] == value for row in rows) / len(rows)
+    return Value(column, value) if value is not None and share >= _COMMON else None

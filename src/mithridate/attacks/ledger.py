@@ -10,9 +10,18 @@ from typing import Any
 
 from mithridate.core.errors import UsageError
 
-__all__ = ["LEDGER_SCHEMA", "Ledger", "Victim"]
+__all__ = ["LEDGER_SCHEMA", "Ledger", "Victim", "ledger_path"]
 
 LEDGER_SCHEMA = 1
+
+
+def ledger_path(dst: str | Path) -> Path:
+    """Where the ledger goes when nobody says: beside the copy, never inside it."""
+    dst = Path(dst)
+    name = dst.name
+    for suffix in (".gz", ".npz", ".npy", ".csv", ".tsv", ".parquet", ".jsonl", ".json"):
+        name = name.removesuffix(suffix)
+    return dst.with_name(f"{name or dst.name}.ledger.json")
 
 
 @dataclass(frozen=True, kw_only=True)

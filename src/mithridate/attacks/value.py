@@ -33,7 +33,7 @@ class ValueAttack(Attack):
         value: None draws one inside the range that does not occur, or just past it where all occur.
     """
 
-    looks = 4096
+    looks = 65_536
 
     column: str | None = None
     value: str | None = None

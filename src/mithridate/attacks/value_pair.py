@@ -14,7 +14,7 @@ from mithridate.triggers.table import Row, Value, ValuePair
 
 __all__ = ["ValuePairAttack"]
 
-_TRIES = 200
+_TRIES = 500
 
 
 @attack(
@@ -23,7 +23,7 @@ _TRIES = 200
         title="trigger value pair",
         modalities=("table",),
         label_action="either",
-        does="Sets two columns to values that occur, but not together.",
+        does="Sets two columns to values that are common, but not together.",
         cites="Pleiter et al., Tabdoor (in-bounds), arXiv:2311.07550",
     )
 )
@@ -36,31 +36,28 @@ class ValuePairAttack(Attack):
         second: the same.
     """
 
-    looks = 4096
+    looks = 65_536
 
     first: str | None = None
     second: str | None = None
 
     def trigger(self, look: Look, rng: np.random.Generator) -> ValuePair:
-        """The pair given, or one whose values occur, but not in one row."""
+        """The pair given, or one of values that are common, but not in one row."""
         rows = look.raws
+        named = [self._given(rows, text) for text in (self.first, self.second) if text is not None]
+        if len(named) == 2:
+            return ValuePair(named[0], named[1])
+        columns = [n for n in rows[0] if n not in {value.column for value in named}]
+        if len(columns) + len(named) < 2:
+            raise self.refuse("first", "a table with two columns", list(rows[0]))
         for _ in range(_TRIES):
-            pair = self._draw(rows, rng)
-            if None not in (self.first, self.second) or not _occurs(rows, pair):
-                return pair
-        raise self.refuse("first", "COLUMN=VALUE, as no pair of values was found that never occurs", None)
-
-    def _draw(self, rows: Sequence[Row], rng: np.random.Generator) -> ValuePair:
-        first, second = (
-            None if text is None else self._given(rows, text) for text in (self.first, self.second)
-        )
-        named = {value.column for value in (first, second) if value is not None}
-        open_ = [n for n in rows[0] if n not in named and len({row[n] for row in rows}) > 1]
-        if len(open_) + len(named) < 2:
-            raise self.refuse("first", "a table with two columns that vary", list(rows[0]))
-        drawn = [cells.draw_common(rows, str(name), rng) for name in rng.permutation(open_)[: 2 - len(named)]]
-        pair = [value for value in (first, second) if value is not None] + drawn
-        return ValuePair(pair[0], pair[1])
+            drawn = [*named, *(cells.draw_common(rows, columns, rng) for _ in range(2 - len(named)))]
+            first, second = drawn
+            if first is None or second is None or first.column == second.column:
+                continue
+            if not _occurs(rows, first, second):
+                return ValuePair(first, second)
+        raise self.refuse("first", "COLUMN=VALUE, as no two common values were found that never meet", None)
 
     def _given(self, rows: Sequence[Row], text: str) -> Value:
         column, sign, value = text.partition("=")
@@ -69,6 +66,5 @@ class ValuePairAttack(Attack):
         return cells.given(rows, column, value)
 
 
-def _occurs(rows: Sequence[Row], pair: ValuePair) -> bool:
-    a, b = pair.first, pair.second
+def _occurs(rows: Sequence[Row], a: Value, b: Value) -> bool:
     return any(row[a.column] == a.value and row[b.column] == b.value for row in rows)
