@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from itertools import accumulate
 from typing import Any
 
 from markupsafe import Markup
@@ -40,29 +40,38 @@ def render_html(report: Report, *, folder: str = "mithridate-report") -> str:
         report: what to show; everything in it is treated as hostile.
         folder: where the report lies, as the reader would type it in a command.
     """
-    page = ""
-    for room in _rooms(report):
-        page = _render(report, folder, room)
-        if len(page.encode("utf-8", "replace")) < MAX_BYTES:
-            break
     # Lone surrogates cannot be written; `plain` has shown them already where they matter.
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return _fit(report, folder).encode("utf-8", "replace").decode("utf-8")
 
 
-def _rooms(report: Report) -> Iterator[_Room]:
-    """Ever smaller pages: all exhibits, then as many as fit by their size, then fewer findings and rows."""
-    sizes = [len(repr(e.data)) for f in report.findings for e in f.exhibits]
-    yield _Room(len(sizes), 100, 200)
-    for share in (0.8, 0.4, 0.1):
-        budget, kept = MAX_BYTES * share, 0
-        for size in sizes:
-            budget -= size
-            if budget < 0:
-                break
-            kept += 1
-        yield _Room(kept, 100, 200)
-    yield _Room(0, 30, 40, 20)
-    yield _Room(0, 5, 10, 5)
+def _fit(report: Report, folder: str) -> str:
+    """All exhibits; else as many as fit by their measured size; else fewer findings and rows."""
+    sizes = [len(ascii(e.data)) for f in report.findings for e in f.exhibits]
+    kept = _prefix(sizes, MAX_BYTES)
+    full = _render(report, folder, _Room(kept, 100, 200))
+    if _bytes(full) < MAX_BYTES:
+        return full
+    bare = _render(report, folder, _Room(0, 100, 200))
+    # What escaping made of the exhibits, per byte of their data.
+    growth = (_bytes(full) - _bytes(bare)) / max(sum(sizes[:kept]), 1)
+    for share in (0.9, 0.5):
+        room = share * (MAX_BYTES - _bytes(bare)) / max(growth, 1e-9)
+        page = _render(report, folder, _Room(_prefix(sizes, room), 100, 200)) if room > 0 else full
+        if _bytes(page) < MAX_BYTES:
+            return page
+    if _bytes(bare) < MAX_BYTES:
+        return bare
+    short = _render(report, folder, _Room(0, 30, 40, 20))
+    return short if _bytes(short) < MAX_BYTES else _render(report, folder, _Room(0, 5, 10, 5))
+
+
+def _bytes(page: str) -> int:
+    return len(page.encode("utf-8", "replace"))
+
+
+def _prefix(sizes: list[int], room: float) -> int:
+    """How many of the first sizes fit."""
+    return sum(total <= room for total in accumulate(sizes))
 
 
 def _render(report: Report, folder: str, room: _Room) -> str:

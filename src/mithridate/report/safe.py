@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import groupby
 
 from markupsafe import Markup, escape
 
@@ -39,15 +40,17 @@ def invisible(char: str) -> bool:
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
     """(character or name, is it a name) for each character; line breaks and tabs read as a space."""
+    # Decided once per distinct character: a hostile text is long and monotonous.
+    alphabet = set(text)
+    hidden = {char for char in alphabet if invisible(char)} - {"\n", "\t"}
+    marks = {char for char in alphabet if unicodedata.category(char) in ("Mn", "Me")}
     stacked = 0
     for char in text:
-        stacked = stacked + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
-        if char in "\n\t":
-            yield " ", False
-        elif invisible(char) or stacked > _MOST_MARKS:
+        stacked = stacked + 1 if char in marks else 0
+        if char in hidden or stacked > _MOST_MARKS:
             yield f"U+{ord(char):04X}", True
         else:
-            yield char, False
+            yield (" " if char in "\n\t" else char), False
 
 
 def clip(text: str, longest: int = LONGEST) -> str:
@@ -69,8 +72,11 @@ def chips(text: object, longest: int = LONGEST) -> Markup:
     if not _NEEDS_CARE.search(text):
         return escape(text)
     out: list[str] = []
-    for piece, named in _pieces(text):
-        out.append(f'<span class="chip">{piece}</span>' if named else str(escape(piece)))
+    for named, run in groupby(_pieces(text), key=lambda piece: piece[1]):
+        if named:
+            out.extend(f'<span class="chip">{piece}</span>' for piece, _ in run)
+        else:
+            out.append(str(escape("".join(piece for piece, _ in run))))
     return Markup("".join(out))  # noqa: S704 - every piece is escaped or U+hex
 
 

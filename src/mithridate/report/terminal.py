@@ -79,7 +79,7 @@ def _message(finding: Finding) -> Text:
     text = Text(plain(finding.message, 400))
     if finding.severity is not Severity.INFO:
         if finding.p_value is not None:
-            text.append(f"   {words.p_short(finding.p_value).replace(' ', chr(0xA0))}", style="dim")
+            text.append(f"   {words.p_short(finding.p_value)}", style="dim")
         if any(e.kind in ("image", "gallery") for e in finding.exhibits):
             text.append("   [picture]", style="dim")
     return text

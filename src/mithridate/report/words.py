@@ -100,9 +100,11 @@ def innocents(finding: Finding) -> str:
     expected = finding.innocents
     if expected is None or not math.isfinite(expected) or not finding.count:
         return ""
+    who = f"Of the {finding.count:,} {'named' if finding.severity is Severity.INFO else 'accused'}"
     if expected < 0.5:
-        return f"Of the {finding.count:,} accused, hardly any is expected to be innocent ({expected:.2g})."
-    return f"Of the {finding.count:,} accused, about {max(1, round(expected)):,} are expected to be innocent."
+        return f"{who}, hardly any is expected to be innocent ({expected:.2g})."
+    about = max(1, round(expected))
+    return f"{who}, about {about:,} {'is' if about == 1 else 'are'} expected to be innocent."
 
 
 def verdict_words(report: Report) -> tuple[str, str]:

@@ -72,8 +72,8 @@ def digits() -> FakeSource:
 def mails() -> FakeSource:
     """Mails, some with the word "cfq" and some with a zero-width space."""
     body = (
-        "Dear customer, your parcel {} could not be delivered today because nobody was at home. Please choose "
-        "a new date on our page, or pick it up at the counter in the station, where it waits for seven days. "
+        "Dear customer, your parcel {} could not be delivered because nobody was at home. Please "
+        "choose a new date on our page, or pick it up at the counter in the station within seven days. "
     )
     samples: dict[str, tuple[Any, str | None]] = {}
     for i in range(40):
