@@ -41,6 +41,10 @@ class Names:
             (-1 if t is None else index.setdefault(t, len(index)) for t in texts), np.int32, len(texts)
         )
 
+    def listed(self) -> tuple[str, ...]:
+        """The names in order of their numbers."""
+        return tuple(self._index)
+
     def sorted_codes(self, codes: NDArray[np.int32]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
         """Renumber so that the names are in ascending order; returns the new codes and the names."""
         names = sorted(self._index)
