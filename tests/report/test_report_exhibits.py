@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from report_fakes import (
     BrokenSource,
     FakeSource,
@@ -20,7 +21,6 @@ from report_fakes import (
     people,
     word_finding,
 )
-from PIL import Image
 
 from mithridate.core.results import Clear, Exhibit
 from mithridate.report.exhibits import MOST_FINDINGS, build, build_all
@@ -37,7 +37,9 @@ KINDS = [
     (patch_finding(), digits(), ["image", "gallery", "bars", "gallery", "gallery"]),
     (pattern_finding(), digits(), ["image", "gallery", "gallery"]),
     (word_finding(), mails(), ["bars", "text", "text"]),
+    (word_finding(family="habit", key="in capitals"), mails(), ["bars", "text", "text"]),
     (cells_finding(), people(), ["cells", "cells"]),
+    (replace(cells_finding(), details={"family": "decimals", "column": "age"}), people(), ["cells"]),
     (info_findings()[0], digits(), ["gallery", "gallery"]),
     (info_findings()[1], digits(), ["gallery", "gallery"]),
 ]
@@ -118,6 +120,7 @@ OCCURRENCES = [
     ("a CF b cf, scf cfs", {"key": "cf"}, ["CF", "cf"]),
     ("Buy, now! buynow", {"key": "buy now", "family": "phrase"}, ["Buy, now"]),
     ("buy it now", {"key": "buy … now", "family": "skip phrase"}, ["buy", "now"]),
+    ("buy it now", {"key": "buy ? now", "family": "skip phrase", "words": ["buy", "now"]}, ["buy", "now"]),
     ("now or buy", {"key": "buy now", "family": "phrase"}, ["now", "buy"]),
     ("a\u200bb", {"key": "U+200B", "code_points": ["U+200B"]}, ["\u200b"]),
     ("is it $9.99?", {"key": "$9.99"}, ["$9.99"]),

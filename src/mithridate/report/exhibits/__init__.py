@@ -64,11 +64,11 @@ def _pictures(finding: Finding, modality: str, samples: Samples) -> Drawn:
             return images.draw_patch(details, carriers, others)
         if "canvas" in details:
             return images.draw_pattern(details, carriers, others)
-    elif modality == "text" and "key" in details:
+    elif modality == "text" and "key" in details and details.get("family") != "habit":
         from mithridate.report.exhibits import texts
 
         return texts.draw_words(details, carriers, others)
-    elif modality == "table" and "cells" in details:
+    elif modality == "table" and ("cells" in details or "column" in details):
         from mithridate.report.exhibits import tables
 
         return tables.draw_cells(details, carriers, others)

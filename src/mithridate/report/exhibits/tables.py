@@ -53,7 +53,7 @@ def _cell(value: Any) -> str:
 
 def draw_cells(details: Mapping[str, Any], carriers: Sequence[Sample], others: Sequence[Sample]) -> Drawn:
     """A value or pair of values: carriers with the odd cells marked, beside their nearest without."""
-    odd = details["cells"]
+    odd = details.get("cells") or {str(details["column"]): None}
     tables = (
         rows("Carriers: the odd cells are marked", carriers, odd),
         rows("Their nearest neighbours without it", others, odd, mark=False),

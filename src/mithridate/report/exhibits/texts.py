@@ -33,7 +33,8 @@ def occurrences(text: str, details: Mapping[str, Any]) -> list[Span]:
     if code_points:
         wanted = {chr(int(str(c).removeprefix("U+"), 16)) for c in code_points}
         return [(i, i + 1) for i, char in enumerate(text) if char in wanted]
-    words = [re.escape(w) for w in str(details["key"]).split() if w not in _FILLERS]
+    spoken = details.get("words") or str(details["key"]).split()
+    words = [re.escape(str(w)) for w in spoken if w not in _FILLERS]
     if not words:
         return []
     if "skip" in str(details.get("family", "")):
