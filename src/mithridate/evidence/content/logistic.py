@@ -69,7 +69,11 @@ class LinearContent:
     weights: NDArray[np.float32]
 
     def offsets(
-        self, indptr: NDArray[np.int64], keys: DiskArray, parts: NDArray[np.int64]
+        self,
+        indptr: NDArray[np.int64],
+        keys: DiskArray,
+        parts: NDArray[np.int64],
+        usual: NDArray[np.float32] | None = None,
     ) -> Callable[[int, int], NDArray[np.float32]]:
         """What keys add to their carriers' logits.
 
@@ -77,11 +81,15 @@ class LinearContent:
             indptr: (n + 1,) start of each sample's entries.
             keys: (nnz,) key of each entry.
             parts: (m, s) features of each key, -1 = none; a feature named twice counts once.
+            usual: (m, folds, c) weight that stands in for the key's own when it is taken out; None = 0, which
+                is right where most samples lack the feature.
 
         Returns:
             (start, stop) → (entries, k).
         """
         own = np.zeros((len(parts), *self.weights.shape[1:]), dtype=np.float32)
+        if usual is not None:
+            own -= usual
         ordered = np.sort(parts, axis=1)
         for column in range(parts.shape[1]):
             part = ordered[:, column]
