@@ -39,7 +39,10 @@ def _plant(attack, modality, order, positions=None, labelled=True):
         labels=[labels[k] for k in rows] if labelled else None,
         fetch=lambda wanted: [by_id[i] for i in wanted],
     )
-    planted = {ids[k]: (plan.replace(ids[k], raws[k]), plan.relabel.get(ids[k], labels[k])) for k in rows}
+    planted = {}
+    for k in rows:
+        new = plan.replace(ids[k], raws[k])
+        planted[ids[k]] = (raws[k] if new is None else new, plan.relabel.get(ids[k], labels[k]))
     return planted, plan.ledger(source="memory", source_digest="0", total=N)
 
 
@@ -48,8 +51,8 @@ PAIRS = [pytest.param(cls, m, id=f"{cls.card.id}-{m}") for cls in ATTACKS for m 
 
 def test_the_registry_holds_the_attacks():
     assert {cls.card.id for cls in ATTACKS} >= {
-        "patch", "blend", "sinusoid", "random-flip", "targeted-flip", "word", "sentence", "invisible-character",
-        "value", "value-pair",
+        "patch", "blend", "sinusoid", "random-flip", "targeted-flip",
+        "word", "sentence", "invisible-character", "value", "value-pair",
     }  # fmt: skip
 
 

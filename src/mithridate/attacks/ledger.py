@@ -29,7 +29,8 @@ class Victim:
     """One sample that was touched.
 
     Attributes:
-        id: its id in the data.
+        id: its id in the poisoned copy.
+        old_id: its id in the data; another one only in folders, where the class is part of the path.
         old_label: before; None where the data has no labels.
         new_label: after; equal to `old_label` in clean-label attacks.
         changed: whether its content is different now, or for pure label flips its label. A white patch on a
@@ -37,6 +38,7 @@ class Victim:
     """
 
     id: str
+    old_id: str
     old_label: str | None
     new_label: str | None
     changed: bool

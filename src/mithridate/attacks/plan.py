@@ -21,7 +21,7 @@ Fetch = Callable[[tuple[str, ...]], Sequence[Any]]
 
 
 class Plan:
-    """Who is touched and how. `replace` is given every victim once; what it changed goes into the ledger.
+    """Who is touched and how. `replace` is given every victim; what it changed goes into the ledger.
 
     Attributes:
         relabel: {victim: new label}, only where the label changes.
@@ -36,7 +36,8 @@ class Plan:
         self.trigger = attack.trigger(look, stream(seed, f"{name} trigger"))
         new = {i: attack.relabel(old, aim, stream(seed, f"{name} label", i)) for i, old in victims.items()}
         self.relabel = {i: label for i, label in new.items() if label is not None and label != victims[i]}
-        self._changed: dict[str, bool] = {}
+        # With no trigger the label is all that changes, and no sample needs to come by.
+        self._changed = {} if self.trigger is not None else {i: i in self.relabel for i in victims}
 
     @property
     def victims(self) -> frozenset[str]:
@@ -44,23 +45,23 @@ class Plan:
         return frozenset(self._victims)
 
     def replace(self, id_: str, raw: Any) -> Any:
-        """The sample as it is in the poisoned copy; samples that are no victims come back as they are."""
-        if id_ not in self._victims:
-            return raw
-        if self.trigger is None:
-            self._changed[id_] = id_ in self.relabel
-            return raw
+        """The sample as it is in the poisoned copy; None where its content stays."""
+        if self.trigger is None or id_ not in self._victims:
+            return None
         planted = self.trigger.apply(raw, stream(self._seed, f"{self._attack.card.id} sample", id_))
         self._changed[id_] = _differs(raw, planted)
         return planted
 
-    def ledger(self, *, source: str, source_digest: str, total: int) -> Ledger:
+    def ledger(
+        self, *, source: str, source_digest: str, total: int, renamed: Mapping[str, str] | None = None
+    ) -> Ledger:
         """The truth about a finished plant.
 
         Args:
             source: uri of the data that was copied.
             source_digest: its digest.
             total: samples in it.
+            renamed: {id: id in the copy} of samples whose id the copy changed.
 
         Raises:
             RuntimeError: a victim never came by, so the copy is not what the plan says.
@@ -68,6 +69,17 @@ class Plan:
         missed = sorted(self.victims - set(self._changed))
         if missed:
             raise RuntimeError(f"{len(missed)} victims were never written, e.g. {missed[0]!r}")
+        ids = dict(renamed or {})
+        victims = (
+            Victim(
+                id=ids.get(i, i),
+                old_id=i,
+                old_label=old,
+                new_label=self.relabel.get(i, old),
+                changed=self._changed[i],
+            )
+            for i, old in self._victims.items()
+        )
         return Ledger(
             attack=self._attack.card.id,
             parameters=asdict(self._attack),
@@ -79,10 +91,7 @@ class Plan:
             source=source,
             source_digest=source_digest,
             total=total,
-            victims=tuple(
-                Victim(id=i, old_label=old, new_label=self.relabel.get(i, old), changed=self._changed[i])
-                for i, old in sorted(self._victims.items())
-            ),
+            victims=tuple(sorted(victims, key=lambda victim: victim.id)),
         )
 
 

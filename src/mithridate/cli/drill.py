@@ -1,0 +1,123 @@
+"""`mithridate drill`: plant small doses of poison in a copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+__all__ = ["drill"]
+
+
+@click.group()
+def drill() -> None:
+    """Plant poison in a copy, to see what would be caught."""
+
+
+@drill.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def list_attacks(as_json: bool) -> None:
+    """List the attacks and their parameters."""
+    import json
+    from dataclasses import MISSING, fields
+
+    from mithridate.attacks.base import ATTACKS
+
+    cards: list[dict[str, Any]] = [
+        {
+            "id": attack.card.id,
+            "modalities": list(attack.card.modalities),
+            "labels": attack.card.label_action,
+            "does": attack.card.does,
+            "cites": attack.card.cites,
+            "parameters": {f.name: None if f.default is MISSING else f.default for f in fields(attack)},
+        }
+        for attack in ATTACKS
+    ]
+    if as_json:
+        click.echo(json.dumps(cards, indent=1))
+        return
+    for card in cards:
+        click.echo(f"{card['id']:<21}{', '.join(card['modalities']):<20}{card['does']}")
+        for name, default in card["parameters"].items():
+            click.echo(f"{'':<21}--set {name}={'(drawn from the seed)' if default is None else default}")
+
+
+@drill.command()
+@click.argument("attack")
+@click.argument("src", type=click.Path())
+@click.argument("dst", type=click.Path())
+@click.option("--count", type=click.IntRange(min=1), required=True, help="How many samples to poison.")
+@click.option("--target", help="The class the trigger shall lead to.  [default: drawn from the seed]")
+@click.option("--source-class", help="The only class that victims are taken from.")
+@click.option("--clean-label", "labels", flag_value="clean", help="Touch only the target; keep labels.")
+@click.option("--dirty-label", "labels", flag_value="dirty", help="Touch other classes; relabel them.")
+@click.option("--all-to-all", "labels", flag_value="all-to-all", help="Each victim gets the next class.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same plant.")
+@click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="A parameter; see `drill list`.")
+@click.option("--ledger", type=click.Path(), help="Where the truth goes.  [default: beside DST]")
+@click.option("--encode", metavar="FORMAT[:QUALITY]", help="Encode every picture alike, e.g. JPEG:75.")
+@click.option("--label", help="Column, npz key or file with the labels.")
+@click.option("--text", help="Text column or columns, separated by commas.")
+@click.option("--id", "id_", help="Column with the ids.")
+def plant(
+    attack: str,
+    src: str,
+    dst: str,
+    options: tuple[str, ...],
+    ledger: str | None,
+    encode: str | None,
+    label: str | None,
+    text: str | None,
+    id_: str | None,
+    **order: Any,
+) -> None:
+    """Write a copy of SRC with ATTACK planted to DST, and the ledger of what was done beside it.
+
+    Example: mithridate drill plant patch data.npz out.npz --count 25 --target 0 --set size=3
+    """
+    from mithridate.attacks.ledger import ledger_path
+    from mithridate.core.errors import UsageError
+    from mithridate.runs.plant import plant as run
+
+    reading = {"label": label, "text": text, "id": id_}
+    try:
+        truth = run(
+            attack,
+            src,
+            dst,
+            options=_pairs(options),
+            ledger=ledger,
+            encode=_encoder(encode),
+            reading={name: value for name, value in reading.items() if value is not None},
+            **order,
+        )
+    except UsageError as error:
+        raise click.UsageError(str(error)) from error
+    changed = len(truth.poison)
+    click.echo(
+        f"planted {attack} in {len(truth.victims)} of {truth.total} samples, {changed} of them changed"
+    )
+    if truth.target is not None:
+        click.echo(f"target class: {truth.target}")
+    click.echo(f"copy: {dst}")
+    click.echo(f"ledger: {ledger or ledger_path(dst)}")
+
+
+def _encoder(text: str | None) -> tuple[str, int | None] | None:
+    if text is None:
+        return None
+    kind, _, quality = text.partition(":")
+    if quality and not quality.isdigit():
+        raise click.UsageError(f"--encode: expected FORMAT:QUALITY, got {text!r}. Write e.g. JPEG:75.")
+    return kind.upper(), int(quality) if quality else None
+
+
+def _pairs(options: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for option in options:
+        name, sign, value = option.partition("=")
+        if not sign:
+            raise click.UsageError(f"--set: expected NAME=VALUE, got {option!r}. Write e.g. --set size=3.")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,72 @@
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mithridate.cli.drill import drill
+
+
+@pytest.fixture
+def npz(tmp_path):
+    path = tmp_path / "in.npz"
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
+    np.savez(path, x_train=x, y_train=np.arange(30) % 3)
+    return path
+
+
+def test_plant_writes_copy_and_ledger(npz, tmp_path):
+    out = tmp_path / "out.npz"
+    words = [
+        "plant",
+        "patch",
+        str(npz),
+        str(out),
+        "--count",
+        "4",
+        "--target",
+        "1",
+        "--seed",
+        "3",
+        "--set",
+        "size=3",
+    ]
+    result = CliRunner().invoke(drill, words)
+    assert result.exit_code == 0, result.output
+    assert "planted patch in 4 of 30 samples" in result.output
+    ledger = json.loads((tmp_path / "out.ledger.json").read_text())
+    assert ledger["target"] == "1"
+    assert ledger["trigger"]["size"] == [3, 3]
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["potch"], "one of blend"),
+        (["patch", "--set", "size"], "NAME=VALUE"),
+        (["patch", "--set", "sise=3"], "size, pattern, place, opacity"),
+        (["patch", "--target", "9"], "one of 0, 1, 2"),
+        (["word"], "text data"),
+    ],
+)
+def test_errors_say_what_to_do(npz, tmp_path, words, message):
+    attack, *options = words
+    args = ["plant", attack, str(npz), str(tmp_path / "o.npz"), "--count", "2", *options]
+    result = CliRunner().invoke(drill, args)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert not (tmp_path / "o.npz").exists()
+
+
+def test_list_names_every_attack_and_parameter():
+    result = CliRunner().invoke(drill, ["list"])
+    assert result.exit_code == 0
+    assert "invisible-character" in result.output
+    assert "--set alpha=0.2" in result.output
+
+
+def test_list_as_json():
+    cards = json.loads(CliRunner().invoke(drill, ["list", "--json"]).output)
+    assert {"patch", "value-pair"} <= {card["id"] for card in cards}
