@@ -61,18 +61,19 @@ class Layout:
         return np.clip(np.rint(np.where(np.isfinite(levels), levels, 0)), 0, 255).astype(np.uint8)
 
     def restore(self, pixels: NDArray[np.uint8], like: NDArray[Any]) -> NDArray[Any]:
-        """One (h, w, c) image in the layout and dtype of `like`, the sample in the array; alpha is kept."""
-        value: NDArray[Any] = np.asarray(pixels)
-        if like.dtype != np.uint8:
-            value = value.astype(np.float64) / self.gain + self.zero
-            value = (
-                np.rint(value).astype(like.dtype) if like.dtype.kind in "bui" else value.astype(like.dtype)
-            )
-        if self.channels == "none":
-            return value[..., 0]
-        alpha = like[..., 3:] if self.channels == "last" else np.moveaxis(like[3:], 0, -1)
-        value = np.concatenate([value, alpha], axis=-1)
-        return value if self.channels == "last" else np.moveaxis(value, -1, 0)
+        """One (h, w, c) image in layout and dtype of the array.
+
+        Args:
+            pixels: the new image.
+            like: the sample in the array; where the image reads the same, values stay to the bit.
+        """
+        changed = pixels != self.pixels(like[None])[0]
+        value: NDArray[Any] = pixels if like.dtype == np.uint8 else pixels / self.gain + self.zero
+        restored = like.copy()
+        view = restored[..., None] if self.channels == "none" else restored
+        view = np.moveaxis(view, 0, -1) if self.channels == "first" else view
+        view[..., :3][changed] = np.rint(value[changed]) if like.dtype.kind in "bui" else value[changed]
+        return restored
 
 
 def _channels(x: NDArray[Any], where: str) -> str:

@@ -47,6 +47,7 @@ class ImageFiles(RowSource):
         root: what ids are relative to.
         items: the images, in order.
         listing: the CSV file that lists them, or None for a folder.
+        path_column: the column of the list that holds the paths.
         labelled: whether the source has labels at all.
         options: see `RowSource`.
         limits: what one item may cost.
@@ -61,12 +62,13 @@ class ImageFiles(RowSource):
         root: Path,
         items: Sequence[ImageItem],
         listing: Path | None,
+        path_column: str = "",
         labelled: bool,
         options: dict[str, Any],
         limits: Limits,
     ) -> None:
         self.uri, self.root, self.items, self.listing = uri, root, items, listing
-        self.labelled, self.options, self.limits = labelled, options, limits
+        self.path_column, self.labelled, self.options, self.limits = path_column, labelled, options, limits
         self.count = len(items)
         self._digest: str | None = None
         refuse_duplicates([i.id for i in items], uri)

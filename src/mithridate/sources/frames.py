@@ -141,10 +141,16 @@ def sniff(column: Any, known: Any) -> Any:
     return pa.string()
 
 
+_BOOLS = ("true", "True", "TRUE", "false", "False", "FALSE")
+
+
 def _fits(filled: Any, candidate: Any) -> bool:
+    """Whether all values are of a type, in the spelling that Arrow's CSV reader accepts."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_boolean(candidate):
+        return bool(pc.all(pc.is_in(filled, value_set=pa.array(_BOOLS, type=filled.type))).as_py())
     for text in (filled.slice(0, 64), filled):  # most columns of words fail at once
         for trim in (False, True):
             try:

@@ -222,6 +222,8 @@ def _maker(kind: Any) -> Callable[[list[Any]], Any]:
 
 def _plain(value: Any) -> str:
     """A JSON value as text; labels as `labels.label_text` writes them."""
+    if type(value) is int:  # by far the most common label that is no text
+        return str(value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return json.dumps(value, ensure_ascii=False)

@@ -71,7 +71,7 @@ def open_source(
     """Open a data set for reading in passes.
 
     Args:
-        data: a path (folder of images, one folder per class; .npz; .npy; .csv, .tsv or .jsonl, also compressed;
+        data: a path (folder of images, one folder per class; .npz; .npy; .csv, .tsv or .jsonl, also packed;
             .parquet or a folder of such; a CSV of image paths), or in memory: a numpy
             array, a pandas DataFrame, a pyarrow Table, or a sequence of str.
         label: column (npz: key) that holds the labels.
@@ -396,6 +396,7 @@ def _open_list(file: FrameFile, column: str, ask: _Ask) -> RowSource:
         root=root,
         items=items,
         listing=Path(file.uri),
+        path_column=column,
         labelled=label is not None,
         options=ask.options(label=label),
         limits=ask.limits,

@@ -64,6 +64,11 @@ class ParquetFiles:
             self._groups.append((file, group, self.count, rows))
             self.count += rows
 
+    def span(self, file: Path) -> tuple[int, int]:
+        """(first row, rows) of one of the files."""
+        groups = [(first, rows) for f, _, first, rows in self._groups if f == file]
+        return (groups[0][0], sum(rows for _, rows in groups)) if groups else (0, 0)
+
     def digest(self) -> str:
         """Digest of names and bytes."""
         if not self.path.is_dir():

@@ -1,0 +1,383 @@
+"""A changed copy of rows and columns, in the format they came in."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from mithridate.sources.columns import JOINT, ColumnSource
+from mithridate.sources.delimited import DelimitedFile
+from mithridate.sources.edits import Edits
+from mithridate.sources.frames import Chunk, FrameFile
+from mithridate.sources.jsonl import JsonLines
+from mithridate.sources.labels import column_text, label_text
+from mithridate.sources.parquet import ParquetFiles
+
+__all__ = ["CellEdits", "changed_raws", "write_rows"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellEdits:
+    """Changes by row.
+
+    Attributes:
+        drop: rows to leave out.
+        cells: {row: {column: new value}}.
+        relabel: {row: new label}, None for no label.
+        label: the label column, or None.
+    """
+
+    drop: frozenset[int]
+    cells: Mapping[int, Mapping[str, Any]]
+    relabel: Mapping[int, str | None]
+    label: str | None
+
+
+def write_rows(source: ColumnSource, path: Path, edits: Edits) -> int:
+    """Write the copy.
+
+    Args:
+        source: rows of a CSV, Parquet or JSONL file, or of memory (written as Parquet).
+        path: the new file; a folder for a folder of Parquet files.
+        edits: what changes.
+
+    Returns:
+        Number of rows written. Rows of a CSV file that cannot be read are left out; broken JSONL lines stay.
+    """
+    rows = source._locate(sorted(edits.drop | edits.relabel.keys()))
+    planned = CellEdits(
+        drop=frozenset(rows[i] for i in edits.drop),
+        cells=_cells(source, changed_raws(source, edits)),
+        relabel={rows[i]: label for i, label in edits.relabel.items()},
+        label=source.roles.label,
+    )
+    if isinstance(source.file, DelimitedFile):
+        return _write_delimited(source.file, path, planned)
+    if isinstance(source.file, JsonLines):
+        return _write_lines(source.file, path, planned)
+    return _write_parquet(source.file, path, planned)
+
+
+def changed_raws(source: ColumnSource, edits: Edits) -> dict[int, Any]:
+    """{row: new raw} of the samples whose content changes; a function is asked about every sample."""
+    if edits.replace is None:
+        return {}
+    if isinstance(edits.replace, Mapping):
+        rows = source._locate(sorted(edits.replace))
+        return {rows[i]: new for i, new in edits.replace.items()}
+    changed = {}
+    for batch in source.batches(1024):
+        raws = batch.raw if batch.modality == "text" else batch.raw.to_pylist()
+        for row, id_, raw in zip(batch.rows, batch.ids, raws, strict=True):
+            new = edits.replace(id_, dict(raw) if isinstance(raw, dict) else raw)
+            if new is not None and new != raw:
+                changed[int(row)] = new
+    return changed
+
+
+def _cells(source: ColumnSource, raws: Mapping[int, Any]) -> dict[int, Mapping[str, Any]]:
+    """New cells from new raws; a text that several columns made is put back where it changed."""
+    columns = source.roles.text
+    cells: dict[int, Mapping[str, Any]] = {row: raw for row, raw in raws.items() if isinstance(raw, Mapping)}
+    texts = {row: str(raw) for row, raw in raws.items() if row not in cells}
+    if len(columns) == 1:
+        return cells | {row: {columns[0]: text} for row, text in texts.items()}
+    for chunk in source.file.chunks(columns, 0, source.count) if texts else ():
+        for at, row in enumerate(chunk.rows):
+            if int(row) in texts:
+                old = [chunk.table.column(c)[at].as_py() or "" for c in columns]
+                cells[int(row)] = dict(zip(columns, _spread(texts[int(row)], old), strict=True))
+    return cells
+
+
+def _spread(text: str, old: Sequence[str]) -> list[str]:
+    """Columns that join to `text`, as many as possible unchanged."""
+    for changed in range(len(old) - 1, -1, -1):
+        before = "".join(p + JOINT for p in old[:changed] if p)
+        after = "".join(JOINT + p for p in old[changed + 1 :] if p)
+        if text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
+            new = text[len(before) : len(text) - len(after)]
+            return [*old[:changed], new, *old[changed + 1 :]]
+    return [text, *[""] * (len(old) - 1)]
+
+
+@contextmanager
+def _packed(path: Path, like: Path) -> Iterator[IO[bytes]]:
+    """A stream that packs as the suffix of `like` says; without a date: equal rows make equal bytes."""
+    with path.open("wb") as plain:
+        if like.suffix == ".gz":
+            with gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0, compresslevel=6) as packed:
+                yield packed  # type: ignore[misc]
+        elif like.suffix == ".bz2":
+            with bz2.BZ2File(plain, "wb") as squeezed:
+                yield squeezed
+        else:
+            yield plain
+
+
+def _write_delimited(file: DelimitedFile, path: Path, edits: CellEdits) -> int:
+    names = list(file.types)
+    at = {name: k for k, name in enumerate(names)}
+    shown = _shown_labels(file, edits)
+    encoding, written = _encoding(file, edits), 0
+    with _packed(path, _target_name(path)) as stream:
+        lines = csv.writer(_Encoder(stream, encoding), delimiter=file.separator, lineterminator="\n")
+        lines.writerow(names)
+        for chunk in file.raw_chunks():
+            for row, found in zip(chunk.rows.tolist(), zip(*_lists(chunk), strict=True), strict=True):
+                cells: list[Any] = list(found)
+                if row in edits.drop:
+                    continue
+                if row in edits.cells or row in edits.relabel:
+                    for name, value in edits.cells.get(row, {}).items():
+                        cells[at[name]] = value if isinstance(value, str) else label_text(value) or ""
+                    if row in edits.relabel and edits.label is not None:
+                        cells[at[edits.label]] = shown.get(edits.relabel[row], edits.relabel[row] or "")
+                lines.writerow(cells)
+                written += 1
+    return written
+
+
+def _lists(chunk: Chunk) -> list[list[Any]]:
+    return [column.to_pylist() for column in chunk.table.columns]
+
+
+class _Encoder:
+    """The write end that `csv.writer` needs over a stream of bytes."""
+
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        self._stream, self._encoding = stream, encoding
+
+    def write(self, text: str) -> int:
+        return self._stream.write(text.encode(self._encoding))
+
+
+def _target_name(path: Path) -> Path:
+    """The final name of a temporary file: `write` puts ".part" behind it."""
+    return path.with_suffix("") if path.suffix == ".part" else path
+
+
+def _encoding(file: DelimitedFile, edits: CellEdits) -> str:
+    new = [v for cells in edits.cells.values() for v in cells.values()] + list(edits.relabel.values())
+    try:
+        "".join(v for v in new if isinstance(v, str)).encode(file.encoding)
+    except UnicodeEncodeError:
+        return "utf-8"
+    return file.encoding
+
+
+def _shown_labels(file: DelimitedFile, edits: CellEdits) -> dict[str | None, str]:
+    """How a label is written in the file: "1" may stand there as "1.0"."""
+    if edits.label is None or not edits.relabel:
+        return {}
+    shown: dict[str | None, str] = {}
+    kind = file.types[edits.label]
+    for chunk in file.raw_chunks():
+        for cell in chunk.table.column(edits.label).unique().to_pylist():
+            shown.setdefault(_typed_label(cell, kind), cell)
+    return shown
+
+
+def _typed_label(cell: str, kind: Any) -> str | None:
+    import pyarrow as pa
+
+    try:
+        return column_text(pa.array([cell.strip()]).cast(kind))[0]
+    except pa.ArrowInvalid:
+        return None if not pa.types.is_string(kind) else label_text(cell)
+
+
+def _write_lines(file: JsonLines, path: Path, edits: CellEdits) -> int:
+    shown = _stored_labels(file, edits)
+    written = 0
+    with _packed(path, _target_name(path)) as stream:
+        for row, line in enumerate(file.lines()):
+            if row in edits.drop:
+                continue
+            if row in edits.cells or row in edits.relabel:
+                parsed = file.parse(line) | dict(edits.cells.get(row, {}))
+                if row in edits.relabel and edits.label is not None:
+                    label = edits.relabel[row]
+                    parsed[edits.label] = shown.get(label, label)
+                line = json.dumps(parsed, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            stream.write(line.removesuffix(b"\r") + b"\n")
+            written += 1
+    return written
+
+
+def _stored_labels(file: JsonLines, edits: CellEdits) -> dict[str | None, Any]:
+    """How a label is stored in the file: "1" may be the number 1."""
+    if edits.label is None or not edits.relabel:
+        return {}
+    stored: dict[str | None, Any] = {}
+    wanted = set(edits.relabel.values())
+    for line in file.lines():
+        try:
+            value = file.parse(line).get(edits.label)
+        except ValueError:
+            continue
+        text = label_text(value)
+        if text in wanted:
+            stored.setdefault(text, value)
+            if len(stored) == len(wanted):
+                break
+    return stored
+
+
+def _write_parquet(file: FrameFile, path: Path, edits: CellEdits) -> int:
+    promoted = _promoted(file, edits)
+    if not isinstance(file, ParquetFiles):
+        import pyarrow as pa
+
+        schema = pa.schema(list(file.types.items()))
+        return _write_table(
+            path, schema, "snappy", file.chunks(list(file.types), 0, file.count), edits, promoted
+        )
+    if not file.path.is_dir():
+        return _copy_parquet(file, file.path, path, edits, promoted)
+    written = 0
+    for part in file.files:
+        target = path / part.relative_to(file.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        written += _copy_parquet(file, part, target, edits, promoted)
+    return written
+
+
+def _copy_parquet(
+    file: ParquetFiles, part: Path, target: Path, edits: CellEdits, promoted: Mapping[str, Any]
+) -> int:
+    import pyarrow.parquet as pq
+
+    about = pq.read_metadata(part)
+    packing = (
+        about.row_group(0).column(0).compression if about.num_row_groups and about.num_columns else "SNAPPY"
+    )
+    first, rows = file.span(part)
+    chunks = file.chunks(list(file.types), first, first + rows)
+    return _write_table(target, pq.read_schema(part), packing, chunks, edits, promoted)
+
+
+def _write_table(
+    path: Path,
+    schema: Any,
+    packing: str,
+    chunks: Iterator[Chunk],
+    edits: CellEdits,
+    promoted: Mapping[str, Any],
+) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [pa.field(f.name, promoted.get(f.name, f.type), f.nullable, f.metadata) for f in schema]
+    target = pa.schema(fields, schema.metadata)
+    packing = "none" if packing == "UNCOMPRESSED" else packing.lower()
+    written = 0
+    with pq.ParquetWriter(path, target, compression=packing) as writer:
+        for chunk in chunks:
+            table = _edited(chunk, edits, target)
+            writer.write_table(table)
+            written += table.num_rows
+    return written
+
+
+def _edited(chunk: Chunk, edits: CellEdits, schema: Any) -> Any:
+    import pyarrow as pa
+
+    rows = chunk.rows.tolist()
+    changes: dict[str, dict[int, Any]] = {}
+    for at, row in enumerate(rows):
+        for name, value in edits.cells.get(row, {}).items():
+            changes.setdefault(name, {})[at] = value
+        if row in edits.relabel and edits.label is not None:
+            kind = schema.field(edits.label).type
+            changes.setdefault(edits.label, {})[at] = _held(edits.relabel[row], kind)
+    columns = []
+    for field in schema:
+        column = chunk.table.column(field.name)
+        if field.name in changes:
+            values = column.cast(field.type).to_pylist() if column.type != field.type else column.to_pylist()
+            for at, value in changes[field.name].items():
+                values[at] = str(value) if _is_text(field.type) and value is not None else value
+            column = _array(values, field.type)
+        columns.append(column if column.type == field.type else column.cast(field.type))
+    table = pa.table(columns, schema=schema)
+    kept = [at for at, row in enumerate(rows) if row not in edits.drop]
+    return table if len(kept) == len(rows) else table.take(pa.array(kept, pa.int64()))
+
+
+def _array(values: list[Any], kind: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return pa.array(values, kind.value_type).dictionary_encode().cast(kind)
+    return pa.array(values, kind)
+
+
+def _is_text(kind: Any) -> bool:
+    return "string" in str(kind)
+
+
+def _held(label: str | None, kind: Any) -> Any:
+    """A label as a value of this type.
+
+    Raises:
+        ValueError: the type cannot hold it.
+    """
+    import pyarrow as pa
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if label is None or _is_text(kind):
+        return label
+    if pa.types.is_boolean(kind):
+        return {"true": True, "false": False}[label]
+    if pa.types.is_integer(kind):
+        return int(label)
+    return float(label) if pa.types.is_floating(kind) else pa.array([label]).cast(kind)[0].as_py()
+
+
+def _promoted(file: FrameFile, edits: CellEdits) -> dict[str, Any]:
+    """Columns whose type cannot hold a new value, and the type that can."""
+    import pyarrow as pa
+
+    values: dict[str, list[Any]] = {}
+    for cells in edits.cells.values():
+        for name, value in cells.items():
+            values.setdefault(name, []).append(value)
+    promoted = {name: _holding(new, file.types[name]) for name, new in values.items()}
+    if edits.label is not None and edits.relabel:
+        kind = file.types[edits.label]
+        try:
+            pa.array([_held(label, kind) for label in edits.relabel.values()], _plain_type(kind))
+        except (ValueError, KeyError, OverflowError, pa.ArrowException):
+            promoted[edits.label] = pa.string()
+    return {name: kind for name, kind in promoted.items() if kind is not None}
+
+
+def _plain_type(kind: Any) -> Any:
+    import pyarrow as pa
+
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _holding(values: list[Any], kind: Any) -> Any:
+    """None when the type holds the values; else float64 for numbers, string for all others."""
+    import pyarrow as pa
+
+    tries: list[tuple[Any, Callable[[Any], Any] | None]] = [(_plain_type(kind), None), (pa.float64(), float)]
+    for candidate, convert in tries:
+        if _is_text(candidate):
+            return None
+        try:
+            held = pa.array([v if v is None or convert is None else convert(v) for v in values], candidate)
+        except (ValueError, TypeError, OverflowError, pa.ArrowException):
+            continue
+        if held.to_pylist() == list(values) or pa.types.is_floating(candidate):
+            return None if convert is None else candidate
+    return pa.string()
