@@ -26,7 +26,12 @@ def texts(n=N):
 def frame(n=N):
     rng = np.random.default_rng(1)
     return pd.DataFrame(
-        {"key": [f"k{i}" for i in range(n)], "a": rng.integers(0, 9, n), "b": rng.random(n), "y": rng.integers(0, 2, n)}
+        {
+            "key": [f"k{i}" for i in range(n)],
+            "a": rng.integers(0, 9, n),
+            "b": rng.random(n),
+            "y": rng.integers(0, 2, n),
+        }
     )
 
 
@@ -114,7 +119,9 @@ def test_same_for_any_batch_size_and_sharding(kind, tmp_path):
         source.fetch(("nobody",))
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("array", "matrix", "frame", "arrow", "texts")])
+@pytest.mark.parametrize(
+    "kind", [k for k in KINDS if k not in ("array", "matrix", "frame", "arrow", "texts")]
+)
 def test_options_open_it_again(kind, tmp_path):
     make, options, _ = KINDS[kind]
     source = open_source(make(tmp_path), **options)
@@ -184,7 +191,10 @@ def test_table_cells_are_kept(column):
 def test_csv_types_hold_in_the_whole_file(tmp_path, monkeypatch):
     monkeypatch.setattr("mithridate.sources.delimited._BLOCK", 512)
     n = 400
-    rows = [f"{i},{i if i < 390 else 'x'},{i if i < 390 else f' {i}.5'},,{'true' if i % 2 else 'False'},00{i}" for i in range(n)]
+    rows = [
+        f"{i},{i if i < 390 else 'x'},{i if i < 390 else f' {i}.5'},,{'true' if i % 2 else 'False'},00{i}"
+        for i in range(n)
+    ]
     (tmp_path / "d.csv").write_text("n,late,wide,none,flag,id\n" + "\n".join(rows))
     source = open_source(tmp_path / "d.csv", id="id", label="flag")
     raw = next(source.batches(n)).raw
@@ -205,7 +215,12 @@ def test_csv_odd_cells(tmp_path):
     assert batch.ids == ("0", "1", "3")
     assert batch.labels == ("1", None, None)
     assert [(b.id, b.reason) for b in batch.bad] == [("2", "3 cells, the header has 2")]
-    assert [(i, len(b.bad)) for i in range(4) for b in source.batches(2, shard=(i, 4))] == [(0, 0), (1, 0), (2, 1), (3, 0)]
+    assert [(i, len(b.bad)) for i in range(4) for b in source.batches(2, shard=(i, 4))] == [
+        (0, 0),
+        (1, 0),
+        (2, 1),
+        (3, 0),
+    ]
 
 
 def test_csv_that_is_no_utf8(tmp_path):
