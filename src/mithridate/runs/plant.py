@@ -10,9 +10,8 @@ from mithridate.attacks.base import LabelAction, Order
 from mithridate.attacks.ledger import Ledger, ledger_path
 from mithridate.attacks.options import configure
 from mithridate.attacks.plan import Plan, make_plan
-from mithridate.core.batch import Batch
+from mithridate.core.batch import Batch, Source
 from mithridate.core.errors import UsageError
-from mithridate.sources.base import RowSource
 from mithridate.sources.open import open_source
 from mithridate.sources.write import write_copy
 
@@ -82,7 +81,7 @@ def plant(
 
 
 def _carry_out(
-    plan: Plan, source: RowSource, dst: Path, truth: Path, total: int, encode: tuple[str, int | None] | None
+    plan: Plan, source: Source, dst: Path, truth: Path, total: int, encode: tuple[str, int | None] | None
 ) -> Ledger:
     def replace(id_: str, raw: Any) -> Any:
         new = plan.replace(id_, raw)
@@ -101,7 +100,7 @@ def _carry_out(
     return written
 
 
-def _survey(source: RowSource) -> tuple[list[str], list[str | None] | None]:
+def _survey(source: Source) -> tuple[list[str], list[str | None] | None]:
     """Ids and labels of all samples that can be read."""
     ids: list[str] = []
     labels: list[str | None] = []
