@@ -80,12 +80,15 @@ class Source(Protocol):
         uri: where it is, for people.
         modality: what its samples are.
         digest: hex digest of content, known without a full decode (files: names, sizes and bytes).
-        count: number of items, or None when only a pass can tell.
     """
 
     uri: str
     modality: Modality
-    count: int | None
+
+    @property
+    def count(self) -> int | None:
+        """Number of items, or None when only a pass can tell."""
+        ...
 
     @property
     def digest(self) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 __all__ = ["Registry"]
 
 
 class _Carded(Protocol):
-    card: Any
+    card: ClassVar[Any]
 
 
 T = TypeVar("T", bound=_Carded)
