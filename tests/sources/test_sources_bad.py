@@ -163,7 +163,7 @@ def test_decoding_changes_no_setting_of_pillow():
     before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
     with pytest.raises(ItemError):
         decode(bomb(9999, 9999), "x", Limits())
-    assert (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES) == before
+    assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
 
 
 def _object_npz(path):

@@ -15,7 +15,21 @@ from mithridate.core.errors import SourceError, UsageError
 from mithridate.sources.open import open_source
 
 N = 23
-WORDS = "the quick brown fox jumps over a lazy dog while nobody is watching at all".split()
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "while",
+    "nobody",
+    "is",
+    "watching",
+]
 
 
 def texts(n=N):
@@ -223,6 +237,18 @@ def test_csv_odd_cells(tmp_path):
     ]
 
 
+def test_csv_bad_rows_keep_their_number_across_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr("mithridate.sources.delimited._BLOCK", 64)
+    lines = [f'{i},"word\n{i}"' if i % 7 else f"{i},a,b" for i in range(100)]
+    (tmp_path / "d.csv").write_text("n,t\n" + "\n".join(lines))
+    source = open_source(tmp_path / "d.csv", text="t", label="n")
+    for size in (1, 9, 1000):
+        batches = list(source.batches(size))
+        assert [int(b.id) for batch in batches for b in batch.bad] == list(range(0, 100, 7))
+        assert [i for b in batches for i in b.ids] == [x for b in batches for x in b.labels]
+        assert [t for b in batches for t in b.raw] == [f"word\n{i}" for i in range(100) if i % 7]
+
+
 def test_csv_that_is_no_utf8(tmp_path):
     (tmp_path / "d.csv").write_bytes("t,y\ncafé au lait for everyone here,ä\n".encode("latin-1") * 1)
     (batch,) = open_source(tmp_path / "d.csv", label="y", text="t").batches(9)
@@ -312,7 +338,7 @@ def test_missing_column_lists_the_columns(tmp_path):
     for role in ("label", "id", "source", "text"):
         with pytest.raises(SourceError, match=r"'zzz'.*'key', 'a', 'b', 'y'"):
             open_source(path, **{role: "zzz"})
-    with pytest.raises(SourceError, match="'zzz'.*'text', 'y', 'n'"):
+    with pytest.raises(SourceError, match=r"'zzz'.*'text', 'y', 'n'"):
         open_source(jsonl(tmp_path), text="text", label="zzz")
-    with pytest.raises(SourceError, match="'zzz'.*'x_train'"):
+    with pytest.raises(SourceError, match=r"'zzz'.*'x_train'"):
         open_source(npz(tmp_path), x_key="zzz")

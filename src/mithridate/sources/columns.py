@@ -78,6 +78,7 @@ class ColumnSource(RowSource):
     def __init__(self, *, file: FrameFile, roles: Roles, options: dict[str, Any], limits: Limits) -> None:
         self.file, self.roles, self.options, self.limits = file, roles, options, limits
         self.uri, self.count, self.seekable = file.uri, file.count, file.seekable
+        self._content: str | None = None
         self.modality = "text" if roles.text else "table"
         unread = [c for c in file.types if c not in roles.columns]
         if unread:
@@ -88,7 +89,9 @@ class ColumnSource(RowSource):
     @property
     def digest(self) -> str:
         """Digest of the file, and of how it is read."""
-        return sealed(self.file.digest(), self.options)
+        if self._content is None:
+            self._content = self.file.digest()
+        return sealed(self._content, self.options)
 
     def iter_ids(self) -> Iterator[str]:
         """Yield the ids in order; a row that cannot be read, or has no id, goes by "row 17"."""
