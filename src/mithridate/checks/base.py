@@ -31,6 +31,7 @@ class Scope:
         tables: key families (names, details, sizes).
         accuracy: of the content model, nan without one.
         widths: {vector name: d}.
+        shapes: {vector name: shape of one sample's vector}, to be handed on to whoever draws it.
         seed: the run's seed.
         alpha: this check's share of the false-alarm budget.
     """
@@ -42,6 +43,7 @@ class Scope:
     tables: Mapping[str, KeyTable]
     accuracy: float
     widths: Mapping[str, int]
+    shapes: Mapping[str, tuple[int, ...]]
     seed: int
     alpha: float
 
@@ -114,5 +116,3 @@ DATA_CHECKS: Registry[DataCheck] = Registry("mithridate.checks.data")
 def data_check(card: Card) -> Callable[[type[DataCheck]], type[DataCheck]]:
     """Register a check over data under its card."""
     return DATA_CHECKS.register(card)
-
-

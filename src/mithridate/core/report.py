@@ -57,6 +57,7 @@ class Report:
         results: graded, worst first.
         actions: what to do about it.
         timings: seconds per stage; the only part that differs between equal runs.
+        notes: what was left out of sight on the way, in words.
         schema: version of the JSON form.
     """
 
@@ -67,6 +68,7 @@ class Report:
     results: tuple[Result, ...]
     actions: tuple[Action, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     schema: int = SCHEMA
     renderer: Callable[[Report], str] | None = field(default=None, repr=False, compare=False)
 
@@ -102,6 +104,7 @@ class Report:
             "results": [_plain_result(r) for r in self.results],
             "actions": [asdict(a) for a in self.actions],
             "timings": dict(self.timings),
+            "notes": list(self.notes),
         }
         return plain
 
@@ -126,6 +129,7 @@ class Report:
                     Action(**{**a, "targets": tuple(a["targets"]), "because": tuple(a["because"])}) for a in plain["actions"]
                 ),
                 timings=plain["timings"],
+                notes=tuple(plain.get("notes", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ReportError("a report written by this package", repr(error)[:200], "report", "Run the audit again.") from error

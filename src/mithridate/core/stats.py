@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TILTS", "binomial_log10_tail", "kl_bernoulli", "log_mgf", "pure_key_floor", "tail_from_mgf"]
+__all__ = ["TILTS", "binomial_log10_tail", "gamma_log10_tail", "kl_bernoulli", "log_mgf", "pure_key_floor", "tail_from_mgf"]
 
 #: Exponents t at which the moment generating function of a Poisson-binomial count is tallied.
 TILTS: NDArray[np.float64] = np.concatenate([[0.0], np.geomspace(0.25, 8.0, 11)])
@@ -26,6 +26,13 @@ def binomial_log10_tail(k: NDArray[np.float64], n: NDArray[np.float64], p: NDArr
     """Chernoff bound on log10 P(Binomial(n, p) >= k); 0 where k is not above its mean."""
     rate = k / np.maximum(n, 1e-300)
     return np.where(rate > p, -n * kl_bernoulli(rate, p) / math.log(10), 0.0)
+
+
+def gamma_log10_tail(total: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Chernoff bound on log10 P(Gamma(k, 1) >= total): the tail of a sum of k terms -ln(uniform) (Fisher, 1932)."""
+    k = np.maximum(k, 1e-12)
+    ratio = np.maximum(total / k, 1.0)
+    return np.asarray(-k * (ratio - 1.0 - np.log(ratio)) / math.log(10))
 
 
 def log_mgf(p: NDArray[np.float64]) -> NDArray[np.float64]:

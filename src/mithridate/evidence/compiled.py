@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "compiled_parallel"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -15,3 +15,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def compiled(function: F) -> F:
     """Compile on first call, keep the result on disk, release the interpreter lock while running."""
     return cast("F", numba.njit(cache=True, nogil=True)(function))
+
+
+def compiled_parallel(function: F) -> F:
+    """The same with `prange` loops on several threads; iterations must not share sums, so that order does not matter."""
+    return cast("F", numba.njit(cache=True, nogil=True, parallel=True)(function))

@@ -33,9 +33,12 @@ class KeyTable:
         details: index of a key → JSON values that tell how to find and draw it.
         offsets: (start, stop) sample range → (entries in the range, k) what each key adds to its carrier's content
             logits; None where that is negligible.
-        near: (size,) samples whose value at the key's place is close to it without being equal; None where values
-            have no distance.
+        near: (size,) samples whose value at the key's place is close to it without being equal, -1 where not
+            counted; None where values have no distance.
+        kin: key → (rows, closeness) of all samples that carry the key up to encoder noise, closest first; None where
+            the entries are complete.
         textured: (size,) True where the key has structure of its own, so that recurrence alone is unnatural.
+        decides: key → columns of the vector "cells" that the key itself fixes; None where there are none.
     """
 
     family: str
@@ -51,6 +54,8 @@ class KeyTable:
     offsets: Callable[[int, int], NDArray[np.float32]] | None = None
     near: NDArray[np.int64] | None = None
     textured: NDArray[np.bool_] | None = None
+    kin: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float64]]] | None = None
+    decides: Callable[[int], tuple[int, ...]] | None = None
 
     def slice(self, start: int, stop: int) -> KeySlice:
         """The entries of samples start..stop-1."""
@@ -90,7 +95,9 @@ class Evidence:
         copies: (n,) exact-duplicate group of each sample.
         content: out-of-fold predictions; None where there are no labels to predict or fewer than two classes.
         tables: key tables by family.
-        vectors: (n, d) arrays by name, memory-mapped: "residual" (zero-mean high-pass content), "content" (features).
+        vectors: (n, d) arrays by name, memory-mapped: "residual" (zero-mean high-pass content), "content" (features),
+            "cells" (uint8: every column of a table in at most nine kinds, without order).
+        shapes: shape of one sample's vector, by name, for whoever draws it.
         seed: the run's seed.
     """
 
@@ -105,6 +112,7 @@ class Evidence:
     content: ContentModel | None
     tables: Mapping[str, KeyTable]
     vectors: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     seed: int = 0
 
     @property

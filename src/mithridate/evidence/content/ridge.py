@@ -101,7 +101,11 @@ def _moments(
 ) -> _Moments:  # fmt: skip
     k = int(folds.max()) + 1
     m = _Moments(
-        np.zeros((k, d, d), np.float32), np.zeros((k, d, classes)), np.zeros((k, d)), np.zeros((k, classes)), np.zeros(k)
+        np.zeros((k, d, d), np.float32),
+        np.zeros((k, d, classes)),
+        np.zeros((k, d)),
+        np.zeros((k, classes)),
+        np.zeros(k),
     )
     for start, x in features():
         stop = start + len(x)

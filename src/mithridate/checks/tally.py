@@ -1,0 +1,133 @@
+"""Counting (key, label) over batches: what the three tests of the association engine share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.checks.base import Ranked, Scope
+from mithridate.core.batch import Batch, KeySlice
+
+__all__ = ["Carried", "Suspect", "Tally", "clusters", "key_slices"]
+
+_ALIKE = 0.5  # suspects that share this much of the smaller one's carriers are one thing
+
+
+class Tally:
+    """Carriers of every key of every family by label; near-duplicates count once.
+
+    Args:
+        scope: names the families and classes.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        k = max(len(scope.classes), 1)
+        self.by_label: dict[str, NDArray[np.int32]] = {
+            family: np.zeros((table.size, k), dtype=np.int32) for family, table in scope.tables.items()
+        }
+        self.carriers: dict[str, NDArray[np.int32]] = {
+            family: np.zeros(table.size, dtype=np.int32) for family, table in scope.tables.items()
+        }
+
+    def fit(self, batch: Batch) -> None:
+        """Add one batch."""
+        label = batch.evidence["label"]
+        for family, keys in key_slices(batch):
+            counts = self.by_label[family]
+            fresh = keys.fresh
+            key, y = keys.keys[fresh], label[keys.rows[fresh]]
+            self.carriers[family] += np.bincount(key, minlength=len(counts)).astype(np.int32)
+            key, y = key[y >= 0], y[y >= 0]
+            flat = np.bincount(key * counts.shape[1] + y, minlength=counts.size)
+            counts += flat.reshape(counts.shape).astype(np.int32)
+
+    def merge(self, other: Tally) -> None:
+        """Add what another instance counted."""
+        for family in self.by_label:
+            self.by_label[family] += other.by_label[family]
+            self.carriers[family] += other.carriers[family]
+
+
+def key_slices(batch: Batch) -> Iterator[tuple[str, KeySlice]]:
+    """(family, keys) of a batch."""
+    for name, value in batch.evidence.items():
+        if name.startswith("keys:"):
+            yield name.removeprefix("keys:"), value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """A key that a test singles out.
+
+    Attributes:
+        family: its table.
+        key: its index there.
+        label: class it goes with, -1 when labels play no part.
+        log10_p: corrected for all keys and labels.
+        effect: in the test's own unit.
+        rows: ascending rows of everybody who carries it up to encoder noise; None = exactly its carriers.
+        closeness: beside `rows`.
+    """
+
+    family: str
+    key: int
+    label: int
+    log10_p: float
+    effect: float
+    rows: NDArray[np.int64] | None = None
+    closeness: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """The samples of one batch that carry a suspect key: rows and how closely (1 = exactly)."""
+
+    rows: NDArray[np.int64]
+    closeness: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, suspect: Suspect, batch: Batch) -> Carried:
+        """Find them."""
+        start, stop = int(batch.rows[0]), int(batch.rows[-1]) + 1
+        if suspect.rows is not None and suspect.closeness is not None:
+            low, high = np.searchsorted(suspect.rows, [start, stop])
+            return cls(rows=suspect.rows[low:high], closeness=suspect.closeness[low:high])
+        keys: KeySlice = batch.evidence[f"keys:{suspect.family}"]
+        rows = start + keys.rows[keys.keys == suspect.key]
+        return cls(rows=rows, closeness=np.ones(len(rows)))
+
+
+def with_kin(scope: Scope, suspect: Suspect) -> Suspect:
+    """The same suspect with everybody who carries it up to encoder noise, where its family can tell."""
+    from dataclasses import replace
+
+    kin = scope.tables[suspect.family].kin
+    if kin is None:
+        return suspect
+    rows, closeness = kin(suspect.key)
+    order = np.argsort(rows)
+    return replace(suspect, rows=rows[order], closeness=closeness[order])
+
+
+def clusters(suspects: Sequence[Suspect], ranked: Mapping[int, Ranked]) -> list[list[int]]:
+    """Group suspects (given best first) that accuse mostly the same samples; each group's first is its best.
+
+    Args:
+        suspects: best first.
+        ranked: hits of suspect i under group number i; suspects without hits are left out.
+    """
+    groups: list[tuple[list[int], set[int]]] = []
+    for i in range(len(suspects)):
+        if i not in ranked or not len(ranked[i].rows):
+            continue
+        mine = set(ranked[i].rows.tolist())
+        for members, rows in groups:
+            if len(mine & rows) >= _ALIKE * min(len(mine), len(rows)):
+                members.append(i)
+                break
+        else:
+            groups.append(([i], mine))
+    return [members for members, _ in groups]

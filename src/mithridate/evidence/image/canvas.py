@@ -1,0 +1,125 @@
+"""Images of any size → one canvas of equal size on disk, in two layouts, and who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.core.batch import Batch, Source
+from mithridate.core.errors import SourceError
+from mithridate.evidence.roll import Roll
+
+__all__ = ["LARGEST_SIDE", "Canvas", "paint"]
+
+#: Larger images are reduced to this; what is smaller than a few pixels then is out of sight, and the limits say so.
+LARGEST_SIDE = 64
+_READ = 512
+_BAND_BYTES = 1 << 27
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canvas:
+    """Images brought to one size.
+
+    Attributes:
+        pixels: (n, h, w, c) uint8, image-major, memory-mapped.
+        planes: (h, w, c, n) uint8, position-major, memory-mapped.
+        digests: (n,) uint64 of each image as it was read, size included.
+        reduced: how many images were resized.
+    """
+
+    pixels: NDArray[np.uint8]
+    planes: NDArray[np.uint8]
+    digests: NDArray[np.uint64]
+    reduced: int
+
+
+def paint(
+    source: Source, folder: Path, progress: Callable[[str, int, int | None], None]
+) -> tuple[Canvas, Roll]:
+    """Read an image source once.
+
+    Args:
+        source: yields batches whose `raw` is a list of (h, w, c) uint8.
+        folder: where the canvas goes: 2 * h * w * c bytes per image.
+        progress: told (stage, done, total or None).
+
+    Raises:
+        SourceError: no image could be read.
+    """
+    roll, digests, shape, reduced = Roll(), [], None, 0
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "canvas.u1"
+    with path.open("wb") as file:
+        for batch in source.batches(_READ):
+            roll.add(batch)
+            shape = shape or _shape(batch)
+            if shape is not None and len(batch):
+                fitted, changed = _fit(batch, shape)
+                reduced += changed
+                digests.append(_digests(batch))
+                file.write(fitted.data)
+            progress("reading", len(roll.ids) + len(roll.bad), source.count)
+    if shape is None:
+        raise SourceError(
+            "at least one readable image", f"{len(roll.bad)} unreadable items", source.uri, "Check the files."
+        )
+    n = len(roll.ids)
+    pixels = np.memmap(path, np.uint8, "r", shape=(n, *shape))
+    progress("turning", 0, n)
+    planes = _turn(pixels, folder / "planes.u1")
+    return Canvas(pixels=pixels, planes=planes, digests=np.concatenate(digests), reduced=reduced), roll
+
+
+def _shape(batch: Batch) -> tuple[int, int, int] | None:
+    """Median size of the first readable batch, the longer side at most `LARGEST_SIDE`; colour if any image has it."""
+    if not len(batch):
+        return None
+    h, w = (float(np.median([image.shape[axis] for image in batch.raw])) for axis in (0, 1))
+    scale = min(1.0, LARGEST_SIDE / max(h, w))
+    colour = any(image.shape[2] == 3 for image in batch.raw)
+    return max(1, round(h * scale)), max(1, round(w * scale)), 3 if colour else 1
+
+
+def _fit(batch: Batch, shape: tuple[int, int, int]) -> tuple[NDArray[np.uint8], int]:
+    from PIL import Image
+
+    fitted = np.empty((len(batch), *shape), dtype=np.uint8)
+    changed = 0
+    for out, image in zip(fitted, batch.raw, strict=True):
+        if image.shape[:2] != shape[:2]:
+            changed += 1
+            squeezed = image[..., 0] if image.shape[2] == 1 else image
+            resized = Image.fromarray(squeezed).resize((shape[1], shape[0]), Image.Resampling.BOX)
+            image = np.asarray(resized).reshape(*shape[:2], -1)
+        if image.shape[2] == shape[2]:
+            out[:] = image
+        else:
+            out[:] = image if shape[2] == 3 else image.mean(axis=2, keepdims=True).astype(np.uint8)
+    return fitted, changed
+
+
+def _digests(batch: Batch) -> NDArray[np.uint64]:
+    from hashlib import blake2b
+
+    def digest(image: NDArray[np.uint8]) -> bytes:
+        return blake2b(
+            np.ascontiguousarray(image).data, digest_size=8, key=str(image.shape).encode()
+        ).digest()
+
+    return np.frombuffer(b"".join(digest(image) for image in batch.raw), dtype="<u8").astype(np.uint64)
+
+
+def _turn(pixels: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    n, h, w, c = pixels.shape
+    planes = np.memmap(path, np.uint8, "w+", shape=(h, w, c, n))
+    step = max(1, _BAND_BYTES // max(h * w * c, 1))
+    for start in range(0, n, step):
+        planes[..., start : start + step] = pixels[start : start + step].transpose(1, 2, 3, 0)
+    planes.flush()
+    return np.memmap(path, np.uint8, "r", shape=(h, w, c, n))

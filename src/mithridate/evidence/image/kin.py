@@ -1,0 +1,106 @@
+"""Carriers that a hash misses or over-counts: the stamp as a template, and who is close to it. Label-free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.evidence.carriers import Entries
+
+__all__ = ["Kin"]
+
+_MARGIN = 2  # pixels around the window into which a template may grow
+_STEADY = 0.4  # a pixel belongs to the stamp if it varies this much less among carriers than among others
+_NEAR = 48.0  # grey levels: what counts as close to a patch without being equal
+_LEAST_REACH = 6.0  # grey levels
+_OTHERS = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kin:
+    """Called with a key of a fixed-place family; returns who carries its patch up to encoder noise.
+
+    Attributes:
+        planes: (h, w, c, n) uint8.
+        found: entries of the family.
+        place: key → (row, column, side).
+        groups: (n,) near-duplicate groups.
+    """
+
+    planes: NDArray[np.uint8]
+    found: Entries
+    place: Callable[[int], tuple[int, int, int]]
+    groups: NDArray[np.int64]
+
+    def __call__(self, key: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Rows of the carriers, closest first, and how close they are: 1 = equal, 0 = at the edge of reach."""
+        seeds = self.carriers(key)
+        window = self._window(key, _MARGIN)
+        d, n = window.reshape(-1, window.shape[-1]).shape
+        flat = window.reshape(d, n)
+        mine = flat[:, seeds].astype(np.float32)
+        others = flat[:, :: max(1, n // _OTHERS)].astype(np.float32)
+        steady = mine.std(axis=1) <= _STEADY * others.std(axis=1) + 1e-6
+        steady |= self._inner(key, window.shape[:3])
+        template = np.median(mine, axis=1).astype(np.float32)
+        weight = (steady / max(int(steady.sum()), 1)).astype(np.float32)
+        distance = self._distances(flat, template, weight)
+        own = np.sort(distance[seeds])
+        reach = max(_LEAST_REACH, 1.5 * float(own[int(0.8 * (len(own) - 1))]))
+        rows = np.flatnonzero(distance <= reach)
+        order = np.argsort(distance[rows], kind="stable")
+        return rows[order], 1.0 - distance[rows][order].astype(np.float64) / (reach * 1.0001)
+
+    def carriers(self, key: int) -> NDArray[np.int64]:
+        """Rows of the images that carry exactly this key."""
+        at = np.flatnonzero(self.found.keys == key)
+        return np.asarray(np.searchsorted(self.found.indptr, at, side="right") - 1)
+
+    def near(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(size,) for each of `keys`, images close to the patch without being equal to it; -1 for other keys."""
+        counts = np.full(len(self.found.hashes), -1, dtype=np.int64)
+        if not len(keys):
+            return counts
+        wanted = np.isin(self.found.keys, keys)
+        at = np.flatnonzero(wanted)
+        rows = np.searchsorted(self.found.indptr, at, side="right") - 1
+        order = np.argsort(self.found.keys[at], kind="stable")
+        split = np.searchsorted(self.found.keys[at][order], keys, side="left")
+        stop = np.searchsorted(self.found.keys[at][order], keys, side="right")
+        for key, low, high in zip(keys.tolist(), split, stop, strict=True):
+            carriers = rows[order[low:high]]
+            window = self._window(key, 0)
+            flat = window.reshape(-1, window.shape[-1])
+            template = np.median(flat[:, carriers].astype(np.float32), axis=1).astype(np.float32)
+            weight = np.full(len(flat), 1.0 / len(flat), dtype=np.float32)
+            close = np.flatnonzero(self._distances(flat, template, weight) <= _NEAR)
+            lone = np.setdiff1d(self.groups[close], self.groups[carriers])
+            counts[key] = len(lone)
+        return counts
+
+    def _window(self, key: int, margin: int) -> NDArray[np.uint8]:
+        y, x, w = self.place(key)
+        top, left = max(y - margin, 0), max(x - margin, 0)
+        return np.ascontiguousarray(self.planes[top : y + w + margin, left : x + w + margin])
+
+    def _inner(self, key: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Which values of the grown window belong to the key's own window."""
+        y, x, w = self.place(key)
+        mask = np.zeros(shape, dtype=bool)
+        top, left = y - max(y - _MARGIN, 0), x - max(x - _MARGIN, 0)
+        mask[top : top + w, left : left + w] = True
+        return mask.ravel()
+
+    @staticmethod
+    def _distances(
+        flat: NDArray[np.uint8], template: NDArray[np.float32], weight: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        from mithridate.evidence.image.windows import window_distances
+
+        used = weight > 0
+        out = np.empty(flat.shape[1], dtype=np.float32)
+        window_distances(np.ascontiguousarray(flat[used]), template[used], weight[used], out)
+        return out

@@ -1,0 +1,69 @@
+"""Near-duplicate images: frames of one video, re-encoded or lightly edited copies (a stamp does not hide a copy)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["near_duplicates"]
+
+_SIDE = 16
+_ALIKE = 0.99  # least correlation of two thumbnails
+_BANDS, _BITS = 12, 16
+_SAMPLE = 20_000
+_BLOCK = 8192
+
+
+def near_duplicates(pixels: NDArray[np.uint8], copies: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Group each image with the first image that it closely resembles.
+
+    Thumbnails are projected on their principal directions and hashed by the signs of random rotations, in bands
+    (Charikar, "Similarity estimation techniques from rounding algorithms", STOC 2002); a match is confirmed by
+    correlation, and only against the first of a band, so that groups cannot chain.
+
+    Args:
+        pixels: (n, h, w, c) uint8.
+        copies: (n,) exact-duplicate groups.
+        seed: decides the rotations.
+
+    Returns:
+        (n,) smallest row of each image's group.
+    """
+    thumbs = _thumbnails(pixels)
+    n = len(thumbs)
+    rng = np.random.default_rng([seed, 2])
+    sample = thumbs[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))]
+    mean = sample.mean(axis=0)
+    _, values, vectors = np.linalg.svd(sample - mean, full_matrices=False)
+    used = int(np.clip((values > 0.02 * values[0]).sum(), 1, 64))
+    basis = vectors[:used].T / np.maximum(values[:used], 1e-6) ** 0.5
+    leader = copies.copy()
+    for _ in range(_BANDS):
+        rotation = (basis @ rng.standard_normal((used, _BITS))).astype(np.float32)
+        signs = (thumbs - mean) @ rotation > 0
+        keys = signs @ (1 << np.arange(_BITS))
+        order = np.argsort(keys, kind="stable")
+        starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+        first = order[np.repeat(starts, np.diff(np.append(starts, n)))]
+        rows, heads = order, leader[first]
+        alike = np.einsum("ij,ij->i", thumbs[rows], thumbs[heads]) >= _ALIKE
+        joins = alike & (leader[rows] == rows) & (heads < rows)
+        leader[rows[joins]] = heads[joins]
+    while not np.array_equal(leader, leader[leader]):
+        leader = leader[leader]
+    return leader
+
+
+def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(n, <= 256) grey thumbnails, zero mean, unit length; flat images stay zero and resemble nothing."""
+    n, h, w, _ = pixels.shape
+    rows = np.minimum(np.arange(_SIDE + 1) * h // min(_SIDE, h), h)[: min(_SIDE, h) + 1]
+    columns = np.minimum(np.arange(_SIDE + 1) * w // min(_SIDE, w), w)[: min(_SIDE, w) + 1]
+    out = np.empty((n, (len(rows) - 1) * (len(columns) - 1)), dtype=np.float32)
+    for start in range(0, n, _BLOCK):
+        grey = pixels[start : start + _BLOCK].mean(axis=3, dtype=np.float32)
+        small = np.add.reduceat(np.add.reduceat(grey, rows[:-1], axis=1), columns[:-1], axis=2)
+        flat = small.reshape(len(grey), -1)
+        flat -= flat.mean(axis=1, keepdims=True)
+        out[start : start + _BLOCK] = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-3)
+    return out

@@ -1,0 +1,1 @@
+"""The verbs. Each returns a `Report`; nothing here prints."""

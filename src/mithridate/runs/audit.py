@@ -1,0 +1,200 @@
+"""`audit`: a data set → findings about samples, sources and the shortcuts a lazy model would learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+from mithridate.core.batch import BadItem, Source
+from mithridate.core.report import Report, Subject
+from mithridate.core.results import Action, Finding, Result, Severity, Skip
+from mithridate.core.verdict import grade, verdict
+from mithridate.evidence.roll import Gathered
+from mithridate.evidence.view import Evidence
+
+__all__ = ["audit"]
+
+Progress = Callable[[str, int, int | None], None]
+_OVERLAP = 0.5
+
+
+def audit(
+    data: Any,
+    *,
+    labels: Any = None,
+    label: str | None = None,
+    text: str | None = None,
+    id: str | None = None,  # noqa: A002 the column is called that everywhere
+    source: str | None = None,
+    x_key: str | None = None,
+    y_key: str | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+    work: str | Path | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Report:
+    """Find poison in a data set.
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    >>> audit(x, labels=[i % 2 for i in range(60)]).verdict
+    <Verdict.CLEAN: 'CLEAN'>
+
+    Args:
+        data: a path (folder of images, .npz, .npy, .csv, .parquet, .jsonl) or an array, DataFrame, table or list of
+            texts.
+        labels: labels of data in memory, one per sample.
+        label: column of the labels.
+        text: column(s) of the text, comma-separated; makes the data text.
+        id: column of the ids; otherwise the relative path or the row number.
+        source: column that says where a sample came from.
+        x_key: array of the samples in an .npz.
+        y_key: array of the labels in an .npz.
+        seed: of all randomness.
+        jobs: threads; all processors when None. The report does not depend on it.
+        work: folder for intermediate files; an interrupted audit goes on from there. A temporary one when None.
+        progress: told (stage, done, total or None).
+
+    Returns:
+        A report; nothing is written.
+
+    Raises:
+        UsageError: the data cannot be read as asked.
+    """
+    from mithridate.engines.threads import limited_threads
+    from mithridate.sources.open import open_source
+
+    started = perf_counter()
+    opened = open_source(
+        data, labels=labels, label=label, text=text, id=id, source=source, x_key=x_key, y_key=y_key
+    )
+    with limited_threads(jobs) as threads, _folder(work) as folder:
+        gathered = _gather(opened, folder, seed, threads, progress)
+        noted = perf_counter()
+        report = _examined(opened, gathered, threads, progress)
+    timings = {"evidence": noted - started, **report.timings, "total": perf_counter() - started}
+    return replace(report, timings={stage: round(seconds, 3) for stage, seconds in timings.items()})
+
+
+@contextmanager
+def _folder(work: str | Path | None) -> Iterator[Path]:
+    if work is not None:
+        path = Path(work)
+        path.mkdir(parents=True, exist_ok=True)
+        yield path
+        return
+    with TemporaryDirectory(prefix="mithridate-") as temporary:
+        yield Path(temporary)
+
+
+def _gather(source: Source, folder: Path, seed: int, jobs: int, progress: Progress) -> Gathered:
+    if source.modality == "image":
+        from mithridate.evidence.image.gather import gather_image as gather
+    elif source.modality == "text":
+        from mithridate.evidence.text.gather import gather_text as gather
+    else:
+        from mithridate.evidence.table.gather import gather_table as gather
+    return gather(source, store_dir=folder, seed=seed, jobs=jobs, progress=progress)
+
+
+def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress) -> Report:
+    from mithridate.checks.base import DATA_CHECKS
+    from mithridate.report.exhibits import build_all
+    from mithridate.report.notebook import render_notebook
+    from mithridate.runs.driver import run_checks
+
+    evidence = gathered.evidence
+    kinds = list(DATA_CHECKS)
+    outcome = run_checks(kinds, evidence, jobs=jobs, progress=progress)
+    graded = grade(outcome.results, [kind.card.id for kind in outcome.ran if kind.card.graded])
+    results = [*_unreadable(gathered.bad), *_merged(_sorted(graded))]
+    progress("exhibits", 0, None)
+    started = perf_counter()
+    results = list(build_all(results, source))
+    return Report(
+        verdict=verdict(results),
+        subject=_subject(source, evidence),
+        seed=evidence.seed,
+        cards={k.card.id: {**asdict(k.card), "arguments": {}} for k in kinds},
+        results=tuple(results),
+        actions=_actions(results),
+        timings={**outcome.timings, "exhibits": perf_counter() - started},
+        notes=gathered.notes,
+        renderer=render_notebook,
+    )
+
+
+def _subject(source: Source, evidence: Evidence) -> Subject:
+    counts = {name: 0 for name in evidence.classes}
+    if evidence.labels is not None:
+        for number, name in enumerate(evidence.classes):
+            counts[name] = int((evidence.labels == number).sum())
+    return Subject(
+        uri=source.uri,
+        digest=source.digest,
+        modality=source.modality,
+        count=len(evidence.ids),
+        classes=counts,
+        options=getattr(source, "options", {}),
+    )
+
+
+def _unreadable(bad: Sequence[BadItem]) -> list[Result]:
+    if not bad:
+        return []
+    return [
+        Skip(
+            check="source",
+            reason=f"{len(bad)} items could not be read; the first: {bad[0].id}: {bad[0].reason}",
+            remedy="Repair or remove these items, then audit again.",
+            items=tuple(item.id for item in bad),
+            count=len(bad),
+        )
+    ]
+
+
+def _sorted(results: Sequence[Result]) -> list[Result]:
+    """Findings first, worst and most significant first."""
+
+    def rank(result: Result) -> tuple[int, int, float]:
+        if isinstance(result, Finding):
+            return (0, -result.severity, 0.0 if result.p_value is None else result.p_value)
+        return (1, 0, 0.0)
+
+    return sorted(results, key=rank)
+
+
+def _merged(results: Sequence[Result]) -> list[Result]:
+    """One finding per thing: an alarm that accuses mostly what a stronger alarm accuses is folded into it."""
+    kept: list[Result] = []
+    for result in results:
+        if isinstance(result, Finding) and result.severity > Severity.INFO:
+            mine = set(result.accused)
+            twin = next((i for i, other in enumerate(kept) if _same(other, mine)), None)
+            if twin is not None:
+                other = kept[twin]
+                assert isinstance(other, Finding)
+                seen = [*other.details.get("seen_by", []), result.check]
+                kept[twin] = replace(other, details={**other.details, "seen_by": sorted(set(seen))})
+                continue
+        kept.append(result)
+    return kept
+
+
+def _same(other: Result, mine: set[str]) -> bool:
+    if not isinstance(other, Finding) or other.severity is Severity.INFO:
+        return False
+    return len(mine & set(other.accused)) >= _OVERLAP * min(len(mine), other.count)
+
+
+def _actions(results: Sequence[Result]) -> tuple[Action, ...]:
+    return tuple(
+        Action(kind="quarantine", targets=f.accused[:10_000], because=(f.check,), undo="keep the original data")
+        for f in results
+        if isinstance(f, Finding) and f.severity > Severity.INFO
+    )
