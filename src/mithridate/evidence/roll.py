@@ -29,7 +29,7 @@ class Gathered:
 
 
 class Names:
-    """Texts → small integers, in order of first appearance; `sorted_codes` makes that independent of order."""
+    """Texts → small integers, in order of first appearance; `sorted_codes` undoes that order."""
 
     def __init__(self) -> None:
         self._index: dict[str, int] = {}

@@ -39,6 +39,8 @@ class KeyTable:
             the entries are complete.
         textured: (size,) True where the key has structure of its own, so that recurrence alone is unnatural.
         decides: key → columns of the vector "cells" that the key itself fixes; None where there are none.
+        parents: (family, (size, p) keys of that family that every carrier of the key also carries, -1 = not in the
+            table); None where keys are not made of others.
     """
 
     family: str
@@ -56,6 +58,7 @@ class KeyTable:
     textured: NDArray[np.bool_] | None = None
     kin: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float64]]] | None = None
     decides: Callable[[int], tuple[int, ...]] | None = None
+    parents: tuple[str, NDArray[np.int64]] | None = None
 
     def slice(self, start: int, stop: int) -> KeySlice:
         """The entries of samples start..stop-1."""

@@ -159,10 +159,20 @@ def fit_content(
             start, stop = chunks[c]
             low, high = features.indptr[start], features.indptr[stop]
             ascend(
-                features.indptr[start : stop + 1] - low, features.index[low:high], features.weight, norms[start:stop],
-                labels[start:stop], folds[start:stop], rng.permutation(stop - start), np.float32(cost), columns,
-                epoch == 0, weights, bias, dual[start:stop],
-            )  # fmt: skip
+                features.indptr[start : stop + 1] - low,
+                features.index[low:high],
+                features.weight,
+                norms[start:stop],
+                labels[start:stop],
+                folds[start:stop],
+                rng.permutation(stop - start),
+                np.float32(cost),
+                columns,
+                epoch == 0,
+                weights,
+                bias,
+                dual[start:stop],
+            )
         if progress is not None:
             progress(epoch, epochs)
     del dual
@@ -170,9 +180,16 @@ def fit_content(
     for start, stop in chunks:
         low, high = features.indptr[start], features.indptr[stop]
         predict(
-            features.indptr[start : stop + 1] - low, features.index[low:high], features.weight, norms[start:stop],
-            folds[start:stop], columns, weights, bias, scores[start:stop],
-        )  # fmt: skip
+            features.indptr[start : stop + 1] - low,
+            features.index[low:high],
+            features.weight,
+            norms[start:stop],
+            folds[start:stop],
+            columns,
+            weights,
+            bias,
+            scores[start:stop],
+        )
     slope, shift = _calibrate(_both(scores), labels)
     logits = (_both(scores) * slope + shift).astype(np.float32)
     known = labels >= 0
@@ -187,9 +204,9 @@ def fit_content(
 
 
 def _calibrate(scores: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, NDArray[np.float64]]:
-    """Slope and per-class shift that make softmax(slope * score + shift) likely, robust to arbitrary labels.
+    """Slope and per-class shift that make softmax(slope * score + shift) likely, robust to wrong labels.
 
-    The likelihood is that of (1 - e) softmax + e / k, so that a few loud wrong labels do not flatten the scale.
+    The likelihood is that of (1 - e) softmax + e / k, so that loud wrong labels do not flatten the scale.
     """
     from scipy.optimize import minimize
 

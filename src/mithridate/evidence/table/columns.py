@@ -63,7 +63,9 @@ class _NumberReader:
         if pa.types.is_temporal(column.type):
             column = column.cast(pa.int64()) if column.type.bit_width == 64 else column.cast(pa.int32())
         values = column.cast(pa.float64(), safe=False)
-        self._values.append(values.to_numpy() if values.null_count == 0 else values.fill_null(np.nan).to_numpy())
+        self._values.append(
+            values.to_numpy() if values.null_count == 0 else values.fill_null(np.nan).to_numpy()
+        )
 
     def close(self) -> Column:
         """Sort out the distinct values; needs a few times the column in memory."""

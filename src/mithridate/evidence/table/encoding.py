@@ -12,12 +12,13 @@ from mithridate.evidence.content.logistic import Features
 from mithridate.evidence.store import DiskWriter
 from mithridate.evidence.table.columns import Column
 
-__all__ = ["Encoding", "encode"]
+__all__ = ["Encoding", "coarse_cells", "encode"]
 
 #: Quantile bins of a number, from coarse to fine: the penalty then makes neighbouring fine bins alike.
 _BINS = (4, 16, 64)
 _LEAST = 2
 _ROWS = 8192
+_KINDS = 8  # of a coarse cell; one more for a missing value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Encoding:
 
     Attributes:
         features: of all rows.
-        parts: for each column (d + 1, s): features of each distinct value, those of a missing one last; -1 = none.
+        parts: for each column (d + 1, s): features of each distinct value, missing last; -1 = none.
     """
 
     features: Features
@@ -71,7 +72,7 @@ def _word_parts(column: Column) -> NDArray[np.int64]:
 
 
 def _number_parts(column: Column) -> NDArray[np.int64]:
-    """One feature per quantile bin at each resolution; infinities and missing values have bins of their own."""
+    """One feature per quantile bin at each resolution; infinities and missing have bins of their own."""
     assert column.numbers is not None  # noqa: S101  (of a column of numbers)
     numbers = column.numbers[:]
     finite = np.isfinite(numbers)
@@ -87,3 +88,31 @@ def _number_parts(column: Column) -> NDArray[np.int64]:
         part[-1, level] = base + bins + 2
         base += bins + 3
     return part
+
+
+def coarse_cells(columns: list[Column], n: int, path: Path) -> NDArray[np.uint8]:
+    """Every cell as one of a few kinds, to compare groups of rows column by column.
+
+    Args:
+        columns: the columns.
+        n: rows.
+        path: file to create.
+
+    Returns:
+        (n, columns) memory-mapped: eighths of a number's range, the seven most frequent words and the rest, 8
+        where the value is missing; an identifier is 0 throughout.
+    """
+    cells = np.memmap(path, dtype=np.uint8, mode="w+", shape=(n, len(columns)))
+    for number, column in enumerate(columns):
+        kinds = np.full(len(column.counts) + 1, _KINDS, dtype=np.uint8)
+        if column.identifier:
+            kinds[:] = 0
+        elif column.numbers is None:
+            rank = np.argsort(np.argsort(-column.counts, kind="stable"), kind="stable")
+            kinds[:-1] = np.minimum(rank, _KINDS - 1)
+        else:
+            middle = np.cumsum(column.counts) - column.counts / 2
+            kinds[:-1] = np.minimum(middle / max(column.counts.sum(), 1) * _KINDS, _KINDS - 1)
+        cells[:, number] = kinds[column.codes[:]]
+    cells.flush()
+    return cells

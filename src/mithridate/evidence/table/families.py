@@ -85,7 +85,7 @@ def missing(columns: list[Column], n: int) -> Iterator[Stretch]:
 
 
 def decimals(columns: list[Column], n: int) -> Iterator[Stretch]:
-    """How many decimals each number has; the key is column * 16 + decimals. Columns of whole numbers have none."""
+    """How many decimals each number has; the key is column * 16 + decimals. Whole columns have none."""
     tables = [_decimal_table(column) for column in columns]
     for start in range(0, n, _ROWS):
         codes = _codes(columns, start, min(start + _ROWS, n))
@@ -111,10 +111,10 @@ def _decimal_table(column: Column) -> NDArray[np.int64]:
     return table if (table[:-1] > 0).any() else np.full_like(table, -1)
 
 
-def near_counts(column: Column, n: int) -> NDArray[np.int64]:
-    """(d,) rows at the ten nearest distinct values, five on either side; n for words, which have no distance."""
+def near_counts(column: Column) -> NDArray[np.int64]:
+    """(d,) rows at the ten nearest distinct values, five on either side; -1 for words."""
     if column.numbers is None:
-        return np.full(len(column.counts), n, dtype=np.int64)
+        return np.full(len(column.counts), -1, dtype=np.int64)
     total = np.concatenate([np.zeros(_NEIGHBOURS), column.counts, np.zeros(_NEIGHBOURS)])
     window = np.convolve(total, np.ones(2 * _NEIGHBOURS + 1), mode="valid")
     return (window - column.counts).astype(np.int64)

@@ -17,12 +17,13 @@ from mithridate.evidence.incidence import Incidence, Limits, Stretch, build
 from mithridate.evidence.roll import Gathered
 from mithridate.evidence.table import families
 from mithridate.evidence.table.columns import Column, read_columns
-from mithridate.evidence.table.encoding import Encoding, encode
+from mithridate.evidence.table.encoding import Encoding, coarse_cells, encode
 from mithridate.evidence.view import Evidence, KeyTable
 
 __all__ = ["gather_table"]
 
-_COST = 3.0
+_COST = 2.0
+_EPOCHS = 8
 _PAIR_ENTRIES = 60_000_000  # most entries that the pairs of columns may have together
 
 
@@ -58,11 +59,13 @@ class _Table:
             together = np.concatenate(key)
             parts[row, : len(together)] = together
         usual = self._usual(self.model.weights)
-        stands_in = np.stack([usual[[column for column, _ in key]].sum(axis=0) for key in cells]) if cells else None
+        stands_in = (
+            np.stack([usual[[column for column, _ in key]].sum(axis=0) for key in cells]) if cells else None
+        )
         return self.model.offsets(incidence.indptr, incidence.keys, parts, stands_in)
 
     def _usual(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(columns, folds, c) mean weight of a column over the rows: what a row is worth without saying which value."""
+        """(columns, folds, c) mean weight of a column over all rows: what an unknown value is worth."""
         usual = np.zeros((len(self.columns), *weights.shape[1:]), dtype=np.float32)
         for number, (column, parts) in enumerate(zip(self.columns, self.encoding.parts, strict=True)):
             share = np.append(column.counts, column.missing) / max(self.n, 1)
@@ -89,8 +92,9 @@ def gather_table(
         progress: told (stage, done, total or None).
 
     Returns:
-        Evidence with the families "value", "value pair", "missing" and "decimals". `near` of a value counts the rows
-        at the ten nearest distinct values of its column; it is n for words.
+        Evidence with the families "value", "value pair", "missing" and "decimals". `near` of a value counts
+        the rows at the ten nearest distinct values of its column; it is -1 for words. The vector "cells" holds
+        the columns in coarse form; `decides` says which of them a key fixes.
     """
     columns, roll = read_columns(source, store_dir, progress)
     labels, classes = roll.labels()
@@ -102,7 +106,7 @@ def gather_table(
     if labels is not None and len(classes) > 1:
         model = fit_content(
             encoding.features, labels, len(classes), assign_folds(roll.ids, groups, seed),
-            seed=seed, cost=_COST, epochs=12,
+            seed=seed, cost=_COST, epochs=_EPOCHS,
             progress=lambda done, total: progress("content model", done, total),
         )  # fmt: skip
     limits = Limits(
@@ -123,6 +127,7 @@ def gather_table(
         copies=groups,
         content=model,
         tables={t.family: t for t in tables if t.size},
+        vectors={"cells": coarse_cells(columns, n, store_dir / "table.cells")},
         seed=seed,
     )
     return Gathered(evidence=evidence, bad=tuple(roll.bad), notes=tuple(notes))
@@ -138,8 +143,10 @@ def _digests(columns: list[Column], n: int) -> NDArray[np.uint64]:
     return digests
 
 
-def _tables(table: _Table, progress: Callable[[str, int, int | None], None]) -> tuple[list[KeyTable], list[str]]:
-    plain = [c for c in table.columns if not c.identifier]
+def _tables(
+    table: _Table, progress: Callable[[str, int, int | None], None]
+) -> tuple[list[KeyTable], list[str]]:
+    plain = [i for i, c in enumerate(table.columns) if not c.identifier]
     notes = [f"column {c.name!r} names the rows and was ignored" for c in table.columns if c.identifier]
     most = max(45, min(300, _PAIR_ENTRIES // max(table.n, 1)))
     chosen, left_out = families.wide_pairs(table.columns, table.limits.least, most)
@@ -152,7 +159,9 @@ def _tables(table: _Table, progress: Callable[[str, int, int | None], None]) -> 
     progress("key families", 2, 4)
     tables += [_missing_table(table, plain), _decimal_table(table, plain)]
     progress("key families", 4, 4)
-    notes += [f"{t.family}: least support raised to {t.least}" for t in tables if t.least > table.limits.least]
+    notes += [
+        f"{t.family}: least support raised to {t.least}" for t in tables if t.least > table.limits.least
+    ]
     return tables, notes
 
 
@@ -161,17 +170,22 @@ def _value_table(table: _Table) -> tuple[Incidence, KeyTable]:
     # identifiers recur nowhere, so that none of their values reaches the least support
     chosen = table.build("value", lambda: families.values(columns, table.n), len(columns))
     cells = [families.cell(int(key)) for key in chosen.hashes]
-    near = [families.near_counts(column, table.n) for column in columns]
+    near = [families.near_counts(column) for column in columns]
 
     def details(key: int) -> Mapping[str, Any]:
         column, code = cells[key]
         return {"family": "value", "cells": {columns[column].name: columns[column].text(code)}}
 
     return chosen, KeyTable(
-        family="value", noun="value", **chosen.arrays(), name=lambda key: _spoken(details(key)), details=details,
+        family="value",
+        noun="value",
+        **chosen.arrays(),
+        name=lambda key: _spoken(details(key)),
+        details=details,
         offsets=table.offsets(chosen, [[cell] for cell in cells]),
         near=np.array([near[column][code] for column, code in cells], dtype=np.int64),
-    )  # fmt: skip
+        decides=lambda key: (cells[key][0],),
+    )
 
 
 def _pair_table(table: _Table, pairs: list[tuple[int, int]], values: Incidence) -> KeyTable:
@@ -179,39 +193,52 @@ def _pair_table(table: _Table, pairs: list[tuple[int, int]], values: Incidence) 
     found = table.build(
         "all value pairs", lambda: families.pairs(columns, pairs, table.limits.least, table.n), len(pairs)
     )
-    alone = {families.cell(int(key)): int(count) for key, count in zip(values.hashes, values.support, strict=True)}
+    alone = {families.cell(int(key)): number for number, key in enumerate(values.hashes)}
     together = [families.pair_cells(int(key), pairs) for key in found.hashes]
+    parents = np.array([(alone.get(a, -1), alone.get(b, -1)) for a, b in together], np.int64).reshape(-1, 2)
     # a pair with the carriers of one of its values says nothing that the value does not say
-    more = [s not in (alone.get(a), alone.get(b)) for s, (a, b) in zip(found.support.tolist(), together, strict=True)]
-    chosen = found.select(np.array(more, dtype=bool), table.folder / "value-pair", found.least)
-    cells = [families.pair_cells(int(key), pairs) for key in chosen.hashes]
+    same = (parents >= 0) & (values.support[parents] == found.support[:, None])
+    more = ~same.any(axis=1)
+    chosen = found.select(more, table.folder / "value-pair", found.least)
+    cells = [pair for pair, kept in zip(together, more, strict=True) if kept]
 
     def details(key: int) -> Mapping[str, Any]:
         named = {columns[column].name: columns[column].text(code) for column, code in cells[key]}
         return {"family": "value pair", "cells": named}
 
     return KeyTable(
-        family="value pair", noun="pair of values", **chosen.arrays(), name=lambda key: _spoken(details(key)),
-        details=details, offsets=table.offsets(chosen, [list(pair) for pair in cells]),
-    )  # fmt: skip
+        family="value pair",
+        noun="pair of values",
+        **chosen.arrays(),
+        name=lambda key: _spoken(details(key)),
+        details=details,
+        offsets=table.offsets(chosen, [list(pair) for pair in cells]),
+        decides=lambda key: (cells[key][0][0], cells[key][1][0]),
+        parents=("value", parents[more]),
+    )
 
 
-def _missing_table(table: _Table, columns: list[Column]) -> KeyTable:
+def _missing_table(table: _Table, numbers: list[int]) -> KeyTable:
+    columns = [table.columns[i] for i in numbers]
     chosen = table.build("missing", lambda: families.missing(columns, table.n), len(columns))
-    numbers = [table.columns.index(c) for c in columns]
-    cells = [[(numbers[int(key)], -1)] for key in chosen.hashes]
+    places = [numbers[int(key)] for key in chosen.hashes]
 
     def name(key: int) -> str:
-        return columns[int(chosen.hashes[key])].name
+        return table.columns[places[key]].name
 
     return KeyTable(
-        family="missing", noun="missing value", **chosen.arrays(), name=lambda key: f"no {name(key)}",
+        family="missing",
+        noun="missing value",
+        **chosen.arrays(),
+        name=lambda key: f"no {name(key)}",
         details=lambda key: {"family": "missing", "cells": {name(key): ""}},
-        offsets=table.offsets(chosen, cells),
-    )  # fmt: skip
+        offsets=table.offsets(chosen, [[(place, -1)] for place in places]),
+        decides=lambda key: (places[key],),
+    )
 
 
-def _decimal_table(table: _Table, columns: list[Column]) -> KeyTable:
+def _decimal_table(table: _Table, numbers: list[int]) -> KeyTable:
+    columns = [table.columns[i] for i in numbers]
     chosen = table.build("decimals", lambda: families.decimals(columns, table.n), len(columns))
 
     def details(key: int) -> Mapping[str, Any]:
@@ -219,9 +246,13 @@ def _decimal_table(table: _Table, columns: list[Column]) -> KeyTable:
         return {"family": "decimals", "column": columns[column].name, "decimals": places}
 
     return KeyTable(
-        family="decimals", noun="number of decimals", **chosen.arrays(),
-        name=lambda key: "{column} with {decimals} decimals".format(**details(key)), details=details,
-    )  # fmt: skip
+        family="decimals",
+        noun="number of decimals",
+        **chosen.arrays(),
+        name=lambda key: "{column} with {decimals} decimals".format(**details(key)),
+        details=details,
+        decides=lambda key: (numbers[int(chosen.hashes[key]) // 16],),
+    )
 
 
 def _spoken(details: Mapping[str, Any]) -> str:

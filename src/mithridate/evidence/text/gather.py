@@ -22,7 +22,8 @@ from mithridate.evidence.view import Evidence, KeyTable
 
 __all__ = ["gather_text"]
 
-_COST = 10.0
+_COST = 30.0
+_EPOCHS = 8
 _WEIGHTS = 60_000_000  # most numbers that all folds' models may hold together
 
 
@@ -67,8 +68,8 @@ def gather_text(
         progress: told (stage, done, total or None).
 
     Returns:
-        Evidence with the families "word", "phrase", "long phrase", "skip phrase", "character" and "habit". Peak
-        memory does not grow with the length of the documents, and by about 200 bytes with each document.
+        Evidence with the families "word", "phrase", "long phrase", "skip phrase", "character" and "habit".
+        Peak memory does not grow with the length of documents, and by about 500 bytes with each document.
     """
     tokens, roll = read_tokens(source, store_dir, progress)
     labels, classes = roll.labels()
@@ -150,7 +151,7 @@ def _content(
     weight = np.log((1 + len(labels)) / (1 + words.support)) + 1.0
     features = Features(indptr=words.indptr, index=words.keys, weight=weight.astype(np.float32))
     return fit_content(
-        features, labels, classes, folds, seed=seed, cost=_COST, epochs=12,
+        features, labels, classes, folds, seed=seed, cost=_COST, epochs=_EPOCHS,
         progress=lambda done, total: progress("content model", done, total),
     )  # fmt: skip
 
@@ -168,9 +169,13 @@ def _word_table(text: _Text) -> KeyTable:
         return text.tokens.text(int(numbers[key]))
 
     return KeyTable(
-        family="word", noun="word", **chosen.arrays(), name=name,
-        details=lambda key: {"family": "word", "key": name(key)}, offsets=text.offsets(chosen, numbers[:, None]),
-    )  # fmt: skip
+        family="word",
+        noun="word",
+        **chosen.arrays(),
+        name=name,
+        details=lambda key: {"family": "word", "key": name(key)},
+        offsets=text.offsets(chosen, numbers[:, None]),
+    )
 
 
 def _phrase_table(text: _Text, phrases: families.Phrases) -> KeyTable:
