@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.hashing import uniform
+from mithridate.evidence.content.calibrate import calibrate
 from mithridate.evidence.store import DiskArray, row_chunks
 
 __all__ = ["FOLDS", "Features", "LinearContent", "assign_folds", "fit_content"]
 
 FOLDS = 5
 _CHUNK = 1 << 20
-_SLACK = 0.02  # share of labels that the calibration assumes to be arbitrary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +190,7 @@ def fit_content(
             bias,
             scores[start:stop],
         )
-    slope, shift = _calibrate(_both(scores), labels)
+    slope, shift = calibrate(_both(scores), labels)
     logits = (_both(scores) * slope + shift).astype(np.float32)
     known = labels >= 0
     weights *= features.weight[:, None] * np.float32(slope)
@@ -201,34 +201,3 @@ def fit_content(
         norms=norms,
         weights=weights.reshape(len(weights), FOLDS, columns),
     )
-
-
-def _calibrate(scores: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, NDArray[np.float64]]:
-    """Slope and per-class shift that make softmax(slope * score + shift) likely, robust to wrong labels.
-
-    The likelihood is that of (1 - e) softmax + e / k, so that loud wrong labels do not flatten the scale.
-    """
-    from scipy.optimize import minimize
-
-    known = np.flatnonzero(labels >= 0)
-    known = known[:: max(1, len(known) // 200_000)]
-    s, y, k = scores[known].astype(np.float64), labels[known], scores.shape[1]
-    hot = np.zeros_like(s)
-    hot[np.arange(len(y)), y] = 1.0
-
-    def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        slope, z = np.exp(theta[0]), np.exp(theta[0]) * s + theta[1:]
-        z -= z.max(axis=1, keepdims=True)
-        p = np.exp(z)
-        p /= p.sum(axis=1, keepdims=True)
-        own = p[np.arange(len(y)), y]
-        mixed = (1 - _SLACK) * own + _SLACK / k
-        pull = -((1 - _SLACK) * own / mixed)[:, None] * (hot - p)
-        gradient = np.concatenate([[slope * (pull * s).sum()], pull.sum(axis=0)])
-        ridge = theta[0] ** 2 + (theta[1:] ** 2).sum()
-        return float(-np.log(mixed).sum() + 0.5 * ridge), gradient + theta
-
-    found = minimize(
-        loss, np.zeros(1 + k), jac=True, method="L-BFGS-B", bounds=[(-3.0, 3.0)] + [(-10.0, 10.0)] * k
-    )
-    return float(np.exp(found.x[0])), found.x[1:]

@@ -92,9 +92,9 @@ def gather_table(
         progress: told (stage, done, total or None).
 
     Returns:
-        Evidence with the families "value", "value pair", "missing" and "decimals". `near` of a value counts
-        the rows at the ten nearest distinct values of its column; it is -1 for words. The vector "cells" holds
-        the columns in coarse form; `decides` says which of them a key fixes.
+        Evidence with the families "value", "value pair", "missing" and "decimals". `near` of a value
+        counts the rows at the ten nearest distinct values of its column; it is -1 for words. The vector
+        "cells" holds the columns in coarse form; `decides` says which of them a key fixes.
     """
     columns, roll = read_columns(source, store_dir, progress)
     labels, classes = roll.labels()

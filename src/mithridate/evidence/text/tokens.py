@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mithridate.core.batch import Source
 from mithridate.evidence.roll import Roll
 from mithridate.evidence.store import DiskArray, DiskWriter, row_chunks
-from mithridate.evidence.text.alphabet import alphabet
+from mithridate.evidence.text.alphabet import UNSEEN, alphabet
 
 __all__ = ["Tokens", "read_tokens"]
 
@@ -132,10 +132,13 @@ class _Reader:
         lengths = spans[:, 1] - spans[:, 0]
         starts = np.repeat(spans[:, 0] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
         letters = codes[starts + np.arange(int(lengths.sum()))]
-        small = signs.lower[np.minimum(letters, len(signs.lower) - 1)]
-        self.letters.append(np.where(letters < len(signs.lower), small, letters))
-        self.ends.append(self._letters_end + np.cumsum(lengths))
-        self._letters_end += int(lengths.sum())
+        covered = np.minimum(letters, len(signs.lower) - 1)
+        seen = (signs.kind[covered] != UNSEEN) | (letters >= len(signs.lower))
+        small = np.where(letters < len(signs.lower), signs.lower[covered], letters)
+        self.letters.append(small[seen])
+        owners = np.repeat(np.arange(len(spans)), lengths)[seen]
+        self.ends.append(self._letters_end + np.cumsum(np.bincount(owners, minlength=len(spans))))
+        self._letters_end += int(seen.sum())
 
     def close(self) -> Tokens:
         """Finish the files."""
