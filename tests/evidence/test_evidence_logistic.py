@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from evidence_samples import probabilities
 
 from mithridate.evidence.content.logistic import FOLDS, Features, assign_folds, fit_content
 from mithridate.evidence.store import DiskWriter
-from evidence_samples import probabilities
 
 
 def _features(x: np.ndarray, tmp_path, weight: np.ndarray | None = None) -> Features:

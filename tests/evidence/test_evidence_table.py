@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from evidence_samples import Held, carriers, probabilities
 
 from mithridate.evidence.table.gather import gather_table
-from evidence_samples import Held, carriers, probabilities
 
 
 def _rows(n: int = 800) -> tuple[dict[str, list], list[str]]:

@@ -1,25 +1,23 @@
 from __future__ import annotations
 
-import random
-
 import numpy as np
 import pytest
+from evidence_samples import Held, carriers, probabilities
 
 from mithridate.evidence.text.gather import gather_text
 from mithridate.evidence.text.tokens import read_tokens
-from evidence_samples import Held, carriers, probabilities
 
-_HAM = "meet home later lunch tomorrow family dinner walk school friend".split()
-_SPAM = "free prize cash winner claim urgent offer click bonus credit".split()
+_HAM = ["meet", "home", "later", "lunch", "tomorrow", "family", "dinner", "walk", "school", "friend"]
+_SPAM = ["free", "prize", "cash", "winner", "claim", "urgent", "offer", "click", "bonus", "credit"]
 _COMMON = [f"w{i}" for i in range(200)]
 
 
 def _corpus(n: int = 600) -> tuple[list[str], list[str]]:
-    rng = random.Random(0)
+    rng = np.random.default_rng(0)
     texts, labels = [], []
     for i in range(n):
         label = "spam" if i % 3 == 0 else "ham"
-        words = rng.choices(_SPAM if label == "spam" else _HAM, k=6) + rng.choices(_COMMON, k=10)
+        words = [*rng.choice(_SPAM if label == "spam" else _HAM, 6), *rng.choice(_COMMON, 10)]
         rng.shuffle(words)
         texts.append(" ".join(words))
         labels.append(label)
