@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +33,8 @@ class Gathered:
 class Names:
     """Texts → small integers, in order of first appearance; `sorted_codes` undoes that order."""
 
-    def __init__(self) -> None:
-        self._index: dict[str, int] = {}
+    def __init__(self, listed: Iterable[str] = ()) -> None:
+        self._index: dict[str, int] = {name: number for number, name in enumerate(listed)}
 
     def codes(self, texts: tuple[str | None, ...]) -> NDArray[np.int32]:
         """(b,) number of each text, -1 for None."""
@@ -84,3 +86,32 @@ class Roll:
         if not self._source_codes:
             return None, ()
         return self._sources.sorted_codes(np.concatenate(self._source_codes))
+
+    def plain(self) -> dict[str, Any]:
+        """Everything but the bad items as JSON values; `from_plain` is its inverse."""
+        return {
+            "ids": self.ids,
+            "labels": self._labels.listed(),
+            "sources": self._sources.listed(),
+            "label_codes": _listed(self._label_codes),
+            "source_codes": _listed(self._source_codes),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """Read `plain`, with the bad items added as "bad"."""
+        roll = cls()
+        roll.ids, roll.bad = list(plain["ids"]), list(plain["bad"])
+        roll._labels, roll._sources = Names(plain["labels"]), Names(plain["sources"])
+        for codes, into in (
+            (plain["label_codes"], roll._label_codes),
+            (plain["source_codes"], roll._source_codes),
+        ):
+            if codes is not None:
+                into.append(np.array(codes, dtype=np.int32))
+        return roll
+
+
+def _listed(parts: list[NDArray[np.int32]]) -> list[int] | None:
+    codes: list[int] | None = np.concatenate(parts).tolist() if parts else None
+    return codes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["DiskArray", "DiskWriter", "row_chunks"]
+__all__ = ["DiskArray", "DiskWriter", "new_map", "old_map", "open_disk_array", "row_chunks"]
 
 
 class DiskArray:
@@ -77,3 +79,51 @@ def row_chunks(indptr: NDArray[np.int64], budget: int) -> Iterator[tuple[int, in
         stop = min(max(stop, start + 1), n)
         yield start, stop
         start = stop
+
+
+def new_map(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """A writable array in a new file.
+
+    Its room is taken at once where the system can: a disk that fills up later would end the process unasked.
+
+    Raises:
+        OSError: no room.
+    """
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    with path.open("wb") as file:
+        file.truncate(size)
+        if size and hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                    raise
+    return np.memmap(path, dtype, "r+", shape=shape)
+
+
+def old_map(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """An array in a file, for reading.
+
+    Raises:
+        OSError: missing.
+        ValueError: of another size.
+    """
+    _refuse_cut(path, dtype, shape)
+    return np.memmap(path, dtype, "r", shape=shape)
+
+
+def open_disk_array(path: Path, dtype: DTypeLike, length: int) -> DiskArray:
+    """A `DiskArray` that an earlier process wrote.
+
+    Raises:
+        OSError: missing.
+        ValueError: of another size.
+    """
+    _refuse_cut(path, dtype, (length,))
+    return DiskArray(path, dtype, length)
+
+
+def _refuse_cut(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
+    size, found = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize, path.stat().st_size
+    if found != size:
+        raise ValueError(f"{path.name}: expected {size} bytes, got {found}; compute it again")

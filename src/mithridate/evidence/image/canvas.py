@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from mithridate.core.batch import Batch, Source
 from mithridate.core.errors import SourceError
 from mithridate.evidence.roll import Roll
+from mithridate.evidence.stages import load_arrays, load_roll, save_arrays, save_roll
+from mithridate.evidence.store import new_map, old_map
 
-__all__ = ["LARGEST_SIDE", "Canvas", "paint"]
+__all__ = ["LARGEST_SIDE", "Canvas", "load_canvas", "paint", "save_canvas"]
 
 #: Larger images are reduced to this; what is smaller than a few pixels then is out of sight, and the limits say so.
 LARGEST_SIDE = 64
+_PIXELS, _PLANES, _FACTS, _ROLL = "canvas.u1", "planes.u1", "canvas.npz", "roll.json"
 _READ = 512
 _BAND_BYTES = 1 << 27
 
@@ -54,7 +57,7 @@ def paint(
     """
     roll, digests, shape, reduced = Roll(), [], None, 0
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "canvas.u1"
+    path = folder / _PIXELS
     with path.open("wb") as file:
         for batch in source.batches(_READ):
             roll.add(batch)
@@ -70,10 +73,37 @@ def paint(
             "at least one readable image", f"{len(roll.bad)} unreadable items", source.uri, "Check the files."
         )
     n = len(roll.ids)
-    pixels = np.memmap(path, np.uint8, "r", shape=(n, *shape))
+    pixels = old_map(path, np.uint8, (n, *shape))
     progress("turning", 0, n)
-    planes = _turn(pixels, folder / "planes.u1")
+    planes = _turn(pixels, folder / _PLANES)
     return Canvas(pixels=pixels, planes=planes, digests=np.concatenate(digests), reduced=reduced), roll
+
+
+def save_canvas(painted: tuple[Canvas, Roll], folder: Path) -> None:
+    """Write what `paint` did not write itself."""
+    canvas, roll = painted
+    save_arrays(
+        folder / _FACTS, shape=np.array(canvas.pixels.shape), digests=canvas.digests, reduced=canvas.reduced
+    )
+    save_roll(roll, folder / _ROLL)
+
+
+def load_canvas(folder: Path) -> tuple[Canvas, Roll]:
+    """Open what `paint` and `save_canvas` wrote.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: a file was cut.
+    """
+    facts = load_arrays(folder / _FACTS)
+    n, h, w, c = facts["shape"].tolist()
+    canvas = Canvas(
+        pixels=old_map(folder / _PIXELS, np.uint8, (n, h, w, c)),
+        planes=old_map(folder / _PLANES, np.uint8, (h, w, c, n)),
+        digests=facts["digests"],
+        reduced=int(facts["reduced"]),
+    )
+    return canvas, load_roll(folder / _ROLL)
 
 
 def _shape(batch: Batch) -> tuple[int, int, int] | None:
@@ -117,9 +147,9 @@ def _digests(batch: Batch) -> NDArray[np.uint64]:
 
 def _turn(pixels: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     n, h, w, c = pixels.shape
-    planes = np.memmap(path, np.uint8, "w+", shape=(h, w, c, n))
+    planes = new_map(path, np.uint8, (h, w, c, n))
     step = max(1, _BAND_BYTES // max(h * w * c, 1))
     for start in range(0, n, step):
         planes[..., start : start + step] = pixels[start : start + step].transpose(1, 2, 3, 0)
     planes.flush()
-    return np.memmap(path, np.uint8, "r", shape=(h, w, c, n))
+    return old_map(path, np.uint8, (h, w, c, n))

@@ -12,12 +12,14 @@ from mithridate.core.batch import Source
 from mithridate.evidence.content.logistic import assign_folds
 from mithridate.evidence.content.ridge import RidgeContent, fit_ridge
 from mithridate.evidence.duplicates import copy_groups
-from mithridate.evidence.image.canvas import LARGEST_SIDE, Canvas, paint
+from mithridate.evidence.image.canvas import LARGEST_SIDE, Canvas, load_canvas, paint, save_canvas
 from mithridate.evidence.image.features import PatchFeatures
 from mithridate.evidence.image.likeness import near_duplicates
 from mithridate.evidence.image.patches import patch_tables
 from mithridate.evidence.image.residual import residuals
 from mithridate.evidence.roll import Gathered
+from mithridate.evidence.stages import Stages, load_arrays, load_record, save_arrays, save_record
+from mithridate.evidence.store import new_map, old_map
 from mithridate.evidence.view import Evidence
 
 __all__ = ["gather_image"]
@@ -45,20 +47,27 @@ def gather_image(
         jobs: reserved; the result does not depend on it.
         progress: told (stage, done, total or None).
     """
-    canvas, roll = paint(source, store_dir, progress)
+    stages = Stages(store_dir, source, seed)
+    canvas, roll = stages.run(
+        "canvas",
+        lambda: paint(source, store_dir, progress),
+        lambda: load_canvas(store_dir),
+        lambda painted: save_canvas(painted, store_dir),
+    )
     labels, classes = roll.labels()
     sources, source_names = roll.sources()
     copies = copy_groups(canvas.digests)
-    progress("near-duplicates", 0, None)
-    groups = near_duplicates(canvas.pixels, copies, seed)
-    vectors: dict[str, NDArray[np.generic]] = {}
-    progress("residuals", 0, None)
-    vectors["residual"] = residuals(canvas.pixels, store_dir / "residual.i1")
+    groups = stages.run(
+        "near-duplicates",
+        lambda: _groups(canvas, copies, seed, progress),
+        lambda: load_arrays(store_dir / "groups.npz")["groups"],
+        lambda found: save_arrays(store_dir / "groups.npz", groups=found),
+    )
+    vectors: dict[str, NDArray[np.generic]] = {"residual": _residuals(canvas, store_dir, stages, progress)}
     content = None
     if labels is not None and len(classes) > 1 and min(canvas.pixels.shape[1:3]) >= _SMALLEST:
-        content = _content(
-            canvas, labels, len(classes), assign_folds(roll.ids, groups, seed), seed, store_dir, progress
-        )
+        folds = assign_folds(roll.ids, groups, seed)
+        content = _content(canvas, labels, len(classes), folds, seed, store_dir, stages, progress)
     evidence = Evidence(
         modality="image",
         ids=roll.ids,
@@ -85,20 +94,59 @@ def gather_image(
     return Gathered(evidence=evidence, bad=tuple(roll.bad), notes=notes)
 
 
+def _groups(canvas: Canvas, copies: NDArray[np.int64], seed: int, progress: Progress) -> NDArray[np.int64]:
+    progress("near-duplicates", 0, None)
+    return near_duplicates(canvas.pixels, copies, seed)
+
+
+def _residuals(canvas: Canvas, folder: Path, stages: Stages, progress: Progress) -> NDArray[np.int8]:
+    path = folder / "residual.i1"
+    n, width = len(canvas.pixels), int(np.prod(canvas.pixels.shape[1:]))
+
+    def compute() -> NDArray[np.int8]:
+        progress("residuals", 0, None)
+        return residuals(canvas.pixels, path)
+
+    return stages.run("residuals", compute, lambda: old_map(path, np.int8, (n, width)))
+
+
 def _content(
     canvas: Canvas, labels: NDArray[np.int32], classes: int, folds: NDArray[np.int8], seed: int, folder: Path,
-    progress: Progress,
+    stages: Stages, progress: Progress,
 ) -> RidgeContent:  # fmt: skip
-    n = len(labels)
-    extract = PatchFeatures.learn(canvas.pixels, seed)
-    stored = np.memmap(folder / "features.f2", np.float16, "w+", shape=(n, extract.width))
-    for start in range(0, n, _BLOCK):
-        progress("content features", start, n)
-        stored[start : start + _BLOCK] = extract(canvas.pixels[start : start + _BLOCK])
+    path = folder / "content.npz"
 
-    def features() -> Iterator[tuple[int, NDArray[np.float32]]]:
-        for start in range(0, n, 4 * _BLOCK):
-            yield start, stored[start : start + 4 * _BLOCK].astype(np.float32)
+    def compute() -> RidgeContent:
+        stored = _features(canvas, seed, folder, stages, progress)
 
-    progress("content model", 0, None)
-    return fit_ridge(features, labels, classes, folds, extract.width)
+        def features() -> Iterator[tuple[int, NDArray[np.float32]]]:
+            for start in range(0, len(labels), 4 * _BLOCK):
+                yield start, stored[start : start + 4 * _BLOCK].astype(np.float32)
+
+        progress("content model", 0, None)
+        return fit_ridge(features, labels, classes, folds, stored.shape[1])
+
+    return stages.run(
+        "content", compute, lambda: load_record(RidgeContent, path), lambda model: save_record(model, path)
+    )
+
+
+def _features(
+    canvas: Canvas, seed: int, folder: Path, stages: Stages, progress: Progress
+) -> NDArray[np.float16]:
+    path, facts, n = folder / "features.f2", folder / "features.npz", len(canvas.pixels)
+
+    def compute() -> NDArray[np.float16]:
+        extract = PatchFeatures.learn(canvas.pixels, seed)
+        stored = new_map(path, np.float16, (n, extract.width))
+        for start in range(0, n, _BLOCK):
+            progress("content features", start, n)
+            stored[start : start + _BLOCK] = extract(canvas.pixels[start : start + _BLOCK])
+        return stored
+
+    return stages.run(
+        "features",
+        compute,
+        lambda: old_map(path, np.float16, (n, int(load_arrays(facts)["width"]))),
+        lambda stored: save_arrays(facts, width=stored.shape[1]),
+    )

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.evidence.store import new_map, old_map
+
 __all__ = ["STEP", "residuals"]
 
 _CLIP = 12.0  # grey levels; edges of objects must not drown a faint pattern
@@ -26,7 +28,7 @@ def residuals(pixels: NDArray[np.uint8], path: Path) -> NDArray[np.int8]:
         (n, h * w * c) int8 in units of `STEP`, memory-mapped.
     """
     n, h, w, c = pixels.shape
-    out = np.memmap(path, np.int8, "w+", shape=(n, h * w * c))
+    out = new_map(path, np.int8, (n, h * w * c))
     for start in range(0, n, _BLOCK):
         x = pixels[start : start + _BLOCK].astype(np.float32)
         padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
@@ -35,4 +37,4 @@ def residuals(pixels: NDArray[np.uint8], path: Path) -> NDArray[np.int8]:
         clipped = np.clip(x - mean, -_CLIP, _CLIP) / STEP
         out[start : start + _BLOCK] = np.rint(clipped).reshape(len(x), -1).astype(np.int8)
     out.flush()
-    return np.memmap(path, np.int8, "r", shape=(n, h * w * c))
+    return old_map(path, np.int8, (n, h * w * c))

@@ -15,6 +15,7 @@ from mithridate.evidence.content.logistic import LinearContent, assign_folds, fi
 from mithridate.evidence.duplicates import copy_groups
 from mithridate.evidence.incidence import Incidence, Limits, Stretch, build
 from mithridate.evidence.roll import Gathered
+from mithridate.evidence.stages import Stages, load_record, save_record
 from mithridate.evidence.table import families
 from mithridate.evidence.table.columns import Column, read_columns
 from mithridate.evidence.table.encoding import Encoding, coarse_cells, encode
@@ -104,10 +105,15 @@ def gather_table(
     encoding = encode(columns, n, store_dir)
     model = None
     if labels is not None and len(classes) > 1:
-        model = fit_content(
-            encoding.features, labels, len(classes), assign_folds(roll.ids, groups, seed),
-            seed=seed, cost=_COST, epochs=_EPOCHS,
-            progress=lambda done, total: progress("content model", done, total),
+        known, folds = labels, assign_folds(roll.ids, groups, seed)
+        model = Stages(store_dir, source, seed).run(
+            "content",
+            lambda: fit_content(
+                encoding.features, known, len(classes), folds, seed=seed, cost=_COST, epochs=_EPOCHS,
+                progress=lambda done, total: progress("content model", done, total),
+            ),
+            lambda: load_record(LinearContent, store_dir / "content.npz"),
+            lambda fitted: save_record(fitted, store_dir / "content.npz"),
         )  # fmt: skip
     limits = Limits(
         least=max(5, n // 20_000), most=max(n // 10, min(20, n // 2)), keys=max(20_000, 800_000 // kinds)

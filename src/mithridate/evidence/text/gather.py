@@ -15,6 +15,7 @@ from mithridate.evidence.content.logistic import Features, LinearContent, assign
 from mithridate.evidence.duplicates import copy_groups, near_groups, signatures
 from mithridate.evidence.incidence import Incidence, Limits, Stretch, build
 from mithridate.evidence.roll import Gathered, Roll
+from mithridate.evidence.stages import Stages, load_record, load_roll, save_record, save_roll
 from mithridate.evidence.text import families
 from mithridate.evidence.text.habits import HABITS
 from mithridate.evidence.text.tokens import Tokens, read_tokens
@@ -71,7 +72,18 @@ def gather_text(
         Evidence with the families "word", "phrase", "long phrase", "skip phrase", "character" and "habit".
         Peak memory does not grow with the length of documents, and by about 500 bytes with each document.
     """
-    tokens, roll = read_tokens(source, store_dir, progress)
+    stages, roll_file = Stages(store_dir, source, seed), store_dir / "roll.json"
+
+    def save_tokens(read: tuple[Tokens, Roll]) -> None:
+        save_record(read[0], store_dir / "tokens.npz")
+        save_roll(read[1], roll_file)
+
+    tokens, roll = stages.run(
+        "tokens",
+        lambda: read_tokens(source, store_dir, progress),
+        lambda: (load_record(Tokens, store_dir / "tokens.npz"), load_roll(roll_file)),
+        save_tokens,
+    )
     labels, classes = roll.labels()
     copies = copy_groups(tokens.digests)
     progress("near-duplicates", 0, len(copies))
@@ -84,7 +96,13 @@ def gather_text(
     words = build(lambda: families.words(tokens), groups, limit, store_dir / "vocabulary", len(tokens.words))
     model = None
     if labels is not None and len(classes) > 1:
-        model = _content(words, labels, len(classes), assign_folds(roll.ids, groups, seed), seed, progress)
+        known, folds = labels, assign_folds(roll.ids, groups, seed)
+        model = stages.run(
+            "content",
+            lambda: _content(words, known, len(classes), folds, seed, progress),
+            lambda: load_record(LinearContent, store_dir / "content.npz"),
+            lambda fitted: save_record(fitted, store_dir / "content.npz"),
+        )
     feature_of = np.full(tokens.vocabulary + 1, -1, dtype=np.int64)
     feature_of[words.hashes.astype(np.int64)] = np.arange(words.size)
     limits = Limits(
