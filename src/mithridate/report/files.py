@@ -19,6 +19,7 @@ __all__ = [
     "INLINE_TARGETS",
     "Written",
     "read_targets",
+    "write_bytes",
     "write_html",
     "write_json",
     "write_report",
@@ -55,8 +56,8 @@ def write_report(report: Report, out_dir: str | Path) -> Written:
     _attempt(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
     report, sides = _spill(report, folder)
     page, data = folder / "report.html", folder / "report.json"
-    _write(page, render_html(report, folder=folder.name or "mithridate-report").encode("utf-8"))
-    _write(data, _json_bytes(report))
+    write_bytes(page, render_html(report, folder=folder.name or "mithridate-report").encode("utf-8"))
+    write_bytes(data, _json_bytes(report))
     return Written(report=report, files=(page, data, *sides))
 
 
@@ -68,7 +69,7 @@ def write_json(report: Report, path: str | Path) -> Written:
     """
     path = Path(path)
     report, sides = _spill(report, path.parent)
-    _write(path, _json_bytes(report))
+    write_bytes(path, _json_bytes(report))
     return Written(report=report, files=(path, *sides))
 
 
@@ -80,7 +81,7 @@ def write_html(report: Report, path: str | Path) -> Path:
     """
     from mithridate.report.html import render_html
 
-    _write(Path(path), render_html(report).encode("utf-8"))
+    write_bytes(Path(path), render_html(report).encode("utf-8"))
     return Path(path)
 
 
@@ -92,7 +93,7 @@ def write_sarif(report: Report, path: str | Path) -> Path:
     """
     from mithridate.report.sarif import to_sarif
 
-    _write(Path(path), json.dumps(to_sarif(report), indent=1).encode("ascii"))
+    write_bytes(Path(path), json.dumps(to_sarif(report), indent=1).encode("ascii"))
     return Path(path)
 
 
@@ -138,7 +139,7 @@ def _spill(report: Report, folder: Path) -> tuple[Report, list[Path]]:
             result = replace(result, **cut, targets_file=path.name)  # type: ignore[arg-type]
         elif isinstance(result, Skip) and len(result.items) > INLINE_ITEMS:
             path = folder / f"skipped-{number}-{_slug(result.check)}.txt"
-            _write(
+            write_bytes(
                 path, "".join(f"{_one_line(i)}\n" for i in result.items).encode("utf-8", "surrogateescape")
             )
             sides.append(path)
@@ -164,11 +165,15 @@ def _write_targets(path: Path, finding: Finding) -> None:
     table = pa.table({"id": pa.array(ids, pa.string()), "score": pa.array(finding.scores, pa.float64())})
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink)
-    _write(path, sink.getvalue().to_pybytes())
+    write_bytes(path, sink.getvalue().to_pybytes())
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write whole or not at all: a temporary neighbour, then a rename."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write whole or not at all: a temporary neighbour, then a rename.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
     _attempt(path, lambda: _replace(path, content))
 
 

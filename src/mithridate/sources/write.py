@@ -20,7 +20,7 @@ from mithridate.sources.jsonl import JsonLines
 from mithridate.sources.open import open_source
 from mithridate.sources.parquet import ParquetFiles
 
-__all__ = ["keep_list", "write_copy"]
+__all__ = ["copy_suffixes", "keep_list", "write_copy"]
 
 _Writer = Callable[[Path, Edits], int]
 
@@ -68,6 +68,15 @@ def write_copy(
     count = _atomically(target, lambda path: write(path, edits), folder=not suffixes)
     after = _reopened(source, target).digest
     return {"before": source.digest, "after": after, "count": count, "renamed": renamed}
+
+
+def copy_suffixes(source: Source) -> tuple[str, ...]:
+    """Suffixes that the file of a copy may have; none where the copy is a folder.
+
+    Raises:
+        UsageError: not from `open_source`.
+    """
+    return _writer(source, {})[1]
 
 
 def _writer(source: Source, renamed: dict[str, str]) -> tuple[_Writer, tuple[str, ...]]:
