@@ -47,7 +47,7 @@ def audit(
 
     Args:
         data: a path (folder of images, .npz, .npy, .csv, .parquet, .jsonl) or an array, DataFrame, table or list of
-            texts.
+            texts; or a source from `open_source`, which the arguments up to `y_key` then do not concern.
         labels: labels of data in memory, one per sample.
         label: column of the labels.
         text: column(s) of the text, comma-separated; makes the data text.
@@ -67,11 +67,16 @@ def audit(
         UsageError: the data cannot be read as asked.
     """
     from mithridate.engines.threads import limited_threads
+    from mithridate.sources.base import RowSource
     from mithridate.sources.open import open_source
 
     started = perf_counter()
-    opened = open_source(
-        data, labels=labels, label=label, text=text, id=id, source=source, x_key=x_key, y_key=y_key
+    opened = (
+        data
+        if isinstance(data, RowSource)
+        else open_source(
+            data, labels=labels, label=label, text=text, id=id, source=source, x_key=x_key, y_key=y_key
+        )
     )
     with limited_threads(jobs) as threads, _folder(work) as folder:
         gathered = _gather(opened, folder, seed, threads, progress)
