@@ -1,0 +1,141 @@
+"""Ranks every label by how strongly the content of its sample speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
+from mithridate.core.batch import Batch
+from mithridate.core.card import Card
+from mithridate.core.results import Clear, Finding, Result, Severity
+
+__all__ = ["LabelErrors", "log_softmax"]
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(b, k) log-probabilities; no underflow, so that ranks stay sharp far from the border."""
+    z = logits.astype(np.float64)
+    z -= z.max(axis=1, keepdims=True)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)))
+
+
+def _known(batch: Batch) -> NDArray[np.int64]:
+    finite = np.isfinite(batch.evidence["logits"]).all(axis=1)
+    return np.flatnonzero(finite & (batch.evidence["label"] >= 0))
+
+
+@data_check(
+    Card(
+        id="label-errors",
+        title="labels worth a look",
+        stage="data",
+        modalities=("image", "text", "table"),
+        needs=("labels", "content"),
+        assumes="A sample's content, judged by a model that never saw the sample, is better evidence than "
+        "its label.",
+        catches=("random-flip", "targeted-flip"),
+        misses="Wrong labels of samples that truly look like the wrong class; errors that the content model "
+        "shares.",
+        effect="share of labelled samples worth a look",
+        cites="Northcutt, Jiang & Chuang, Confident Learning, JAIR 2021, sections 3.1-3.2 (joint, "
+        "self-confidence); Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2.",
+        remedy="Look at the first of the list; correct what is wrong; stop when a page holds no error.",
+        graded=False,
+        reads_order=False,
+    )
+)
+class LabelErrors(DataCheck):
+    """All labelled samples, worst first, by -log p(label) under the calibrated out-of-fold content model.
+
+    Of self-confidence, margins, entropy-weighted, class-adjusted and pruned scores, this one ranks random
+    flips best, or nearly so, on texts, images and tables alike, once the probabilities are calibrated with
+    one shift per class. How many labels are worth a look is the off-diagonal of the confident joint.
+    """
+
+    rounds = 2
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope)
+        k = len(scope.classes)
+        self._sizes = np.zeros(k, dtype=np.int64)
+        self._confidence = np.zeros(k)
+        self._threshold = np.zeros(k)
+        self._joint = np.zeros((k, k), dtype=np.int64)
+
+    def fit(self, batch: Batch) -> None:
+        """Round 0: mean self-confidence of each class. Round 1: the confident joint."""
+        rows = _known(batch)
+        labels = batch.evidence["label"][rows]
+        p = np.exp(log_softmax(batch.evidence["logits"][rows]))
+        if self.round == 0:
+            k = len(self._sizes)
+            self._sizes += np.bincount(labels, minlength=k)
+            self._confidence += np.bincount(labels, weights=p[np.arange(len(rows)), labels], minlength=k)
+            return
+        eligible = np.where(p >= self._threshold, p, -1.0)
+        likely = eligible.argmax(axis=1)
+        sure = eligible[np.arange(len(rows)), likely] > 0
+        np.add.at(self._joint, (labels[sure], likely[sure]), 1)
+
+    def merge(self, other: Self) -> None:
+        """Add sums and counts."""
+        if self.round == 0:
+            self._sizes += other._sizes
+            self._confidence += other._confidence
+        else:
+            self._joint += other._joint
+
+    def advance(self) -> None:
+        """Round 0: the threshold of each class is its mean self-confidence."""
+        if self.round == 0:
+            mean = self._confidence / np.maximum(self._sizes, 1)
+            # Rounded, so that the order of summation moves no sample across; an empty class claims nobody.
+            self._threshold = np.where(self._sizes > 0, np.round(mean, 9), np.inf)
+
+    def score(self, batch: Batch) -> Iterable[Hits]:
+        """Every labelled sample."""
+        rows = _known(batch)
+        p = log_softmax(batch.evidence["logits"][rows])
+        yield Hits(
+            group=0, rows=batch.rows[rows], scores=-p[np.arange(len(rows)), batch.evidence["label"][rows]]
+        )
+
+    def results(self, ranked: Mapping[int, Ranked]) -> Iterator[Result]:
+        """One INFO finding with the whole ranking, or a `Clear` where no label is worth a look."""
+        given = np.maximum(self._joint.sum(axis=1), 1)
+        joint = self._joint * (self._sizes / given)[:, None]
+        wrong = joint - np.diag(np.diag(joint))
+        count = round(float(wrong.sum()))
+        limit = "single labels; of samples that look like their wrong class, none"
+        if not count or 0 not in ranked:
+            yield Clear(check=self.card.id, message="No label is contradicted by its content.", limit=limit)
+            return
+        hits = ranked[0]
+        p = np.exp(-np.asarray(hits.scores[:count]))
+        yield Finding(
+            check=self.card.id,
+            severity=Severity.INFO,
+            message=f"{count:,} of {int(self._sizes.sum()):,} labels are worth a look: the content of "
+            f"the samples speaks for another label.",
+            targets=hits.ids,
+            scores=hits.scores,
+            count=count,
+            effect=count / max(int(self._sizes.sum()), 1),
+            limit=limit,
+            innocents=round(float(p.sum()), 1),
+            details={"pairs": self._worst_pairs(wrong)},
+        )
+
+    def _worst_pairs(self, wrong: NDArray[np.float64], most: int = 10) -> list[dict[str, object]]:
+        order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+        names = self.scope.classes
+        cells = [(int(i) // len(names), int(i) % len(names)) for i in order]
+        return [
+            {"label_says": names[i], "content_says": names[j], "count": round(float(wrong[i, j]))}
+            for i, j in cells
+            if wrong[i, j] >= 0.5
+        ]
