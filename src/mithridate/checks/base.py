@@ -32,6 +32,7 @@ class Scope:
         accuracy: of the content model, nan without one.
         widths: {vector name: d}.
         shapes: {vector name: shape of one sample's vector}, to be handed on to whoever draws it.
+        leave_out: rows → content logits from a model fitted without these samples, or None.
         seed: the run's seed.
         alpha: this check's share of the false-alarm budget.
     """
@@ -44,6 +45,7 @@ class Scope:
     accuracy: float
     widths: Mapping[str, int]
     shapes: Mapping[str, tuple[int, ...]]
+    leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None
     seed: int
     alpha: float
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mithridate.checks.base import Ranked, Scope
 from mithridate.core.batch import Batch, KeySlice
 
-__all__ = ["Carried", "Suspect", "Tally", "clusters", "key_slices"]
+__all__ = ["Carried", "Suspect", "Tally", "clusters", "key_slices", "with_kin"]
 
 _ALIKE = 0.5  # suspects that share this much of the smaller one's carriers are one thing
 
@@ -69,7 +69,9 @@ class Suspect:
         log10_p: corrected for all keys and labels.
         effect: in the test's own unit.
         rows: ascending rows of everybody who carries it up to encoder noise; None = exactly its carriers.
-        closeness: beside `rows`.
+        closeness: beside `rows`, 1 = exactly.
+        fresh: beside `rows`, False where a near-duplicate counts already.
+        logits: (r, k) beside `rows`, content logits of a model that has not seen these samples; or None.
     """
 
     family: str
@@ -79,37 +81,43 @@ class Suspect:
     effect: float
     rows: NDArray[np.int64] | None = None
     closeness: NDArray[np.float64] | None = None
+    fresh: NDArray[np.bool_] | None = None
+    logits: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """The samples of one batch that carry a suspect key: rows and how closely (1 = exactly)."""
+    """The samples of one batch that carry a suspect key; fields as in `Suspect`."""
 
     rows: NDArray[np.int64]
     closeness: NDArray[np.float64]
+    fresh: NDArray[np.bool_]
+    logits: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, suspect: Suspect, batch: Batch) -> Carried:
         """Find them."""
         start, stop = int(batch.rows[0]), int(batch.rows[-1]) + 1
-        if suspect.rows is not None and suspect.closeness is not None:
+        if suspect.rows is not None and suspect.closeness is not None and suspect.fresh is not None:
             low, high = np.searchsorted(suspect.rows, [start, stop])
-            return cls(rows=suspect.rows[low:high], closeness=suspect.closeness[low:high])
+            return cls(
+                rows=suspect.rows[low:high],
+                closeness=suspect.closeness[low:high],
+                fresh=suspect.fresh[low:high],
+                logits=None if suspect.logits is None else suspect.logits[low:high],
+            )
         keys: KeySlice = batch.evidence[f"keys:{suspect.family}"]
-        rows = start + keys.rows[keys.keys == suspect.key]
-        return cls(rows=rows, closeness=np.ones(len(rows)))
+        mine = np.flatnonzero(keys.keys == suspect.key)
+        return cls(rows=start + keys.rows[mine], closeness=np.ones(len(mine)), fresh=keys.fresh[mine])
 
 
 def with_kin(scope: Scope, suspect: Suspect) -> Suspect:
     """The same suspect with everybody who carries it up to encoder noise, where its family can tell."""
-    from dataclasses import replace
-
     kin = scope.tables[suspect.family].kin
     if kin is None:
         return suspect
-    rows, closeness = kin(suspect.key)
-    order = np.argsort(rows)
-    return replace(suspect, rows=rows[order], closeness=closeness[order])
+    rows, closeness, fresh = kin(suspect.key)
+    return replace(suspect, rows=rows, closeness=closeness, fresh=fresh)
 
 
 def clusters(suspects: Sequence[Suspect], ranked: Mapping[int, Ranked]) -> list[list[int]]:

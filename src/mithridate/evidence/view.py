@@ -35,8 +35,8 @@ class KeyTable:
             logits; None where that is negligible.
         near: (size,) samples whose value at the key's place is close to it without being equal, -1 where not
             counted; None where values have no distance.
-        kin: key → (rows, closeness) of all samples that carry the key up to encoder noise, closest first; None where
-            the entries are complete.
+        kin: key → (rows, closeness, fresh) of all samples that carry the key up to encoder noise; rows ascending;
+            None where the entries are complete.
         textured: (size,) True where the key has structure of its own, so that recurrence alone is unnatural.
         decides: key → columns of the vector "cells" that the key itself fixes; None where there are none.
         parents: (family, (size, p) keys of that family that every carrier of the key also carries, -1 = not in the
@@ -56,7 +56,7 @@ class KeyTable:
     offsets: Callable[[int, int], NDArray[np.float32]] | None = None
     near: NDArray[np.int64] | None = None
     textured: NDArray[np.bool_] | None = None
-    kin: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float64]]] | None = None
+    kin: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] | None = None
     decides: Callable[[int], tuple[int, ...]] | None = None
     parents: tuple[str, NDArray[np.int64]] | None = None
 
@@ -96,6 +96,9 @@ class Evidence:
         source_names: names of the sources.
         groups: (n,) near-duplicate group of each sample; singletons have a group of their own.
         copies: (n,) exact-duplicate group of each sample.
+        sketch: a coarser content model that cannot learn a small key by heart; None where `content` does not either.
+        leave_out: rows → (r, k) content logits of these samples from a model fitted without them; None where keys'
+            `offsets` say what the key itself adds.
         content: out-of-fold predictions; None where there are no labels to predict or fewer than two classes.
         tables: key tables by family.
         vectors: (n, d) arrays by name, memory-mapped: "residual" (zero-mean high-pass content), "content" (features),
@@ -116,12 +119,14 @@ class Evidence:
     tables: Mapping[str, KeyTable]
     vectors: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    sketch: ContentModel | None = None
+    leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None = None
     seed: int = 0
 
     @property
     def names(self) -> frozenset[str]:
         """The evidence there is, in the words of `Card.needs`."""
-        have = {f"vector:{name}" for name in self.vectors}
+        have = {"groups"} | {f"vector:{name}" for name in self.vectors}
         have |= {"keys"} if self.tables else set()
         have |= {"labels"} if self.labels is not None and len(self.classes) > 1 else set()
         have |= {"content"} if self.content is not None else set()
@@ -131,7 +136,7 @@ class Evidence:
     def batches(self, needs: frozenset[str], size: int = 4096, shard: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
         """Yield batches with the evidence named; `shard=(i, k)` yields the i-th of k contiguous parts.
 
-        Each batch carries "label" (b,) int32, "group" and "copy" (b,) int64, and as needed "logits" (b, k),
+        Each batch carries "label" (b,) int32, "group" and "copy" (b,) int64, and as needed "logits" and "sketch" (b, k),
         "source" (b,), "keys:<family>" `KeySlice`, "vector:<name>" (b, d).
         """
         n = len(self.ids)
@@ -155,6 +160,8 @@ class Evidence:
         }
         if "content" in needs and self.content is not None:
             gathered["logits"] = np.asarray(self.content.logits[start:stop])
+            if self.sketch is not None:
+                gathered["sketch"] = np.asarray(self.sketch.logits[start:stop])
         if self.sources is not None:
             gathered["source"] = self.sources[start:stop]
         if "keys" in needs:

@@ -62,6 +62,7 @@ def scope_of(evidence: Evidence, graded: int) -> Scope:
         accuracy=float("nan") if evidence.content is None else evidence.content.accuracy,
         widths={name: int(array.shape[1]) for name, array in evidence.vectors.items()},
         shapes=evidence.shapes,
+        leave_out=evidence.leave_out,
         seed=evidence.seed,
         alpha=ALPHA / max(graded, 1),
     )

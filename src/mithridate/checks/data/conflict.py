@@ -1,9 +1,13 @@
 """Planted trigger: a key whose carriers bear a label that the rest of their content speaks against.
 
-A natural feature agrees with its content; a dirty-label trigger does not (cf. Gardner et al., "Competency problems",
-EMNLP 2021, for association alone). For a key with carriers i and label y, k of them bear y, and content alone expects
-mu = sum_i p_i(y | rest): Chernoff's bound for the Poisson-binomial tail (Hoeffding, 1956) gives p; a floor on
-(k - mu) / n removes frequent natural keys; and the carriers that bear y must look unlike others that bear y.
+A natural feature agrees with its content; a dirty-label trigger does not. For a key with n carriers, k of them
+labelled y, and mu = sum_i p_i(y | rest) expected by content, four things must hold:
+
+1. excess: P(Poisson-binomial >= k) <= P(Binomial(n, mu / n) >= k) (Hoeffding, Ann. Math. Stat. 27, 1956, theorem 5);
+2. size: a floor on (k - mu) / n, or on (k - mu) / (n - mu) where y is common;
+3. unlike: the carriers labelled y are not ordinary samples of y. T = sum of logit P(y) - logit p_i(y | rest) is a log
+   likelihood ratio, so that P(T >= t) <= exp(-t) for ordinary ones (Markov);
+4. like: where the cells of samples can be compared, the carriers labelled y look like a draw from the other classes.
 """
 
 from __future__ import annotations
@@ -16,21 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
+from mithridate.checks.likeness import Likeness
 from mithridate.checks.tally import Carried, Suspect, Tally, clusters, key_slices, with_kin
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.results import Clear, Finding, Result, Severity
-from mithridate.core.stats import TILTS, gamma_log10_tail, log_mgf, tail_from_mgf
+from mithridate.core.stats import binomial_log10_tail
 
 __all__ = ["Conflict"]
 
-_CLIP = 0.02  # no content model is surer than this about a single sample
-_EFFECT = 0.3  # least (k - mu) / n
-_UNLIKE = -3.0  # log10 p at which carriers count as unlike other bearers of the label
+_SURE = 0.02  # no content model is surer than this that a single sample is not y
+_ODDS = 7.0  # largest contribution of one sample to T, nats
+_EFFECT, _COMMON = 0.3, 0.75  # floors on (k - mu) / n, and on (k - mu) / (n - mu)
 _CARRIERS = 5
-_SCREEN = -3.0  # uncorrected log10 p from which a key's kin are looked up
-_LOOKUPS = 64
-_BINS = 1024
+_SCREEN = -3.0  # uncorrected log10 p of the first look
+_LOOKS = 2000  # keys that get a second look
+_NAMED = 8
 
 CARD = Card(
     id="label-conflict",
@@ -40,10 +45,13 @@ CARD = Card(
     needs=("keys", "labels", "content"),
     assumes="the trigger recurs, and its carriers keep the content of another class",
     catches=("patch", "word", "sentence", "invisible-character", "value", "value-pair"),
-    misses="clean-label triggers; triggers whose form differs from sample to sample; classes that content cannot tell apart",
+    misses="clean-label triggers; triggers whose form differs from sample to sample; "
+    "classes that content cannot tell apart",
     effect="share of the carriers whose label their content does not explain: (k - mu) / n",
-    cites="Gu et al., arXiv 1708.06733 (the attack); Gardner et al., EMNLP 2021, section 3 (association tests); Hoeffding, Ann. Math. Stat. 27, 1956 (Poisson-binomial tail)",
-    remedy="Look at the carriers; if the label contradicts them, quarantine them and find out which source brought them in.",
+    cites="Gu et al., arXiv 1708.06733 (the attack); Gardner et al., EMNLP 2021, section 3 (association "
+    "tests); Hoeffding, Ann. Math. Stat. 27, 1956, theorem 5 (the tail)",
+    remedy="Look at the carriers; if the label contradicts them, quarantine them and find out which source "
+    "brought them in.",
     graded=True,
     reads_order=False,
 )
@@ -51,51 +59,51 @@ CARD = Card(
 
 @data_check(CARD)
 class Conflict(DataCheck):
-    """Rounds: 0 labels of carriers and how sure content is of each class; 1 expected labels; 2 the same for kin."""
+    """Rounds: 0 labels of carriers; 1 a first look at every key; 2 a second look at the suspects and their kin."""
 
     rounds = 3
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         self._tally = Tally(scope)
-        self._sure = np.zeros((len(scope.classes), _BINS), dtype=np.int64)
+        self._prior = scope.sizes / max(int(scope.sizes.sum()), 1)
         self._label = {f: np.zeros(t.size, dtype=np.int64) for f, t in scope.tables.items()}
-        self._sums = {f: np.zeros((t.size, len(TILTS) + 3)) for f, t in scope.tables.items()}
+        self._sums = {f: np.zeros((t.size, 4)) for f, t in scope.tables.items()}
         self._suspects: list[Suspect] = []
-        self._kin = np.zeros((0, len(TILTS) + 4))
+        self._second = np.zeros((0, 4))
+        self._likeness = Likeness(scope, 0)
         self._best = 0.0
 
     def fit(self, batch: Batch) -> None:
         """Count, then sum what content expects of the carriers."""
         if self.round == 0:
             self._tally.fit(batch)
-            self._fit_sure(batch)
         elif self.round == 1:
-            self._fit_expected(batch)
+            self._first_look(batch)
         else:
-            self._fit_kin(batch)
+            self._second_look(batch)
 
     def merge(self, other: Self) -> None:
         """Add another part of the same round."""
         if self.round == 0:
             self._tally.merge(other._tally)
-            self._sure += other._sure
         elif self.round == 1:
             for family, sums in self._sums.items():
                 sums += other._sums[family]
         else:
-            self._kin += other._kin
+            self._second += other._second
+            self._likeness.merge(other._likeness)
 
     def advance(self) -> None:
-        """0: choose the label of each key; 1: choose suspects and look up their kin; 2: judge the kin."""
+        """0: choose the label of each key; 1: choose the suspects and find their kin; 2: judge them."""
         if self.round == 0:
-            prior = self.scope.sizes / max(self.scope.sizes.sum(), 1)
             for family, counts in self._tally.by_label.items():
-                excess = counts - counts.sum(axis=1, keepdims=True) * prior
+                excess = counts - counts.sum(axis=1, keepdims=True) * self._prior
                 self._label[family] = excess.argmax(axis=1)
         elif self.round == 1:
-            self._suspects = [with_kin(self.scope, s) for s in self._screened()]
-            self._kin = np.zeros((len(self._suspects), len(TILTS) + 4))
+            self._suspects = [self._prepared(s) for s in self._screened()]
+            self._second = np.zeros((len(self._suspects), 4))
+            self._likeness = Likeness(self.scope, len(self._suspects))
         else:
             self._suspects = self._judged()
 
@@ -106,7 +114,8 @@ class Conflict(DataCheck):
             local = carried.rows - int(batch.rows[0])
             mine = batch.evidence["label"][local] == suspect.label
             if mine.any():
-                p = _probability(batch.evidence["logits"][local[mine]], suspect.label)
+                logits = batch.evidence["logits"][local] if carried.logits is None else carried.logits
+                p = 1.0 / (1.0 + np.exp(-_log_odds(logits[mine], suspect.label)))
                 yield Hits(group=number, rows=carried.rows[mine], scores=1.0 - p)
 
     def results(self, ranked: Mapping[int, Ranked]) -> Iterator[Result]:
@@ -122,16 +131,9 @@ class Conflict(DataCheck):
                 p_value=min(1.0, 10.0**self._best),
             )
 
-    def _fit_sure(self, batch: Batch) -> None:
-        label, logits = batch.evidence["label"], batch.evidence["logits"]
-        known = np.flatnonzero(label >= 0)
-        bins = _bin(_probability(logits[known], label[known]))
-        self._sure += np.bincount(label[known] * _BINS + bins, minlength=self._sure.size).reshape(
-            self._sure.shape
-        )
-
-    def _fit_expected(self, batch: Batch) -> None:
-        label, logits = batch.evidence["label"], batch.evidence["logits"]
+    def _first_look(self, batch: Batch) -> None:
+        label = batch.evidence["label"]
+        logits = batch.evidence.get("sketch", batch.evidence["logits"])
         for family, keys in key_slices(batch):
             rows = keys.rows
             taken = np.flatnonzero(keys.fresh & (label[rows] >= 0))
@@ -142,64 +144,72 @@ class Conflict(DataCheck):
             for column in range(values.shape[1]):
                 self._sums[family][:, column] += np.bincount(key, values[:, column], len(self._sums[family]))
 
-    def _fit_kin(self, batch: Batch) -> None:
-        label, logits, group = batch.evidence["label"], batch.evidence["logits"], batch.evidence["group"]
+    def _second_look(self, batch: Batch) -> None:
+        label = batch.evidence["label"]
+        self._likeness.fit_classes(batch)
         for number, suspect in enumerate(self._suspects):
-            if suspect.rows is None:
-                continue
-            local = Carried.of(suspect, batch).rows - int(batch.rows[0])
-            # a near-duplicate counts once: the first carrier of its group, which is the group's own row or alone here
-            local = local[(label[local] >= 0)]
-            lead = np.isin(group[local], suspect.rows) & (group[local] != local + int(batch.rows[0]))
-            local = local[~lead]
+            carried = Carried.of(suspect, batch)
+            local = carried.rows - int(batch.rows[0])
+            counts = carried.fresh & (label[local] >= 0)
+            local = local[counts]
             y = np.full(len(local), suspect.label)
             bears = label[local] == suspect.label
-            values = self._values(logits[local], y, bears)
-            self._kin[number, 0] += len(local)
-            self._kin[number, 1:] += values.sum(axis=0)
+            self._likeness.fit_suspect(number, batch, local[bears])
+            if carried.logits is not None:
+                self._second[number] += self._values(carried.logits[counts], y, bears).sum(axis=0)
 
     def _values(
         self, logits: NDArray[np.float32], y: NDArray[np.int64], bears: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
-        """(m, 3 + tilts): bears y, p(y), -ln of the rank among bearers of y (0 for others), log-mgf."""
-        p = _probability(logits, y)
-        clipped = np.clip(p, _CLIP, 1 - _CLIP)
-        below = np.cumsum(self._sure, axis=1)
-        rank = (below[y, _bin(p)] + 1.0) / (below[y, -1] + 1.0) if len(y) else np.zeros(0)
-        return np.column_stack(
-            [bears, clipped, np.where(bears, -np.log(np.minimum(rank, 1.0)), 0.0), log_mgf(clipped)]
-        )
+        """(m, 4): one, bears y, p(y), share of T."""
+        odds = _log_odds(logits, y)
+        p = np.clip(1.0 / (1.0 + np.exp(-odds)), _SURE, 1.0)
+        prior = self._prior[y]
+        surprise = np.log(prior / np.maximum(1.0 - prior, 1e-12)) - odds
+        return np.column_stack([np.ones(len(p)), bears, p, bears * np.clip(surprise, -_ODDS, _ODDS)])
+
+    def _judge(self, sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Uncorrected log10 p (0 where the effect is too small), and the effect."""
+        n, k, mu, surprise = sums.T
+        effect = (k - mu) / np.maximum(n, 1.0)
+        large = (effect >= _EFFECT) | ((k - mu >= _COMMON * (n - mu)) & (effect >= 0.5 * _EFFECT))
+        excess = binomial_log10_tail(k, n, mu / np.maximum(n, 1.0))
+        unlike = -np.maximum(surprise, 0.0) / np.log(10)
+        return np.where(large & (k >= _CARRIERS), np.maximum(excess, unlike), 0.0), effect
 
     def _screened(self) -> list[Suspect]:
+        """The keys whose excess is worth a second look, whatever else."""
         found: list[Suspect] = []
-        tests = self._tests()
+        second = self.scope.leave_out is not None
         for family, sums in self._sums.items():
-            n = self._tally.by_label[family].sum(axis=1)
-            log10_p, effect = _judge(n, sums)
-            self._best = min(self._best, float(log10_p.min(initial=0.0)) + tests)
-            kept = np.flatnonzero((log10_p <= _SCREEN) & (n >= _CARRIERS))
+            log10_p, effect = self._judge(sums)
+            if not second:
+                self._best = min(self._best, float(log10_p.min(initial=0.0)) + self._tests())
             found += [
                 Suspect(
                     family=family, key=int(key), label=int(self._label[family][key]),
                     log10_p=float(log10_p[key]), effect=float(effect[key]),
                 )
-                for key in kept
+                for key in np.flatnonzero(log10_p <= (_SCREEN if second else self._cut()))
             ]  # fmt: skip
-        return sorted(found, key=lambda s: (s.log10_p, s.family, s.key))[:_LOOKUPS]
+        return sorted(found, key=lambda s: (s.log10_p, s.family, s.key))[:_LOOKS]
+
+    def _prepared(self, suspect: Suspect) -> Suspect:
+        suspect = with_kin(self.scope, suspect)
+        if self.scope.leave_out is None or suspect.rows is None:
+            return suspect
+        return replace(suspect, logits=self.scope.leave_out(suspect.rows))
 
     def _judged(self) -> list[Suspect]:
-        """Each suspect by its own carriers or its kin, whichever is stronger; two looks cost a factor of two."""
-        tests, doubled = self._tests(), np.log10(2.0)
-        log10_p, effect = _judge(self._kin[:, 0], self._kin[:, 1:])
+        """What stands after the second look, or did not need one; corrected for all keys and labels."""
+        log10_p, effect = self._judge(self._second)
         judged = []
         for number, suspect in enumerate(self._suspects):
-            own = suspect.log10_p
-            if suspect.rows is not None and log10_p[number] < own:
+            if suspect.logits is not None:
                 suspect = replace(suspect, log10_p=float(log10_p[number]), effect=float(effect[number]))
-            corrected = min(0.0, suspect.log10_p + tests + doubled)
-            self._best = min(self._best, corrected)
-            if corrected <= np.log10(self.scope.alpha):
-                judged.append(replace(suspect, log10_p=corrected))
+                self._best = min(self._best, suspect.log10_p + self._tests())
+            if suspect.log10_p <= self._cut() and self._likeness.passes(number, suspect):
+                judged.append(replace(suspect, log10_p=suspect.log10_p + self._tests(), logits=suspect.logits))
         return sorted(judged, key=lambda s: (s.log10_p, s.family, s.key))
 
     def _tests(self) -> float:
@@ -207,12 +217,17 @@ class Conflict(DataCheck):
         tests = sum(t.tests for t in self.scope.tables.values())
         return float(np.log10(max(tests, 1) * max(len(self.scope.classes), 1)))
 
+    def _cut(self) -> float:
+        """Uncorrected log10 p that is significant."""
+        return float(np.log10(self.scope.alpha)) - self._tests()
+
     def _limit(self) -> str:
-        least = int(np.ceil((self._tests() + np.log10(2.0) - np.log10(self.scope.alpha)) / -np.log10(_CLIP)))
-        floor = max([least] + [min((t.least for t in self.scope.tables.values()), default=_CARRIERS)])
+        least = int(np.ceil(self._cut() / np.log10(_SURE)))
+        floor = max(least, min((t.least for t in self.scope.tables.values()), default=_CARRIERS))
         return (
-            f"a trigger in fewer than {floor} samples, or in up to {round(floor / max(self.scope.accuracy, 0.1))} "
-            f"where content is as unsure as here (it is right in {self.scope.accuracy:.0%} of cases)"
+            f"a trigger in fewer than {floor} samples, or in fewer than about "
+            f"{round(floor / max(self.scope.accuracy, 0.1) ** 2)} where content is as unsure as on average here "
+            f"(right in {self.scope.accuracy:.0%} of cases)"
         )
 
     def _finding(self, members: list[int], hits: Ranked) -> Finding:
@@ -220,44 +235,33 @@ class Conflict(DataCheck):
         table, label = self.scope.tables[best.family], self.scope.classes[best.label]
         counts = self._tally.by_label[best.family][best.key]
         shown = {self.scope.classes[i]: int(c) for i, c in enumerate(counts) if c}
-        names = [self.scope.tables[self._suspects[m].family].name(self._suspects[m].key) for m in members[:8]]
+        others = [self._suspects[m] for m in members[1:_NAMED]]
         return Finding(
             check=CARD.id,
             severity=Severity.LIKELY,
-            message=f"{len(hits.ids)} samples labelled {label!r} carry the same {table.noun} ({table.name(best.key)}); "
-            "the rest of their content says otherwise",
+            message=f"{len(hits.ids)} samples labelled {label!r} carry the same {table.noun} "
+            f"({table.name(best.key)}); the rest of their content says otherwise",
             targets=hits.ids,
             scores=hits.scores,
             count=len(hits.ids),
             label=label,
             p_value=float(10.0 ** max(best.log10_p, -300.0)),
-            effect=best.effect,
+            effect=round(best.effect, 4),
             limit=self._limit(),
             innocents=round(float(np.sum([1.0 - s for s in hits.scores])), 2),
-            details={**table.details(best.key), "label_counts": shown, "also": names[1:]},
+            details={
+                **table.details(best.key),
+                "label_counts": shown,
+                "also": [f"{s.family}: {self.scope.tables[s.family].name(s.key)}" for s in others],
+            },
         )
 
 
-def _probability(logits: NDArray[np.float32], y: NDArray[np.int64] | int) -> NDArray[np.float64]:
-    """(m,) softmax probability of class y."""
+def _log_odds(logits: NDArray[np.float32], y: NDArray[np.int64] | int) -> NDArray[np.float64]:
+    """(m,) log p(y) / (1 - p(y)) under softmax."""
     z = logits.astype(np.float64)
-    z -= z.max(axis=1, keepdims=True)
-    e = np.exp(z)
-    return np.asarray(e[np.arange(len(e)), y] / e.sum(axis=1))
-
-
-def _bin(p: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Bin of a probability on the logit scale."""
-    z = np.log(np.maximum(p, 1e-12) / np.maximum(1 - p, 1e-12))
-    return np.clip(((z + 28) / 56 * _BINS).astype(np.int64), 0, _BINS - 1)
-
-
-def _judge(
-    n: NDArray[np.float64] | NDArray[np.int64], sums: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Uncorrected log10 p (0 where the effect is too small or the carriers are like others), and the effect."""
-    k, mu, unlike = sums[:, 0], sums[:, 1], sums[:, 2]
-    effect = (k - mu) / np.maximum(n, 1)
-    odd = gamma_log10_tail(unlike, k)
-    passes = (effect >= _EFFECT) & (odd <= _UNLIKE)
-    return np.where(passes, tail_from_mgf(k, sums[:, 3:]), 0.0), effect
+    rows = np.arange(len(z))
+    own = z[rows, y].copy()
+    z[rows, y] = -np.inf
+    top = z.max(axis=1)
+    return np.asarray(own - top - np.log(np.exp(z - top[:, None]).sum(axis=1)))

@@ -27,12 +27,16 @@ class RidgeContent:
     Attributes:
         logits: (n, k) calibrated.
         accuracy: share of labelled samples whose label is the most probable one.
-        folds: (n,) fold of each sample.
+        penalty: the one chosen.
+        slope: of the calibration of the scores.
+        shift: (k,) of the calibration.
     """
 
     logits: NDArray[np.float32]
     accuracy: float
-    folds: NDArray[np.int8]
+    penalty: float
+    slope: float
+    shift: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,13 @@ class _Moments:
 
 
 def fit_ridge(
-    features: Features, labels: NDArray[np.int32], classes: int, folds: NDArray[np.int8], d: int
+    features: Features,
+    labels: NDArray[np.int32],
+    classes: int,
+    folds: NDArray[np.int8],
+    d: int,
+    *,
+    refit: bool = True,
 ) -> RidgeContent:
     """Fit on the other folds, predict the own; refit without the samples that the first fit doubts.
 
@@ -57,13 +67,14 @@ def fit_ridge(
         classes: k >= 2.
         folds: (n,) fold of each sample.
         d: number of features.
+        refit: fit twice.
     """
     known = labels >= 0
-    first = _predict(features, labels, classes, folds, d, known, PENALTIES)
-    doubtful = _own(first[0], labels) < _DOUBT
-    logits = _predict(features, labels, classes, folds, d, known & ~doubtful, (first[1],))[0]
-    accuracy = float((logits[known].argmax(axis=1) == labels[known]).mean())
-    return RidgeContent(logits=logits, accuracy=accuracy, folds=folds)
+    fitted = _predict(features, labels, classes, folds, d, known, PENALTIES)
+    if not refit:
+        return fitted
+    doubtful = _own(fitted.logits, labels) < _DOUBT
+    return _predict(features, labels, classes, folds, d, known & ~doubtful, (fitted.penalty,))
 
 
 def _own(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -75,7 +86,7 @@ def _own(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.f
 def _predict(
     features: Features, labels: NDArray[np.int32], classes: int, folds: NDArray[np.int8], d: int,
     train: NDArray[np.bool_], penalties: tuple[float, ...],
-) -> tuple[NDArray[np.float32], float]:  # fmt: skip
+) -> RidgeContent:  # fmt: skip
     moments = _moments(features, labels, classes, folds, d, train)
     weights = [_solve(moments, penalty) for penalty in penalties]
     scores = np.zeros((len(penalties), len(labels), classes), dtype=np.float32)
@@ -84,15 +95,16 @@ def _predict(
             rows = np.flatnonzero(folds[start : start + len(x)] == fold)
             for i, (w, bias) in enumerate(weights):
                 scores[i, start + rows] = x[rows] @ w[fold] + bias[fold]
-    best: tuple[float, NDArray[np.float32], float] | None = None
+    known = labels >= 0
+    fits: list[tuple[float, RidgeContent]] = []
     for penalty, s in zip(penalties, scores, strict=True):
         slope, shift = calibrate(s, labels)
         logits = (s * slope + shift).astype(np.float32)
-        loss = -float(np.log(0.95 * _own(logits, labels)[labels >= 0] + 0.05 / classes).mean())
-        if best is None or loss < best[0]:
-            best = (loss, logits, penalty)
-    assert best is not None
-    return best[1], best[2]
+        loss = -float(np.log(0.95 * _own(logits, labels)[known] + 0.05 / classes).mean())
+        accuracy = float((logits[known].argmax(axis=1) == labels[known]).mean())
+        fit = RidgeContent(logits=logits, accuracy=accuracy, penalty=penalty, slope=slope, shift=shift)
+        fits.append((loss, fit))
+    return min(fits, key=lambda pair: pair[0])[1]
 
 
 def _moments(

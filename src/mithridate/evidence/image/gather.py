@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +10,19 @@ from numpy.typing import NDArray
 
 from mithridate.core.batch import Source
 from mithridate.evidence.content.logistic import assign_folds
-from mithridate.evidence.content.ridge import RidgeContent, fit_ridge
 from mithridate.evidence.duplicates import copy_groups
 from mithridate.evidence.image.canvas import LARGEST_SIDE, Canvas, load_canvas, paint, save_canvas
-from mithridate.evidence.image.features import PatchFeatures
 from mithridate.evidence.image.likeness import near_duplicates
+from mithridate.evidence.image.models import fit_models
 from mithridate.evidence.image.patches import patch_tables
 from mithridate.evidence.image.residual import residuals
 from mithridate.evidence.roll import Gathered
-from mithridate.evidence.stages import Stages, load_arrays, load_record, save_arrays, save_record
-from mithridate.evidence.store import new_map, old_map
+from mithridate.evidence.stages import Stages, load_arrays, save_arrays
+from mithridate.evidence.store import old_map
 from mithridate.evidence.view import Evidence
 
 __all__ = ["gather_image"]
 
-_BLOCK = 1024
 _SMALLEST = 4  # pixels; smaller canvases have no windows
 
 Progress = Callable[[str, int, int | None], None]
@@ -64,10 +62,10 @@ def gather_image(
         lambda found: save_arrays(store_dir / "groups.npz", groups=found),
     )
     vectors: dict[str, NDArray[np.generic]] = {"residual": _residuals(canvas, store_dir, stages, progress)}
-    content = None
+    models = None
     if labels is not None and len(classes) > 1 and min(canvas.pixels.shape[1:3]) >= _SMALLEST:
         folds = assign_folds(roll.ids, groups, seed)
-        content = _content(canvas, labels, len(classes), folds, seed, store_dir, stages, progress)
+        models = fit_models(canvas, labels, len(classes), folds, seed, store_dir, stages, progress)
     evidence = Evidence(
         modality="image",
         ids=roll.ids,
@@ -77,7 +75,9 @@ def gather_image(
         source_names=source_names,
         groups=groups,
         copies=copies,
-        content=content,
+        content=models and models.content,
+        sketch=models and models.sketch,
+        leave_out=models and models.leave_out,
         tables=patch_tables(canvas, groups, progress),
         vectors=vectors,
         shapes={"residual": canvas.pixels.shape[1:]},
@@ -108,45 +108,3 @@ def _residuals(canvas: Canvas, folder: Path, stages: Stages, progress: Progress)
         return residuals(canvas.pixels, path)
 
     return stages.run("residuals", compute, lambda: old_map(path, np.int8, (n, width)))
-
-
-def _content(
-    canvas: Canvas, labels: NDArray[np.int32], classes: int, folds: NDArray[np.int8], seed: int, folder: Path,
-    stages: Stages, progress: Progress,
-) -> RidgeContent:  # fmt: skip
-    path = folder / "content.npz"
-
-    def compute() -> RidgeContent:
-        stored = _features(canvas, seed, folder, stages, progress)
-
-        def features() -> Iterator[tuple[int, NDArray[np.float32]]]:
-            for start in range(0, len(labels), 4 * _BLOCK):
-                yield start, stored[start : start + 4 * _BLOCK].astype(np.float32)
-
-        progress("content model", 0, None)
-        return fit_ridge(features, labels, classes, folds, stored.shape[1])
-
-    return stages.run(
-        "content", compute, lambda: load_record(RidgeContent, path), lambda model: save_record(model, path)
-    )
-
-
-def _features(
-    canvas: Canvas, seed: int, folder: Path, stages: Stages, progress: Progress
-) -> NDArray[np.float16]:
-    path, facts, n = folder / "features.f2", folder / "features.npz", len(canvas.pixels)
-
-    def compute() -> NDArray[np.float16]:
-        extract = PatchFeatures.learn(canvas.pixels, seed)
-        stored = new_map(path, np.float16, (n, extract.width))
-        for start in range(0, n, _BLOCK):
-            progress("content features", start, n)
-            stored[start : start + _BLOCK] = extract(canvas.pixels[start : start + _BLOCK])
-        return stored
-
-    return stages.run(
-        "features",
-        compute,
-        lambda: old_map(path, np.float16, (n, int(load_arrays(facts)["width"]))),
-        lambda stored: save_arrays(facts, width=stored.shape[1]),
-    )

@@ -28,16 +28,20 @@ class Kin:
         found: entries of the family.
         place: key → (row, column, side).
         groups: (n,) near-duplicate groups.
+        loose: whether a template makes sense; otherwise the exact carriers are all there is.
     """
 
     planes: NDArray[np.uint8]
     found: Entries
     place: Callable[[int], tuple[int, int, int]]
     groups: NDArray[np.int64]
+    loose: bool
 
-    def __call__(self, key: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Rows of the carriers, closest first, and how close they are: 1 = equal, 0 = at the edge of reach."""
+    def __call__(self, key: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Rows of the carriers, how close they are (1 = equal, 0 = at the edge of reach), and who counts."""
         seeds = self.carriers(key)
+        if not self.loose:
+            return seeds, np.ones(len(seeds)), self._fresh(seeds)
         window = self._window(key, _MARGIN)
         d, n = window.reshape(-1, window.shape[-1]).shape
         flat = window.reshape(d, n)
@@ -51,8 +55,13 @@ class Kin:
         own = np.sort(distance[seeds])
         reach = max(_LEAST_REACH, 1.5 * float(own[int(0.8 * (len(own) - 1))]))
         rows = np.flatnonzero(distance <= reach)
-        order = np.argsort(distance[rows], kind="stable")
-        return rows[order], 1.0 - distance[rows][order].astype(np.float64) / (reach * 1.0001)
+        return rows, 1.0 - distance[rows].astype(np.float64) / (reach * 1.0001), self._fresh(rows)
+
+    def _fresh(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """True for the first carrier of each near-duplicate group."""
+        fresh = np.zeros(len(rows), dtype=bool)
+        fresh[np.unique(self.groups[rows], return_index=True)[1]] = True
+        return fresh
 
     def carriers(self, key: int) -> NDArray[np.int64]:
         """Rows of the images that carry exactly this key."""

@@ -107,7 +107,7 @@ def _table(
     seen = _scan(canvas.planes, rungs, fixed, least)
     found = entries(seen.rows, seen.hashes, groups, least, max(n // 10, min(20, n // 2)))
     place = _Places(canvas=canvas, rungs=rungs, fixed=fixed, origin=seen.origins[found.first])
-    kin = Kin(planes=canvas.planes, found=found, place=place.of, groups=groups)
+    kin = Kin(planes=canvas.planes, found=found, place=place.of, groups=groups, loose=fixed and not rungs[0].flat)
     textured = np.array([fixed and rungs[r].exact for r in place.rung], dtype=bool)
     return KeyTable(
         family=family,
@@ -122,7 +122,7 @@ def _table(
         details=lambda key: {"family": family} | place.details(key),
         near=kin.near(np.flatnonzero(textured & (found.support >= _SPIKE))[:_SPIKES]) if fixed else None,
         textured=textured,
-        kin=kin if fixed and not rungs[0].flat else None,
+        kin=kin,
     )
 
 

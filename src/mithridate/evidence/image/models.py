@@ -1,0 +1,107 @@
+"""The content models of images: a strong one out of fold, the same with chosen samples left out, a coarse one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.evidence.content.holdout import Holdout, fit_holdout
+from mithridate.evidence.content.ridge import RidgeContent, fit_ridge
+from mithridate.evidence.image.canvas import Canvas
+from mithridate.evidence.image.features import PatchFeatures
+from mithridate.evidence.image.sketch import sketch_features
+from mithridate.evidence.stages import Stages, load_arrays, load_record, save_arrays, save_record
+from mithridate.evidence.store import new_map, old_map
+
+__all__ = ["Models", "fit_models"]
+
+_BLOCK = 1024
+_READ = 4096
+
+Progress = Callable[[str, int, int | None], None]
+_Passes = Callable[[], Iterator[tuple[int, NDArray[np.float32]]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """See the fields of the same names in `Evidence`."""
+
+    content: RidgeContent
+    leave_out: Holdout
+    sketch: RidgeContent
+
+
+def fit_models(
+    canvas: Canvas, labels: NDArray[np.int32], classes: int, folds: NDArray[np.int8], seed: int, folder: Path,
+    stages: Stages, progress: Progress,
+) -> Models:  # fmt: skip
+    """Fit all three.
+
+    Args:
+        canvas: of n images.
+        labels: (n,) class index, -1 = missing.
+        classes: k >= 2.
+        folds: (n,) fold of each image.
+        seed: decides filters and random features.
+        folder: for files of 4 bytes per feature and image.
+        stages: what is done already.
+        progress: told (stage, done, total or None).
+    """
+    stored = _features(canvas, seed, folder, stages, progress)
+    width = stored.shape[1]
+    passes = _passes(stored)
+
+    def strong() -> RidgeContent:
+        progress("content model", 0, None)
+        return fit_ridge(passes, labels, classes, folds, width)
+
+    content = _kept(stages, "content", strong, folder)
+
+    def left_out() -> Holdout:
+        calibration = (content.slope, content.shift)
+        path = folder / "half.f2"
+        return fit_holdout(passes, labels, classes, width, content.penalty, calibration, path)
+
+    def coarse() -> RidgeContent:
+        sketched, d = sketch_features(canvas.pixels, seed)
+        return fit_ridge(_passes(sketched), labels, classes, folds, d, refit=False)
+
+    return Models(content=content, leave_out=left_out(), sketch=_kept(stages, "sketch", coarse, folder))
+
+
+def _kept(stages: Stages, name: str, fit: Callable[[], RidgeContent], folder: Path) -> RidgeContent:
+    path = folder / f"{name}.npz"
+    return stages.run(name, fit, lambda: load_record(RidgeContent, path), lambda model: save_record(model, path))
+
+
+def _passes(stored: NDArray[np.float16] | NDArray[np.float32]) -> _Passes:
+    def blocks() -> Iterator[tuple[int, NDArray[np.float32]]]:
+        for start in range(0, len(stored), _READ):
+            yield start, stored[start : start + _READ].astype(np.float32)
+
+    return blocks
+
+
+def _features(
+    canvas: Canvas, seed: int, folder: Path, stages: Stages, progress: Progress
+) -> NDArray[np.float16]:
+    path, facts, n = folder / "features.f2", folder / "features.npz", len(canvas.pixels)
+
+    def compute() -> NDArray[np.float16]:
+        extract = PatchFeatures.learn(canvas.pixels, seed)
+        stored = new_map(path, np.float16, (n, extract.width))
+        for start in range(0, n, _BLOCK):
+            progress("content features", start, n)
+            stored[start : start + _BLOCK] = extract(canvas.pixels[start : start + _BLOCK])
+        return stored
+
+    return stages.run(
+        "features",
+        compute,
+        lambda: old_map(path, np.float16, (n, int(load_arrays(facts)["width"]))),
+        lambda stored: save_arrays(facts, width=stored.shape[1]),
+    )
