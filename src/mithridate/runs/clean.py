@@ -53,8 +53,8 @@ def clean(
     Args:
         report: from `audit`, or the path of its report.json or of the folder that holds it.
         to: the copy, a file or folder in the format of the original; or a list of what to keep with the
-            columns id, keep and reason, when the name is keep.parquet, or ends in .parquet and the original is
-            no Parquet.
+            columns id, keep and reason, when the name is keep.parquet, or ends in .parquet and the original's
+            does not.
         relabel: give samples of a finding that knows their true label this label instead of dropping them.
         include_info: also drop what INFO findings about samples name: label errors, outliers, and of
             duplicates all but the first.
@@ -63,8 +63,8 @@ def clean(
         force: go on although the data is not what was audited.
 
     Returns:
-        The report, with the actions that were carried out instead of those it proposed; their `undo` is the
-        path of the ledger, which lies at `ledger_path(copy)`.
+        The report, with the actions that were carried out (the first one leaves samples out, maybe none)
+        instead of those it proposed; their `undo` is the path of the ledger, at `ledger_path(copy)`.
 
     Raises:
         ReportError: the report or one of its side files cannot be read, or the ledger not be written.
@@ -247,7 +247,7 @@ def _actions(plan: _Plan, outcome: Mapping[str, Any], target: Path) -> tuple[Act
             undo=str(ledger_path(target)),
         )
         for kind, targets, because in done
-        if targets
+        if targets or kind == "quarantine"
     )
 
 

@@ -1,0 +1,125 @@
+"""Where the report of an audit goes."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mithridate.core.errors import ReportError, UsageError
+from mithridate.core.report import Report
+from mithridate.report.files import write_html, write_json, write_report, write_sarif
+from mithridate.runs.clean import refuse_inside, write_keep_list
+from mithridate.sources.base import RowSource
+
+__all__ = ["Outputs"]
+
+_STDOUT = Path("-")
+
+
+@dataclass
+class Outputs:
+    """The files that were asked for.
+
+    Attributes:
+        folder: gets report.html, report.json, keep.parquet and lists that are too long to be inline.
+        json: JSON too; "-" is stdout.
+        html: the page too.
+        sarif: SARIF.
+    """
+
+    folder: Path
+    json: Path | None = None
+    html: Path | None = None
+    sarif: Path | None = None
+    _written: list[Path] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[Path]:
+        """The single files."""
+        return [f for f in (self.json, self.html, self.sarif) if f is not None and f != _STDOUT]
+
+    def refuse_unwritable(self, uri: str, work: Path | None) -> None:
+        """Refuse before the long work what would fail after it.
+
+        Args:
+            uri: of the data, into which nothing may be written.
+            work: folder for intermediate files, if one was named.
+
+        Raises:
+            UsageError: a place inside the data, or one that cannot be written.
+        """
+        refuse_inside(uri, self.folder, *self.files, *([work] if work else []))
+        _try(self.folder, self.folder)
+        for file in self.files:
+            _try(file.parent, file)
+        if work is not None:
+            _try(work, work)
+
+    def write(self, report: Report, source: RowSource) -> Report:
+        """Write everything.
+
+        Returns:
+            The report as written: lists that are too long are cut.
+
+        Raises:
+            UsageError: a place could not be written; where the report was saved instead.
+        """
+        try:
+            written = write_report(report, self.folder)
+            keep = self.folder / "keep.parquet"
+            write_keep_list(report, source, keep)
+            if self.json is not None and self.json != _STDOUT:
+                write_json(report, self.json)
+            if self.html is not None:
+                write_html(report, self.html)
+            if self.sarif is not None:
+                write_sarif(report, self.sarif)
+        except UsageError as error:
+            raise _with_fallback(error, report) from error
+        self._written = [*written.files[:2], keep, *self.files]
+        return written.report
+
+    def print(self, report: Report, *, quiet: bool) -> None:
+        """Show the report to people on stdout, or on stderr where stdout gets the JSON."""
+        from rich.console import Console
+
+        from mithridate.report.terminal import render_terminal
+
+        if self.json == _STDOUT:
+            sys.stdout.buffer.write((self.folder / "report.json").read_bytes() + b"\n")
+            sys.stdout.flush()
+        if quiet:
+            return
+        names = [f if f.parent != self.folder or not n else f.name for n, f in enumerate(self._written)]
+        render_terminal(report, Console(stderr=self.json == _STDOUT, highlight=False), names)
+
+
+def _try(folder: Path, place: Path) -> None:
+    """Make the folder and a file in it.
+
+    Raises:
+        ReportError: that does not work.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        got = error.strerror or str(error)
+        raise ReportError(
+            "a place to write to", got, str(place), "Give another one, or make room."
+        ) from error
+
+
+def _with_fallback(error: UsageError, report: Report) -> UsageError:
+    """The same error, which also says where the report is now."""
+    try:
+        saved = Path(tempfile.mkdtemp(prefix="mithridate-report-")) / "report.json"
+        write_json(report, saved)
+    except (OSError, ReportError):
+        remedy = "Intermediate files are kept: run the same command with another --out to go on from there."
+    else:
+        remedy = f"The report was saved as {saved}; nothing is lost."
+    return ReportError(error.expected, error.got, error.where, f"{error.remedy} {remedy}")

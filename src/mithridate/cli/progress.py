@@ -1,0 +1,59 @@
+"""A progress bar on stderr, in plain words, for people who watch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["progress_bar"]
+
+Progress = Callable[[str, int, int | None], None]
+_WORDS = {
+    "reading": "reading the data",
+    "turning": "laying out the images",
+    "near-duplicates": "looking for near-duplicates",
+    "residuals": "taking the images' content away",
+    "content features": "learning what the content looks like",
+    "content model": "learning what the content says",
+    "patches": "looking for patches that recur",
+    "words": "counting words",
+    "key families": "counting what recurs",
+    "checks": "checking",
+    "ranking": "ranking",
+    "exhibits": "collecting evidence",
+    "writing": "writing the report",
+}
+
+
+@contextmanager
+def progress_bar(shown: bool) -> Iterator[Progress]:
+    """Show how far the work is.
+
+    Args:
+        shown: nothing is printed otherwise, nor where stderr is no terminal.
+
+    Yields:
+        What to tell (stage, done, total or None).
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not shown or not console.is_terminal:
+        yield lambda stage, done, total: None
+        return
+    from rich import progress
+
+    columns = (
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=24),
+        progress.TaskProgressColumn(),
+        progress.TimeElapsedColumn(),
+    )
+    with progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def tell(stage: str, done: int, total: int | None) -> None:
+            bar.update(task, description=_WORDS.get(stage, stage), completed=done, total=total)
+
+        yield tell
