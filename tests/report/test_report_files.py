@@ -103,7 +103,8 @@ def test_sarif(tmp_path):
 def test_old_reports_open(path):
     report = Report.load(path)
     assert {type(r) for r in report.results} == {Finding, Clear, Skip, NotApplicable}
-    assert json.loads(report.to_json()) == json.loads(path.read_text(encoding="utf-8"))
+    # A field that came later is empty in an old report.
+    assert json.loads(report.to_json()) == {"notes": [], **json.loads(path.read_text(encoding="utf-8"))}
     assert "FLAGGED" in render_html(report)
 
 

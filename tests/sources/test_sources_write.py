@@ -74,19 +74,21 @@ def test_folder_encoded_alike(tmp_path):
         encode=("JPEG", 75),
     )
     copy = open_source(tmp_path / "out")
-    tables = {
-        str(Image.open(p).quantization) for p in (tmp_path / "out").rglob("*.jpg") if "bad" not in p.name
-    }
+    tables = {str(quantization(p)) for p in (tmp_path / "out").rglob("*.jpg") if "bad" not in p.name}
     assert len(tables) == 1
     assert set(rows(copy)) == {f"{'ab'[i % 2]}/{i}.jpg" for i in range(N)}
+
+
+def quantization(path):
+    with Image.open(path) as image:
+        return image.quantization
 
 
 def test_changed_jpeg_keeps_its_tables(tmp_path):
     root = image_folder(tmp_path, "jpg")
     name = "a/0.jpg"
     write_copy(open_source(root), tmp_path / "out", replace={name: np.full((8, 8, 3), 9, np.uint8)})
-    old, new = Image.open(root / name), Image.open(tmp_path / "out" / name)
-    assert old.quantization == new.quantization
+    assert quantization(root / name) == quantization(tmp_path / "out" / name)
 
 
 def test_list_of_images(tmp_path):
