@@ -44,43 +44,62 @@ def _bins(margin: NDArray[np.float32]) -> NDArray[np.int64]:
 
 def counted(batch: Batch) -> NDArray[np.bool_]:
     """(b,) samples that count: labelled, finite logits, and the first of their near-duplicate group."""
-    evidence = batch.evidence
-    first = evidence["group"] == batch.rows
-    return np.asarray(first & (evidence["label"] >= 0) & np.isfinite(evidence["logits"]).all(axis=1))
+    return np.asarray(_known(batch) & (batch.evidence["group"] == batch.rows))
+
+
+def _known(batch: Batch) -> NDArray[np.bool_]:
+    return np.asarray((batch.evidence["label"] >= 0) & np.isfinite(batch.evidence["logits"]).all(axis=1))
 
 
 class PairCounts:
     """Histogram of margins for every ordered pair of classes; exact under any sharding.
+
+    Near-duplicates count once, and once more for every conflict of another kind among them: a changed label
+    counts although an untouched copy of the sample came first.
 
     Args:
         classes: k.
 
     Attributes:
         table: (k, k, bins) samples labelled i whose margin to j is in the bin.
-        rivals: (k, k, bins) samples labelled j whose most probable class is i, over logit_i - logit_j.
     """
 
     def __init__(self, classes: int) -> None:
         self.table = np.zeros((classes, classes, _BINS), dtype=np.int32)
-        self.rivals = np.zeros_like(self.table)
+        self._conflicts = np.zeros((0, 3), dtype=np.int64)  # group, rival * k + label, bin
 
     def add(self, batch: Batch) -> None:
         """Count the samples of a batch with "logits", "label" and "group"."""
-        rows = np.flatnonzero(counted(batch))
-        labels, logits = batch.evidence["label"][rows], batch.evidence["logits"][rows]
         k = len(self.table)
-        bins = _bins(logits[np.arange(len(rows)), labels][:, None] - logits)
-        cell = (labels[:, None].astype(np.int64) * k + np.arange(k)) * _BINS + bins
-        np.add.at(self.table.reshape(-1), cell.ravel(), 1)
+        known = np.flatnonzero(_known(batch))
+        groups, first = batch.evidence["group"][known], counted(batch)[known]
+        labels, logits = batch.evidence["label"][known].astype(np.int64), batch.evidence["logits"][known]
+        bins = _bins(logits[np.arange(len(known)), labels][:, None] - logits)
+        cell = (labels[:, None] * k + np.arange(k)) * _BINS + bins
+        np.add.at(self.table.reshape(-1), cell[first].ravel(), 1)
         rival = logits.argmax(axis=1)
         wrong = np.flatnonzero(rival != labels)
         margin = logits[wrong, rival[wrong]] - logits[wrong, labels[wrong]]
-        np.add.at(self.rivals, (rival[wrong], labels[wrong], _bins(margin)), 1)
+        self._join(np.stack([groups[wrong], rival[wrong] * k + labels[wrong], _bins(margin)], axis=1))
 
     def merge(self, other: PairCounts) -> None:
         """Add the counts of other samples."""
         self.table += other.table
-        self.rivals += other.rivals
+        self._join(other._conflicts)
+
+    def _join(self, more: NDArray[np.int64]) -> None:
+        """Of each kind of conflict in a group, keep the least confident."""
+        rows = np.concatenate([self._conflicts, more])
+        rows = rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))]
+        new = np.ones(len(rows), dtype=bool)
+        new[1:] = (rows[1:, :2] != rows[:-1, :2]).any(axis=1)
+        self._conflicts = rows[new]
+
+    def rivals(self) -> NDArray[np.int64]:
+        """(k, k, bins) samples labelled j whose most probable class is i, over logit_i - logit_j."""
+        found = np.zeros(self.table.size, dtype=np.int64)
+        np.add.at(found, self._conflicts[:, 1] * _BINS + self._conflicts[:, 2], 1)
+        return found.reshape(self.table.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +130,7 @@ def cut_pairs(counts: PairCounts, quantile: float, least: int = 10) -> Cuts:
     """
     own = counts.table.astype(np.int64)
     above = own[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
-    beyond = counts.rivals[:, :, ::-1].cumsum(axis=2, dtype=np.int64)[:, :, ::-1]
+    beyond = counts.rivals()[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
     recognised = above[:, :, ZERO]
     gap = np.abs(above - (1 - quantile) * recognised[:, :, None])
     gap[:, :, :ZERO] = np.inf

@@ -118,8 +118,8 @@ class Duplicates(DataCheck):
         groups = sorted(self._sizes.items(), key=lambda item: (-item[1], item[0]))[:_LARGEST]
         yield self._finding(
             f"{repeats:,} samples repeat an earlier one ({self._copies:,} exactly, "
-            f"{repeats - self._copies:,} nearly); keep each of the {len(self._sizes):,} groups on one side of "
-            "any split.",
+            f"{repeats - self._copies:,} nearly); keep each of the {len(self._sizes):,} groups on one side "
+            "of any split.",
             ranked[_COPIES],
             {
                 "exact": self._copies,

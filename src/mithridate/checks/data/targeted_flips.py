@@ -29,7 +29,7 @@ __all__ = ["TargetedFlips"]
 #: Share of a class that may be mislabelled into one other class without anybody meaning it.
 _FLOOR = 0.005
 #: Least share of a pair's conflicts that must behave like flips of typical members.
-_TYPICAL = 0.4
+_TYPICAL = 0.3
 #: Least share of a source that must conflict confidently, and how many times what its labels do elsewhere.
 _SOURCE_SHARE, _SOURCE_TIMES = 0.05, 3.0
 #: Members accused look like the other class more than this share of its own.
@@ -192,7 +192,8 @@ class TargetedFlips(DataCheck):
             expected = _natural(own, other, int(cuts.bin[a, b]))
             bar = np.asarray(expected + _FLOOR * cuts.exposure[a, b])
             p = max(float(_excess(count[a, b], bar)) * tests, float(lopsided[a, b]))
-            if p > self.scope.alpha:
+            flips = 2 * (count[a, b] - expected)
+            if p > self.scope.alpha or flips < _TYPICAL * cuts.conflicts[a, b]:
                 continue
             ranks = own[ZERO:].cumsum() / max(own[ZERO:].sum(), 1)
             self._pairs.append(
