@@ -12,9 +12,9 @@ _WORDS = {
     "reading": "reading the data",
     "turning": "laying out the images",
     "near-duplicates": "looking for near-duplicates",
-    "residuals": "taking the images' content away",
-    "content features": "learning what the content looks like",
-    "content model": "learning what the content says",
+    "residuals": "looking behind the content",
+    "content features": "learning what samples look like",
+    "content model": "learning what their content says",
     "patches": "looking for patches that recur",
     "words": "counting words",
     "key families": "counting what recurs",
@@ -42,11 +42,12 @@ def progress_bar(shown: bool) -> Iterator[Progress]:
         yield lambda stage, done, total: None
         return
     from rich import progress
+    from rich.table import Column
 
     columns = (
         progress.SpinnerColumn(),
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(bar_width=24),
+        progress.TextColumn("{task.description}", markup=False, table_column=Column(min_width=34)),
+        progress.BarColumn(bar_width=max(8, min(24, console.width - 50))),
         progress.TaskProgressColumn(),
         progress.TimeElapsedColumn(),
     )
@@ -54,6 +55,7 @@ def progress_bar(shown: bool) -> Iterator[Progress]:
         task = bar.add_task("starting", total=None)
 
         def tell(stage: str, done: int, total: int | None) -> None:
-            bar.update(task, description=_WORDS.get(stage, stage), completed=done, total=total)
+            bar.tasks[0].total = total  # `update` takes None for no change
+            bar.update(task, description=_WORDS.get(stage, stage), completed=done)
 
         yield tell

@@ -138,13 +138,15 @@ def _solve(m: _Moments, penalty: float) -> tuple[NDArray[np.float32], NDArray[np
     from scipy.linalg import solve
 
     total = m.xx.sum(axis=0)
+    squares = np.diag(total) / max(m.n.sum(), 1.0)
     weights, biases = [], []
     for fold in range(len(m.n)):
         n = max(m.n.sum() - m.n[fold], 1.0)
         x, t = (m.x.sum(axis=0) - m.x[fold]) / n, (m.t.sum(axis=0) - m.t[fold]) / n
         cov = (total - m.xx[fold]) / np.float32(n) - np.outer(x, x).astype(np.float32)
         variance = np.maximum(np.diag(cov), 0.0)
-        scale = 1.0 / np.sqrt(variance + 1e-3 * variance.mean() + 1e-12)
+        # The squares keep rounding errors from passing for variance where samples are few or all alike.
+        scale = 1.0 / np.sqrt(variance + 1e-3 * variance.mean() + 1e-4 * squares + 1e-12)
         cov *= (scale[:, None] * scale[None, :]).astype(np.float32)
         cov[np.diag_indices_from(cov)] += np.float32(penalty)
         xt = ((m.xt.sum(axis=0) - m.xt[fold]) / n - np.outer(x, t)) * scale[:, None]

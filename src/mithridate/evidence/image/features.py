@@ -58,9 +58,10 @@ class PatchFeatures:
         grid = 3 if min(h, w) >= 3 * side else 1
         k = int(np.clip(n // 16, 32, 320))
         rng = np.random.default_rng([seed, 1])
-        rows = np.sort(rng.integers(0, n, _SAMPLED))
-        ys, xs = rng.integers(0, h - side + 1, _SAMPLED), rng.integers(0, w - side + 1, _SAMPLED)
-        patches = np.empty((_SAMPLED, side * side * c), dtype=np.float32)
+        sampled = min(_SAMPLED, 4 * n * (h - side + 1) * (w - side + 1))
+        rows = np.sort(rng.integers(0, n, sampled))
+        ys, xs = rng.integers(0, h - side + 1, sampled), rng.integers(0, w - side + 1, sampled)
+        patches = np.empty((sampled, side * side * c), dtype=np.float32)
         for j, (i, y, x) in enumerate(zip(rows, ys, xs, strict=True)):
             patches[j] = canvas[i, y : y + side, x : x + side].ravel()
         patches -= patches.mean(axis=1, keepdims=True)
