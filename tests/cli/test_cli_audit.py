@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from cli_samples import mails, mithridate, photos
 
+from mithridate.core.errors import ReportError
 from mithridate.runs import audit as runs_audit
 
 
@@ -86,22 +87,19 @@ def test_json_to_stdout_and_any_number_of_jobs(flagged, tmp_path, capsys):
     assert same(one, report(folder / "out"))
 
 
-def test_a_report_that_cannot_be_written_at_the_end_is_saved_elsewhere(
-    flagged, tmp_path, capsys, monkeypatch
-):
-    from mithridate.core.errors import ReportError
-
+@pytest.mark.parametrize("error", [ReportError("room", "none", "out", "Make some."), RuntimeError("odd")])
+def test_a_report_that_cannot_be_written_is_saved_elsewhere(flagged, tmp_path, capsys, monkeypatch, error):
     def refuse(*args):
-        raise ReportError("room", "none", "out", "Make some.")
+        raise error
 
     monkeypatch.setattr("mithridate.cli.outputs.write_report", refuse)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder, _ = flagged
-    code, shown, error = mithridate(capsys, "audit", folder / "d.csv", *WORDS, "--out", tmp_path / "out")
+    code, shown, told = mithridate(capsys, "audit", folder / "d.csv", *WORDS, "--out", tmp_path / "out")
     assert code == 2
     assert shown == ""
     (saved,) = tmp_path.glob("mithridate-report-*/report.json")
-    assert f"The report was saved as {saved}" in error
+    assert f"The report was saved as {saved}" in told
     assert same(report(saved.parent), report(folder / "out"))
 
 

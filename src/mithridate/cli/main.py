@@ -125,6 +125,7 @@ def _told(error: Exception, debug: bool) -> int:
     else:
         from mithridate.report.safe import plain
 
-        click.echo(f"error: {type(error).__name__}: {plain(str(error), 2000)}", err=True)
+        notes = " ".join(getattr(error, "__notes__", ()))
+        click.echo(f"error: {type(error).__name__}: {plain(str(error), 2000)} {notes}".rstrip(), err=True)
         click.echo(f"For a traceback: mithridate --debug …, or {_DEBUG}=1", err=True)
     return _USAGE

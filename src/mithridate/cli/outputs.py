@@ -77,7 +77,11 @@ class Outputs:
             if self.sarif is not None:
                 write_sarif(report, self.sarif)
         except UsageError as error:
-            raise _with_fallback(error, report) from error
+            remedy = f"{error.remedy} {_saved_elsewhere(report)}"
+            raise ReportError(error.expected, error.got, error.where, remedy) from error
+        except Exception as error:
+            error.add_note(_saved_elsewhere(report))
+            raise
         self._written = [*written.files[:2], keep, *self.files]
         return written.report
 
@@ -113,13 +117,11 @@ def _try(folder: Path, place: Path) -> None:
         ) from error
 
 
-def _with_fallback(error: UsageError, report: Report) -> UsageError:
-    """The same error, which also says where the report is now."""
+def _saved_elsewhere(report: Report) -> str:
+    """Save the report as a temporary file, and say where it is."""
     try:
         saved = Path(tempfile.mkdtemp(prefix="mithridate-report-")) / "report.json"
         write_json(report, saved)
     except (OSError, ReportError):
-        remedy = "Intermediate files are kept: run the same command with another --out to go on from there."
-    else:
-        remedy = f"The report was saved as {saved}; nothing is lost."
-    return ReportError(error.expected, error.got, error.where, f"{error.remedy} {remedy}")
+        return "Intermediate files are kept: run the same command with another --out to go on from there."
+    return f"The report was saved as {saved}; nothing is lost."
