@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["binomial_log10_tail", "kl_bernoulli", "pure_key_floor"]
+__all__ = ["binomial_log10_tail", "kl_bernoulli", "poisson_log10_tail", "pure_key_floor"]
 
 def kl_bernoulli(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """KL(a || b) between Bernoulli laws, in nats, elementwise."""
@@ -22,6 +22,11 @@ def binomial_log10_tail(k: NDArray[np.float64], n: NDArray[np.float64], p: NDArr
     """Chernoff bound on log10 P(Binomial(n, p) >= k); 0 where k is not above its mean."""
     rate = k / np.maximum(n, 1e-300)
     return np.where(rate > p, -n * kl_bernoulli(rate, p) / math.log(10), 0.0)
+
+
+def poisson_log10_tail(k: int, mean: float) -> float:
+    """Chernoff bound on log10 P(Poisson(mean) >= k); 0 where k is not above the mean."""
+    return (k - mean - k * math.log(k / mean)) / math.log(10) if k > mean else 0.0
 
 
 def pure_key_floor(prior: float, tests: float, alpha: float) -> int:

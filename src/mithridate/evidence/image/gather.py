@@ -16,6 +16,7 @@ from mithridate.evidence.image.likeness import near_duplicates
 from mithridate.evidence.image.models import fit_models
 from mithridate.evidence.image.patches import patch_tables
 from mithridate.evidence.image.residual import residuals
+from mithridate.evidence.image.sketch import thumbnails
 from mithridate.evidence.roll import Gathered
 from mithridate.evidence.stages import Stages, load_arrays, save_arrays
 from mithridate.evidence.store import old_map
@@ -62,6 +63,7 @@ def gather_image(
         lambda found: save_arrays(store_dir / "groups.npz", groups=found),
     )
     vectors: dict[str, NDArray[np.generic]] = {"residual": _residuals(canvas, store_dir, stages, progress)}
+    vectors["content"] = thumbnails(canvas.pixels)
     models = None
     if labels is not None and len(classes) > 1 and min(canvas.pixels.shape[1:3]) >= _SMALLEST:
         folds = assign_folds(roll.ids, groups, seed)

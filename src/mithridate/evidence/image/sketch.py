@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["sketch_features"]
+__all__ = ["sketch_features", "thumbnails"]
 
 _SIDE = 8
 _DIRECTIONS = 40
@@ -29,7 +29,7 @@ def sketch_features(pixels: NDArray[np.uint8], seed: int) -> tuple[NDArray[np.fl
         pixels: (n, h, w, c) uint8.
         seed: decides the random features.
     """
-    thumbs = _thumbnails(pixels)
+    thumbs = thumbnails(pixels)
     n = len(thumbs)
     rng = np.random.default_rng([seed, 3])
     mean = thumbs.mean(axis=0)
@@ -46,8 +46,8 @@ def sketch_features(pixels: NDArray[np.uint8], seed: int) -> tuple[NDArray[np.fl
     return np.cos(points @ frequencies + phases), width
 
 
-def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(n, <= 8 * 8 * c) thumbnails, mean removed, contrast normalised."""
+def thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(n, <= 8 * 8 * c) float32 thumbnails, mean removed, contrast normalised."""
     h, w = pixels.shape[1:3]
     rows, columns = (np.unique(np.arange(_SIDE) * size // _SIDE) for size in (h, w))
     parts: list[NDArray[np.float32]] = []
