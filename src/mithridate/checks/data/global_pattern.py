@@ -26,8 +26,8 @@ from mithridate.core.stats import poisson_log10_tail
 __all__ = ["GlobalPattern"]
 
 _DIRECTIONS = 6  # principal directions, each with both signs
-_POWERS = 4  # power iterations
-_STEPS = 10
+_POWERS = 3  # power iterations
+_STEPS = 8
 _SHARES = ((0.0, 0.05), (0.6, 0.02), (1.0, 0.01))  # share of the class that is averaged, by progress
 _BINS = 4096
 _FEWEST = 60  # samples of a class

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.evidence.content.ridge import RidgeContent, Task, standardised
+from mithridate.evidence.store import new_map
+
 __all__ = ["Holdout", "fit_holdout"]
 
 _MOST = 3000  # largest group that is left out exactly
-
-Features = Callable[[], Iterator[tuple[int, NDArray[np.float32]]]]
-
+_BLOCK = 8192
 
 @dataclass(frozen=True, kw_only=True)
 class Holdout:
@@ -53,52 +53,40 @@ class Holdout:
         return ((outside + self.shares) * self.slope + self.shift).astype(np.float32)
 
 
-def fit_holdout(
-    features: Features, labels: NDArray[np.int32], classes: int, d: int, penalty: float,
-    calibration: tuple[float, NDArray[np.float64]], path: Path,
-) -> Holdout:  # fmt: skip
+def fit_holdout(task: Task, xx: NDArray[np.float32], x: NDArray[np.float64], fitted: RidgeContent, path: Path) -> Holdout:
     """Fit on all labelled samples and keep what leaving some out takes.
 
     Args:
-        features: starts a pass; yields (first row, (b, d) features).
-        labels: (n,) class index, -1 = missing.
-        classes: k.
-        d: number of features.
-        penalty: in units of the features' own variances, as in `fit_ridge`.
-        calibration: slope and shift of the out-of-fold scores.
+        task: what to predict.
+        xx: (d, d) sum of x x' over all labelled samples; overwritten.
+        x: (d,) their mean.
+        fitted: the out-of-fold model, for its penalty and calibration.
         path: file of 2 n d bytes.
     """
     from scipy.linalg import cholesky, solve_triangular
 
-    n, known = len(labels), labels >= 0
-    total, square, count = np.zeros(d), np.zeros((d, d), dtype=np.float32), max(int(known.sum()), 1)
-    for start, x in features():
-        part = x[known[start : start + len(x)]]
-        total += part.sum(axis=0)
-        square += part.T @ part
-    mean = total / count
-    covariance = square / np.float32(count) - np.outer(mean, mean).astype(np.float32)
-    variance = np.maximum(np.diag(covariance), 0.0)
-    scale = (1.0 / np.sqrt(variance + 1e-3 * variance.mean() + 1e-12)).astype(np.float32)
-    covariance *= scale[:, None] * scale[None, :]
-    covariance[np.diag_indices_from(covariance)] += np.float32(penalty)
+    labels, n, known = task.labels, len(task.labels), task.labels >= 0
+    count = max(int(known.sum()), 1)
+    covariance, scale = standardised(xx, x, count)
+    covariance[np.diag_indices_from(covariance)] += np.float32(fitted.penalty)
     root = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
-    inverse = solve_triangular(root, np.eye(d, dtype=np.float32), lower=True, check_finite=False)
-    whiten = (inverse * scale[None, :]).T / np.float32(np.sqrt(count))
-    shares = np.bincount(labels[known], minlength=classes) / count
-    targets = np.zeros((n, classes), dtype=np.float32)
+    inverse = solve_triangular(root, np.eye(task.d, dtype=np.float32), lower=True, check_finite=False)
+    whiten = (inverse * scale[None, :].astype(np.float32)).T / np.float32(np.sqrt(count))
+    shares = np.bincount(labels[known], minlength=task.classes) / count
+    targets = np.zeros((n, task.classes), dtype=np.float32)
     targets[np.flatnonzero(known), labels[known]] = 1.0
     targets[known] -= shares.astype(np.float32)
-    half = np.memmap(path, np.float16, "w+", shape=(n, d))
-    moved = np.zeros((d, classes))
-    for start, x in features():
-        part = (x - mean.astype(np.float32)) @ whiten
-        half[start : start + len(x)] = part
-        moved += part.T @ targets[start : start + len(x)]
-    fitted = np.empty_like(targets)
-    for start in range(0, n, 8192):
-        fitted[start : start + 8192] = half[start : start + 8192].astype(np.float32) @ moved.astype(np.float32)
+    half = new_map(path, np.float16, (n, task.d))
+    moved = np.zeros((task.d, task.classes))
+    offset = (x @ whiten).astype(np.float32)
+    for start, features in task.features():
+        part = features @ whiten - offset
+        half[start : start + len(part)] = part
+        moved += part.T @ targets[start : start + len(part)]
+    responses = np.empty_like(targets)
+    for start in range(0, n, _BLOCK):
+        responses[start : start + _BLOCK] = half[start : start + _BLOCK].astype(np.float32) @ moved.astype(np.float32)
     return Holdout(
-        half=half, targets=targets, fitted=fitted, shares=shares.astype(np.float32),
-        slope=calibration[0], shift=calibration[1],
+        half=half, targets=targets, fitted=responses, shares=shares.astype(np.float32),
+        slope=fitted.slope, shift=fitted.shift,
     )  # fmt: skip

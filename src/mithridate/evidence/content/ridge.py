@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mithridate.evidence.content.calibrate import calibrate
 
-__all__ = ["RidgeContent", "fit_ridge"]
+__all__ = ["Moments", "RidgeContent", "Task", "fit_ridge", "standardised"]
 
 #: Penalties tried, as multiples of the mean feature variance; the likeliest out-of-fold prediction wins.
 PENALTIES = (0.03, 0.1, 0.3)
@@ -39,42 +39,82 @@ class RidgeContent:
     shift: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class _Moments:
-    """Per fold: sums of x x', x t', x and t over the samples that train."""
-
-    xx: NDArray[np.float32]
-    xt: NDArray[np.float64]
-    x: NDArray[np.float64]
-    t: NDArray[np.float64]
-    n: NDArray[np.float64]
-
-
-def fit_ridge(
-    features: Features,
-    labels: NDArray[np.int32],
-    classes: int,
-    folds: NDArray[np.int8],
-    d: int,
-    *,
-    refit: bool = True,
-) -> RidgeContent:
-    """Fit on the other folds, predict the own; refit without the samples that the first fit doubts.
+class Moments:
+    """Per fold: sums of x x', x t', x and t over labelled samples, t being the one-hot label; mergeable by adding.
 
     Args:
+        folds: number of folds.
+        d: number of features.
+        classes: k.
+    """
+
+    def __init__(self, folds: int, d: int, classes: int) -> None:
+        self.xx = np.zeros((folds, d, d), np.float32)
+        self.xt = np.zeros((folds, d, classes))
+        self.x = np.zeros((folds, d))
+        self.t = np.zeros((folds, classes))
+        self.n = np.zeros(folds)
+
+    def add(self, fold: int, x: NDArray[np.float32], labels: NDArray[np.int32], sign: int = 1) -> None:
+        """Take in some samples of one fold, or with sign = -1 take them out again."""
+        hot = np.zeros((len(x), self.t.shape[1]), dtype=np.float32)
+        hot[np.arange(len(x)), labels] = 1.0
+        self.xx[fold] += sign * (x.T @ x)
+        self.xt[fold] += sign * (x.T @ hot)
+        self.x[fold] += sign * x.sum(axis=0)
+        self.t[fold] += sign * hot.sum(axis=0)
+        self.n[fold] += sign * len(x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is to be predicted from what.
+
+    Attributes:
         features: starts a pass; yields (first row, (b, d) features).
         labels: (n,) class index, -1 = missing.
         classes: k >= 2.
         folds: (n,) fold of each sample.
         d: number of features.
+    """
+
+    features: Features
+    labels: NDArray[np.int32]
+    classes: int
+    folds: NDArray[np.int8]
+    d: int
+
+    def update(self, moments: Moments, chosen: NDArray[np.bool_], sign: int) -> None:
+        """Add (or with sign = -1 take out) the chosen samples."""
+        for start, x in self.features():
+            stop = start + len(x)
+            for fold in range(len(moments.n)):
+                rows = np.flatnonzero((self.folds[start:stop] == fold) & chosen[start:stop])
+                if len(rows):
+                    moments.add(fold, x[rows], self.labels[start + rows], sign)
+
+    def moments(self) -> Moments:
+        """Of all labelled samples."""
+        moments = Moments(int(self.folds.max()) + 1, self.d, self.classes)
+        self.update(moments, self.labels >= 0, 1)
+        return moments
+
+
+def fit_ridge(task: Task, moments: Moments, *, refit: bool = True) -> RidgeContent:
+    """Fit on the other folds, predict the own; refit without the samples that the first fit doubts.
+
+    Args:
+        task: what to predict.
+        moments: of all its labelled samples; a refit takes the doubtful ones out of them.
         refit: fit twice.
     """
-    known = labels >= 0
-    fitted = _predict(features, labels, classes, folds, d, known, PENALTIES)
+    penalty = _penalty(task, moments)
+    fitted = _predict(task, moments, penalty)
     if not refit:
         return fitted
-    doubtful = _own(fitted.logits, labels) < _DOUBT
-    return _predict(features, labels, classes, folds, d, known & ~doubtful, (fitted.penalty,))
+    doubtful = (_own(fitted.logits, task.labels) < _DOUBT) & (task.labels >= 0)
+    task.update(moments, doubtful, -1)
+    return _predict(task, moments, penalty)
 
 
 def _own(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -83,75 +123,68 @@ def _own(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.f
     return np.asarray(p[np.arange(len(p)), np.maximum(labels, 0)])
 
 
-def _predict(
-    features: Features, labels: NDArray[np.int32], classes: int, folds: NDArray[np.int8], d: int,
-    train: NDArray[np.bool_], penalties: tuple[float, ...],
-) -> RidgeContent:  # fmt: skip
-    moments = _moments(features, labels, classes, folds, d, train)
-    weights = [_solve(moments, penalty) for penalty in penalties]
-    scores = np.zeros((len(penalties), len(labels), classes), dtype=np.float32)
-    for start, x in features():
-        for fold in range(len(moments.n)):
-            rows = np.flatnonzero(folds[start : start + len(x)] == fold)
-            for i, (w, bias) in enumerate(weights):
-                scores[i, start + rows] = x[rows] @ w[fold] + bias[fold]
-    known = labels >= 0
-    fits: list[tuple[float, RidgeContent]] = []
-    for penalty, s in zip(penalties, scores, strict=True):
-        slope, shift = calibrate(s, labels)
-        logits = (s * slope + shift).astype(np.float32)
-        loss = -float(np.log(0.95 * _own(logits, labels)[known] + 0.05 / classes).mean())
-        accuracy = float((logits[known].argmax(axis=1) == labels[known]).mean())
-        fit = RidgeContent(logits=logits, accuracy=accuracy, penalty=penalty, slope=slope, shift=shift)
-        fits.append((loss, fit))
-    return min(fits, key=lambda pair: pair[0])[1]
+def _penalty(task: Task, moments: Moments) -> float:
+    """The penalty under which the labels of one fold, predicted from the others, are likeliest."""
+    fold = int(moments.n.argmax())
+    models = [_solve(moments, fold, penalty) for penalty in PENALTIES]
+    rows = np.flatnonzero((task.folds == fold) & (task.labels >= 0))
+    scores = np.zeros((len(models), len(task.labels), task.classes), dtype=np.float32)
+    for start, x in task.features():
+        here = rows[(rows >= start) & (rows < start + len(x))]
+        for i, (w, bias) in enumerate(models):
+            scores[i, here] = x[here - start] @ w + bias
+    losses = []
+    for s in scores[:, rows]:
+        slope, shift = calibrate(s, task.labels[rows])
+        own = _own((s * slope + shift).astype(np.float32), task.labels[rows])
+        losses.append(-float(np.log(0.95 * own + 0.05 / task.classes).mean()))
+    return PENALTIES[int(np.argmin(losses))]
 
 
-def _moments(
-    features: Features, labels: NDArray[np.int32], classes: int, folds: NDArray[np.int8], d: int,
-    train: NDArray[np.bool_],
-) -> _Moments:  # fmt: skip
-    k = int(folds.max()) + 1
-    m = _Moments(
-        np.zeros((k, d, d), np.float32),
-        np.zeros((k, d, classes)),
-        np.zeros((k, d)),
-        np.zeros((k, classes)),
-        np.zeros(k),
-    )
-    for start, x in features():
-        stop = start + len(x)
-        for fold in range(k):
-            rows = np.flatnonzero((folds[start:stop] == fold) & train[start:stop])
-            part, hot = x[rows], np.zeros((len(rows), classes), dtype=np.float32)
-            hot[np.arange(len(rows)), labels[start + rows]] = 1.0
-            m.xx[fold] += part.T @ part
-            m.xt[fold] += part.T @ hot
-            m.x[fold] += part.sum(axis=0)
-            m.t[fold] += hot.sum(axis=0)
-            m.n[fold] += len(rows)
-    return m
+def _predict(task: Task, moments: Moments, penalty: float) -> RidgeContent:
+    models = [_solve(moments, fold, penalty) for fold in range(len(moments.n))]
+    scores = np.zeros((len(task.labels), task.classes), dtype=np.float32)
+    for start, x in task.features():
+        for fold, (w, bias) in enumerate(models):
+            rows = np.flatnonzero(task.folds[start : start + len(x)] == fold)
+            scores[start + rows] = x[rows] @ w + bias
+    slope, shift = calibrate(scores, task.labels)
+    logits = (scores * slope + shift).astype(np.float32)
+    known = task.labels >= 0
+    accuracy = float((logits[known].argmax(axis=1) == task.labels[known]).mean())
+    return RidgeContent(logits=logits, accuracy=accuracy, penalty=penalty, slope=slope, shift=shift)
 
 
-def _solve(m: _Moments, penalty: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Per fold: centred ridge on the other folds, features in units of their own standard deviation."""
-    from scipy.linalg import solve
+def standardised(
+    xx: NDArray[np.float32], x: NDArray[np.float64], n: float
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Covariance of features in units of about their own standard deviation, and those units' inverse.
 
-    total = m.xx.sum(axis=0)
-    squares = np.diag(total) / max(m.n.sum(), 1.0)
-    weights, biases = [], []
-    for fold in range(len(m.n)):
-        n = max(m.n.sum() - m.n[fold], 1.0)
-        x, t = (m.x.sum(axis=0) - m.x[fold]) / n, (m.t.sum(axis=0) - m.t[fold]) / n
-        cov = (total - m.xx[fold]) / np.float32(n) - np.outer(x, x).astype(np.float32)
-        variance = np.maximum(np.diag(cov), 0.0)
-        # The squares keep rounding errors from passing for variance where samples are few or all alike.
-        scale = 1.0 / np.sqrt(variance + 1e-3 * variance.mean() + 1e-4 * squares + 1e-12)
-        cov *= (scale[:, None] * scale[None, :]).astype(np.float32)
-        cov[np.diag_indices_from(cov)] += np.float32(penalty)
-        xt = ((m.xt.sum(axis=0) - m.xt[fold]) / n - np.outer(x, t)) * scale[:, None]
-        w = solve(cov, xt.astype(np.float32), assume_a="pos", overwrite_a=True, check_finite=False)
-        w = w * scale[:, None].astype(np.float32)
-        weights.append(w)
-        biases.append((t - x @ w).astype(np.float32))
-    return np.stack(weights), np.stack(biases)
+    Args:
+        xx: (d, d) sum of x x'; overwritten.
+        x: (d,) mean.
+        n: number of samples.
+    """
+    xx /= np.float32(n)
+    squares = np.diag(xx).astype(np.float64)
+    xx -= np.outer(x, x).astype(np.float32)
+    variance = np.maximum(np.diag(xx), 0.0)
+    # The squares keep rounding errors from passing for variance where samples are few or all alike.
+    scale = 1.0 / np.sqrt(variance + 1e-3 * variance.mean() + 1e-4 * squares + 1e-12)
+    xx *= scale[:, None].astype(np.float32)
+    xx *= scale[None, :].astype(np.float32)
+    return xx, scale
+
+
+def _solve(m: Moments, fold: int, penalty: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Centred ridge on the folds other than `fold`: weights (d, k) and biases (k,)."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    n = max(m.n.sum() - m.n[fold], 1.0)
+    x, t = (m.x.sum(axis=0) - m.x[fold]) / n, (m.t.sum(axis=0) - m.t[fold]) / n
+    covariance, scale = standardised(m.xx.sum(axis=0) - m.xx[fold], x, n)
+    covariance[np.diag_indices_from(covariance)] += np.float32(penalty)
+    xt = ((m.xt.sum(axis=0) - m.xt[fold]) / n - np.outer(x, t)) * scale[:, None]
+    factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
+    w = cho_solve(factor, xt.astype(np.float32), check_finite=False) * scale[:, None].astype(np.float32)
+    return w, (t - x @ w).astype(np.float32)

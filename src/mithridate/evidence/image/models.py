@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.evidence.content.holdout import Holdout, fit_holdout
-from mithridate.evidence.content.ridge import RidgeContent, fit_ridge
+from mithridate.evidence.content.ridge import RidgeContent, Task, fit_ridge
 from mithridate.evidence.image.canvas import Canvas
 from mithridate.evidence.image.features import PatchFeatures
 from mithridate.evidence.image.sketch import sketch_features
@@ -52,25 +52,19 @@ def fit_models(
         progress: told (stage, done, total or None).
     """
     stored = _features(canvas, seed, folder, stages, progress)
-    width = stored.shape[1]
-    passes = _passes(stored)
-
-    def strong() -> RidgeContent:
-        progress("content model", 0, None)
-        return fit_ridge(passes, labels, classes, folds, width)
-
-    content = _kept(stages, "content", strong, folder)
-
-    def left_out() -> Holdout:
-        calibration = (content.slope, content.shift)
-        path = folder / "half.f2"
-        return fit_holdout(passes, labels, classes, width, content.penalty, calibration, path)
+    task = Task(features=_passes(stored), labels=labels, classes=classes, folds=folds, d=stored.shape[1])
+    progress("content model", 0, None)
+    moments = task.moments()
+    xx, mean = moments.xx.sum(axis=0), moments.x.sum(axis=0) / max(moments.n.sum(), 1.0)
+    content = _kept(stages, "content", lambda: fit_ridge(task, moments), folder)
+    leave_out = fit_holdout(task, xx, mean, content, folder / "half.f2")
 
     def coarse() -> RidgeContent:
         sketched, d = sketch_features(canvas.pixels, seed)
-        return fit_ridge(_passes(sketched), labels, classes, folds, d, refit=False)
+        rough = Task(features=_passes(sketched), labels=labels, classes=classes, folds=folds, d=d)
+        return fit_ridge(rough, rough.moments(), refit=False)
 
-    return Models(content=content, leave_out=left_out(), sketch=_kept(stages, "sketch", coarse, folder))
+    return Models(content=content, leave_out=leave_out, sketch=_kept(stages, "sketch", coarse, folder))
 
 
 def _kept(stages: Stages, name: str, fit: Callable[[], RidgeContent], folder: Path) -> RidgeContent:

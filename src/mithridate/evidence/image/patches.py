@@ -61,7 +61,7 @@ STAMPS = (
     Rung(w=5, shift=6, luma=True, roughness=25),
 )
 SQUARES = tuple(Rung(w=w, flat=True) for w in (3, 4, 5, 6, 7))
-MOVING = (Rung(w=3, spread=20, roughness=60), Rung(w=4, spread=20, roughness=60))
+MOVING = (Rung(w=3, spread=20, roughness=60),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,20 +194,27 @@ def _fixed(planes: NDArray[np.uint8], rung: Rung, least: int) -> _Pairs:
 
 def _anywhere(planes: NDArray[np.uint8], rung: Rung, least: int) -> _Pairs:
     """Windows whose hash recurs at any place; the bar rises until the pairs fit in memory."""
-    bits = np.uint64((1 << 24) - 1)
-    counts = np.zeros(1 << 24, dtype=np.uint16)
-    for _, hashes in _bands(planes, rung):
-        cells, times = np.unique((hashes[hashes != 0] & bits).astype(np.int64), return_counts=True)
-        counts[cells] = np.minimum(counts[cells].astype(np.int64) + times, 65535)
-    load = np.bincount(counts, weights=counts, minlength=65536)
-    crowd = min(max(planes.shape[3] // 5, 50), 65534)
-    heavy = np.cumsum(load[: crowd + 1][::-1])[::-1]
+    cells = 1 << int(np.clip(np.ceil(np.log2(planes.size)), 12, 24))
+    mask = np.uint64(cells - 1)
+    counts = np.zeros(cells, dtype=np.int64)
+    for _, _, _, hashed in _rough(planes, rung):
+        counts += np.bincount((hashed & mask).astype(np.int64), minlength=cells)
+    crowd = max(planes.shape[3] // 5, 50)
+    load = np.bincount(np.minimum(counts, crowd + 1), weights=counts, minlength=crowd + 2)[: crowd + 1]
+    heavy = np.cumsum(load[::-1])[::-1]
     bar = least
     while bar < crowd and heavy[bar] > _PAIRS:
         bar += max(1, bar // 4)
+    for y, x, image, hashed in _rough(planes, rung):
+        count = counts[(hashed & mask).astype(np.int64)]
+        kept = (count >= bar) & (count <= crowd)
+        yield y, x[kept], image[kept], hashed[kept]
+
+
+def _rough(planes: NDArray[np.uint8], rung: Rung) -> _Pairs:
+    """Windows with a key."""
     for y, hashes in _bands(planes, rung):
-        cell = counts[(hashes & bits).astype(np.int64)]
-        x, image = np.nonzero((hashes != 0) & (cell >= bar) & (cell <= crowd))
+        x, image = np.nonzero(hashes)
         yield y, x, image, hashes[x, image]
 
 

@@ -16,6 +16,7 @@ __all__ = ["bounded_flat_hashes", "recurring", "rough_hashes", "window_distances
 
 _PRIME = np.uint64(1099511628211)
 _BASIS = np.uint64(14695981039346656037)
+_CHUNK = 1024
 
 
 @compiled
@@ -44,38 +45,42 @@ def rough_hashes(
         out: (W - w + 1, n) uint64, filled.
     """
     columns, c, n = band.shape[1], band.shape[2], band.shape[3]
+    area, terms = np.float32(w * w), np.float32(2 * w * max(w - 2, 1))
     for x in prange(columns - w + 1):
-        h = np.full(n, _BASIS, dtype=np.uint64)
-        s = np.zeros(n, dtype=np.float32)
-        s2 = np.zeros(n, dtype=np.float32)
-        r = np.zeros(n, dtype=np.float32)
-        g = np.zeros((w * w, n), dtype=np.float32)
-        for a in range(w):
-            for b in range(w):
-                for i in range(n):
-                    total = 0
+        h = np.empty(_CHUNK, dtype=np.uint64)
+        g = np.empty((w * w, _CHUNK), dtype=np.float32)
+        total = np.empty(_CHUNK, dtype=np.float32)
+        for low in range(0, n, _CHUNK):
+            m = min(_CHUNK, n - low)
+            h[:] = _BASIS
+            for a in range(w):
+                for b in range(w):
+                    total[:] = 0
                     for k in range(c):
-                        v = band[a, x + b, k, i]
-                        total += v
-                        if not luma:
-                            h[i] = (h[i] ^ np.uint64((v + offset) >> shift)) * _PRIME
-                    grey = np.float32(total) / np.float32(c)
-                    if luma:
-                        h[i] = (h[i] ^ np.uint64((np.int64(grey) + offset) >> shift)) * _PRIME
-                    g[a * w + b, i] = grey
-                    s[i] += grey
-                    s2[i] += grey * grey
-        for a in range(w):
-            for b in range(1, w - 1):
-                for i in range(n):
-                    r[i] += abs(g[a * w + b - 1, i] - 2 * g[a * w + b, i] + g[a * w + b + 1, i])
-                    r[i] += abs(g[(b - 1) * w + a, i] - 2 * g[b * w + a, i] + g[(b + 1) * w + a, i])
-        area = np.float32(w * w)
-        terms = np.float32(2 * w * (w - 2))
-        for i in range(n):
-            m = s[i] / area
-            enough = s2[i] / area - m * m >= spread * spread and r[i] / terms >= roughness
-            out[x, i] = _mix(h[i]) if enough else np.uint64(0)
+                        for i in range(m):
+                            v = np.uint64(band[a, x + b, k, low + i])
+                            total[i] += np.float32(v)
+                            if not luma:
+                                h[i] = (h[i] ^ ((v + np.uint64(offset)) >> np.uint64(shift))) * _PRIME
+                    for i in range(m):
+                        grey = total[i] / np.float32(c)
+                        g[a * w + b, i] = grey
+                        if luma:
+                            h[i] = (h[i] ^ ((np.uint64(grey) + np.uint64(offset)) >> np.uint64(shift))) * _PRIME
+            for i in range(m):
+                s, s2, r = np.float32(0), np.float32(0), np.float32(0)
+                for a in range(w * w):
+                    s += g[a, i]
+                    s2 += g[a, i] * g[a, i]
+                mean = s / area
+                if s2 / area - mean * mean < spread * spread:
+                    out[x, low + i] = np.uint64(0)
+                    continue
+                for a in range(w):
+                    for b in range(1, w - 1):
+                        r += abs(g[a * w + b - 1, i] - 2 * g[a * w + b, i] + g[a * w + b + 1, i])
+                        r += abs(g[(b - 1) * w + a, i] - 2 * g[b * w + a, i] + g[(b + 1) * w + a, i])
+                out[x, low + i] = _mix(h[i]) if r / terms >= roughness else np.uint64(0)
 
 
 @compiled_parallel
