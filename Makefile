@@ -38,7 +38,7 @@ demo: $(STAMP) ## plant poison in scikit-learn's digits and a table, find it, re
 	$(BIN)/python examples/demo.py --out demo-out
 
 test: $(STAMP) ## all tests
-	$(TESTING) $(BIN)/python -m pytest -n $(JOBS)
+	$(TESTING) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 lint: $(STAMP) ## style, types, import rules
 	$(BIN)/ruff check .

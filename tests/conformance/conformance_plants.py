@@ -1,0 +1,29 @@
+"""The doses at which a check that claims an attack must find at least nine of ten draws.
+
+At most 1.5 times what the checks print as their limit on these data sets, or a few samples more where the
+limit depends on how well content tells the classes apart.
+"""
+
+from conformance_data import Plant
+
+DRAWS = range(10)
+
+PLANTS: dict[str, tuple[Plant, ...]] = {
+    "patch": (Plant("image", 24, {"size": 4, "pattern": "random"}),),
+    "blend": (Plant("image", 40),),
+    "sinusoid": (Plant("image", 40),),
+    "word": (Plant("text", 12),),
+    "sentence": (Plant("text", 20),),
+    "invisible-character": (Plant("text", 12),),
+    "value": (Plant("table", 20),),
+    "value-pair": (Plant("table", 25),),
+    "random-flip": (Plant("text", 20), Plant("table", 20)),
+    "targeted-flip": (Plant("text", 40), Plant("table", 40)),
+}
+
+#: Claims that do not hold on pictures as small as these. Empty this table, do not fill it.
+GAPS = {
+    ("label-conflict", "patch"): "the coarse content model learns a stamp on 16x16 pictures by heart",
+    ("global-pattern", "blend"): "carriers that are a large share of their class hide in the bulk",
+    ("global-pattern", "sinusoid"): "carriers that are a large share of their class hide in the bulk",
+}

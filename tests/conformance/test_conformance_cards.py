@@ -1,0 +1,40 @@
+"""Every check and attack has a complete card, and every claim on it can be tested."""
+
+import re
+from dataclasses import fields
+
+import pytest
+from conformance_plants import PLANTS
+
+from mithridate.attacks.base import ATTACKS
+from mithridate.checks.base import DATA_CHECKS
+
+CARDS = [kind.card for kind in (*DATA_CHECKS, *ATTACKS)]
+CHECKS = [kind.card for kind in DATA_CHECKS]
+EVIDENCE = re.compile(r"labels|content|keys|groups|sources|vector:[a-z]+")
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
+def test_card_is_complete(card):
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", card.id)
+    assert all(getattr(card, f.name) not in ("", ()) for f in fields(card))
+    assert set(card.modalities) <= {"image", "text", "table"}
+    assert re.search(r"\d{4}", card.cites), "cites names a paper with its year or number"
+
+
+@pytest.mark.parametrize("card", CHECKS, ids=lambda card: card.id)
+def test_check_claims_what_exists(card):
+    assert all(EVIDENCE.fullmatch(need) for need in card.needs)
+    for attack in card.catches or ():
+        assert ATTACKS.get(attack) is not None, f"{card.id} claims {attack!r}, which is no attack"
+        assert set(card.modalities) & set(ATTACKS.get(attack).card.modalities)
+
+
+def test_every_claim_has_a_plant():
+    claimed = {attack for card in CHECKS for attack in card.catches or ()}
+    assert claimed <= set(PLANTS), "add a plant to conformance_plants.py"
+
+
+def test_every_attack_is_claimed_by_a_check():
+    claimed = {attack for card in CHECKS for attack in card.catches or ()}
+    assert {attack.card.id for attack in ATTACKS} <= claimed
