@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from evidence_samples import probabilities
 
-from mithridate.evidence.content.logistic import FOLDS, Features, assign_folds, fit_content
+from mithridate.evidence.content.fit import fit_content
+from mithridate.evidence.content.logistic import FOLDS, Features, assign_folds
 from mithridate.evidence.store import DiskWriter
 
 
@@ -31,7 +32,7 @@ def test_weights_are_those_of_scikit_learn(k: int, tmp_path) -> None:
 
     x, y = _data(k)
     folds = (np.arange(len(y)) % FOLDS).astype(np.int8)
-    model = fit_content(_features(x, tmp_path), y, k, folds, seed=0, cost=1.0, epochs=60)
+    model = fit_content(_features(x, tmp_path), y, k, folds, seed=0, cost=1.0, epochs=60, refit=False)
     unit = x / np.maximum(np.sqrt(x.sum(axis=1, keepdims=True)), 1e-9)
     seen = folds != 0
     target = (y == 1) if k == 2 else (y == 2)

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from mithridate.checks.base import Ranked, Scope
 from mithridate.core.batch import Batch, KeySlice
+from mithridate.evidence.store import row_chunks
+from mithridate.evidence.view import KeyTable
 
-__all__ = ["Carried", "Suspect", "Tally", "clusters", "key_slices", "with_kin"]
+__all__ = ["Carried", "Suspect", "Tally", "alike", "clusters", "key_slices", "with_carriers", "with_kin"]
 
+_CHUNK = 1 << 22  # entries read at once
 _ALIKE = 0.5  # suspects that share this much of the smaller one's carriers are one thing
 
 
@@ -120,6 +123,36 @@ def with_kin(scope: Scope, suspect: Suspect) -> Suspect:
     return replace(suspect, rows=rows, closeness=closeness, fresh=fresh)
 
 
+def with_carriers(scope: Scope, suspects: Sequence[Suspect]) -> list[Suspect]:
+    """The same suspects with the rows of their carriers."""
+    found: dict[tuple[str, int], tuple[NDArray[np.int64], NDArray[np.bool_]]] = {}
+    for family in dict.fromkeys(s.family for s in suspects):
+        keys = np.unique([s.key for s in suspects if s.family == family])
+        for key, carried in zip(keys.tolist(), _carriers(scope.tables[family], keys), strict=True):
+            found[family, key] = carried
+    return [
+        replace(s, rows=rows, closeness=np.ones(len(rows)), fresh=fresh)
+        for s, (rows, fresh) in ((s, found[s.family, s.key]) for s in suspects)
+    ]
+
+
+def _carriers(table: KeyTable, keys: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+    """(rows, fresh) of each key, in one reading of the table."""
+    number = np.full(table.size, -1, dtype=np.int64)
+    number[keys] = np.arange(len(keys))
+    parts = []
+    for start, stop in row_chunks(table.indptr, _CHUNK):
+        low, high = int(table.indptr[start]), int(table.indptr[stop])
+        which = number[table.keys[low:high]]
+        mine = np.flatnonzero(which >= 0)
+        rows = np.searchsorted(table.indptr, low + mine, side="right") - 1
+        parts.append((which[mine], rows, np.asarray(table.fresh[low:high])[mine]))
+    which, rows, fresh = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(which, kind="stable")
+    cuts = np.cumsum(np.bincount(which, minlength=len(keys)))[:-1]
+    return list(zip(np.split(rows[order], cuts), np.split(fresh[order], cuts), strict=True))
+
+
 def clusters(suspects: Sequence[Suspect], ranked: Mapping[int, Ranked]) -> list[list[int]]:
     """Group suspects (given best first) that accuse mostly the same samples; each group's first is its best.
 
@@ -127,13 +160,21 @@ def clusters(suspects: Sequence[Suspect], ranked: Mapping[int, Ranked]) -> list[
         suspects: best first.
         ranked: hits of suspect i under group number i; suspects without hits are left out.
     """
+    found = [i for i in range(len(suspects)) if i in ranked and len(ranked[i].rows)]
+    return [[found[m] for m in members] for members in _joined([ranked[i].rows for i in found])]
+
+
+def alike(suspects: Sequence[Suspect]) -> list[list[int]]:
+    """Group suspects with known rows (given best first) that share most of their carriers."""
+    return _joined([np.zeros(0, np.int64) if s.rows is None else s.rows for s in suspects])
+
+
+def _joined(rows: Sequence[NDArray[np.int64]]) -> list[list[int]]:
     groups: list[tuple[list[int], set[int]]] = []
-    for i in range(len(suspects)):
-        if i not in ranked or not len(ranked[i].rows):
-            continue
-        mine = set(ranked[i].rows.tolist())
-        for members, rows in groups:
-            if len(mine & rows) >= _ALIKE * min(len(mine), len(rows)):
+    for i, of_one in enumerate(rows):
+        mine = set(of_one.tolist())
+        for members, others in groups:
+            if len(mine & others) >= _ALIKE * min(len(mine), len(others)):
                 members.append(i)
                 break
         else:

@@ -12,7 +12,7 @@ labelled y, and mu = sum_i p_i(y | rest) expected by content, four things must h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Self
 
@@ -21,7 +21,16 @@ from numpy.typing import NDArray
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
 from mithridate.checks.likeness import Likeness
-from mithridate.checks.tally import Carried, Suspect, Tally, clusters, key_slices, with_kin
+from mithridate.checks.tally import (
+    Carried,
+    Suspect,
+    Tally,
+    alike,
+    clusters,
+    key_slices,
+    with_carriers,
+    with_kin,
+)
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.results import Clear, Finding, Result, Severity
@@ -35,6 +44,10 @@ _EFFECT, _COMMON = 0.3, 0.75  # floors on (k - mu) / n, and on (k - mu) / (n - m
 _CARRIERS = 5
 _SCREEN = -3.0  # uncorrected log10 p of the first look
 _LOOKS = 2000  # keys that get a second look
+_REFITS, _DOUBTS = (
+    60,
+    8,
+)  # models fitted for it, at most: in all, and for keys that do not stand out at the first look
 _NAMED = 8
 
 CARD = Card(
@@ -101,7 +114,7 @@ class Conflict(DataCheck):
                 excess = counts - counts.sum(axis=1, keepdims=True) * self._prior
                 self._label[family] = excess.argmax(axis=1)
         elif self.round == 1:
-            self._suspects = [self._prepared(s) for s in self._screened()]
+            self._suspects = self._prepared(self._screened())
             self._second = np.zeros((len(self._suspects), 4))
             self._likeness = Likeness(self.scope, len(self._suspects))
         else:
@@ -122,7 +135,7 @@ class Conflict(DataCheck):
         """One finding per thing planted; all keys that accuse the same samples are one."""
         groups = clusters(self._suspects, ranked)
         for members in groups:
-            yield self._finding(members, ranked[members[0]])
+            yield self._finding(members, ranked)
         if not groups:
             yield Clear(
                 check=CARD.id,
@@ -194,11 +207,39 @@ class Conflict(DataCheck):
             ]  # fmt: skip
         return sorted(found, key=lambda s: (s.log10_p, s.family, s.key))[:_LOOKS]
 
-    def _prepared(self, suspect: Suspect) -> Suspect:
-        suspect = with_kin(self.scope, suspect)
-        if self.scope.leave_out is None or suspect.rows is None:
-            return suspect
-        return replace(suspect, logits=self.scope.leave_out(suspect.rows))
+    def _prepared(self, suspects: list[Suspect]) -> list[Suspect]:
+        """The suspects with their carriers, and with logits from a model that has not seen these."""
+        leave_out = self.scope.leave_out
+        if leave_out is None:
+            return [with_kin(self.scope, s) for s in suspects]
+        cheap = [s for s in suspects if self.scope.tables[s.family].kin is not None]
+        prepared = []
+        for suspect in (with_kin(self.scope, s) for s in cheap):
+            assert suspect.rows is not None
+            prepared.append(replace(suspect, logits=leave_out(suspect.rows)))
+        dear = [s for s in suspects if self.scope.tables[s.family].kin is None]
+        return prepared + self._refitted(with_carriers(self.scope, dear), leave_out)
+
+    def _refitted(
+        self, suspects: list[Suspect], leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]]
+    ) -> list[Suspect]:
+        """One model for all suspects with mostly the same carriers; the first look decides who else gets one."""
+        done: list[Suspect] = []
+        doubts = 0
+        for number, members in enumerate(alike(suspects)):
+            doubtful = suspects[members[0]].log10_p > self._cut()
+            doubts += doubtful
+            if number >= _REFITS or (doubtful and doubts > _DOUBTS):
+                done += [suspects[m] for m in members if not doubtful]
+                continue
+            carried = [np.asarray(suspects[m].rows) for m in members]
+            rows = np.unique(np.concatenate(carried))
+            logits = leave_out(rows)
+            done += [
+                replace(suspects[m], logits=logits[np.searchsorted(rows, mine)])
+                for m, mine in zip(members, carried, strict=True)
+            ]
+        return done
 
     def _judged(self) -> list[Suspect]:
         """What stands after the second look, or did not need one; corrected for all keys and labels."""
@@ -209,7 +250,9 @@ class Conflict(DataCheck):
                 suspect = replace(suspect, log10_p=float(log10_p[number]), effect=float(effect[number]))
                 self._best = min(self._best, suspect.log10_p + self._tests())
             if suspect.log10_p <= self._cut() and self._likeness.passes(number, suspect):
-                judged.append(replace(suspect, log10_p=suspect.log10_p + self._tests(), logits=suspect.logits))
+                judged.append(
+                    replace(suspect, log10_p=suspect.log10_p + self._tests(), logits=suspect.logits)
+                )
         return sorted(judged, key=lambda s: (s.log10_p, s.family, s.key))
 
     def _tests(self) -> float:
@@ -230,12 +273,13 @@ class Conflict(DataCheck):
             f"(right in {self.scope.accuracy:.0%} of cases)"
         )
 
-    def _finding(self, members: list[int], hits: Ranked) -> Finding:
-        best = self._suspects[members[0]]
+    def _finding(self, members: list[int], ranked: Mapping[int, Ranked]) -> Finding:
+        spoken = self._spoken(members, ranked)
+        best, hits = self._suspects[spoken], ranked[spoken]
         table, label = self.scope.tables[best.family], self.scope.classes[best.label]
         counts = self._tally.by_label[best.family][best.key]
         shown = {self.scope.classes[i]: int(c) for i, c in enumerate(counts) if c}
-        others = [self._suspects[m] for m in members[1:_NAMED]]
+        others = [self._suspects[m] for m in members[:_NAMED] if m != spoken]
         return Finding(
             check=CARD.id,
             severity=Severity.LIKELY,
@@ -245,7 +289,7 @@ class Conflict(DataCheck):
             scores=hits.scores,
             count=len(hits.ids),
             label=label,
-            p_value=float(10.0 ** max(best.log10_p, -300.0)),
+            p_value=float(10.0 ** max(self._suspects[members[0]].log10_p, -300.0)),
             effect=round(best.effect, 4),
             limit=self._limit(),
             innocents=round(float(np.sum([1.0 - s for s in hits.scores])), 2),
@@ -255,6 +299,15 @@ class Conflict(DataCheck):
                 "also": [f"{s.family}: {self.scope.tables[s.family].name(s.key)}" for s in others],
             },
         )
+
+    def _spoken(self, members: list[int], ranked: Mapping[int, Ranked]) -> int:
+        """Of the keys of one thing, all well attested, the one that accuses most victims less innocents.
+
+        A key that misses carriers, or has natural ones besides, can have the smallest p-value by chance.
+        """
+        bar = 0.5 * self._suspects[members[0]].log10_p
+        attested = [m for m in members if self._suspects[m].log10_p <= bar]
+        return max(attested, key=lambda m: round(float(np.sum(2.0 * np.array(ranked[m].scores) - 1.0)), 6))
 
 
 def _log_odds(logits: NDArray[np.float32], y: NDArray[np.int64] | int) -> NDArray[np.float64]:

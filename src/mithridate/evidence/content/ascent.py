@@ -1,4 +1,4 @@
-"""Compiled kernels of `logistic`."""
+"""Compiled kernels of `fit`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def ascend(
     weight: NDArray[np.float32],
     norms: NDArray[np.float32],
     labels: NDArray[np.int32],
+    trusted: NDArray[np.bool_],
     folds: NDArray[np.int8],
     order: NDArray[np.int64],
     cost: np.float32,
@@ -55,6 +56,7 @@ def ascend(
         weight: (v,) feature weights.
         norms: (b,) lengths.
         labels: (b,) -1 = missing.
+        trusted: (b,) False: the sample does not train; what it taught before is taken back.
         folds: (b,).
         order: (b,) in which order to visit.
         cost: inverse strength of the penalty.
@@ -67,7 +69,7 @@ def ascend(
     models = weights.shape[1]
     margin, delta = np.empty(models, np.float32), np.empty(models, np.float32)
     for i in order:
-        if labels[i] < 0:
+        if labels[i] < 0 or (not trusted[i] and dual[i].max() == 0.0):
             continue
         low, high, scale = indptr[i], indptr[i + 1], np.float32(1.0) / norms[i]
         margin[:] = 0.0
@@ -87,7 +89,10 @@ def ascend(
                 delta[m] = sign * dual[i, m]
             else:
                 old = dual[i, m]
-                new = np.float32(_solve(float(old), float(sign * (margin[m] + bias[m])), square, float(cost)))
+                new = np.float32(0.0)
+                if trusted[i]:
+                    at = float(sign * (margin[m] + bias[m]))
+                    new = np.float32(_solve(float(old), at, square, float(cost)))
                 dual[i, m] = new
                 delta[m] = sign * (new - old)
             bias[m] += delta[m]
@@ -110,9 +115,11 @@ def predict(
     bias: NDArray[np.float32],
     scores: NDArray[np.float32],
 ) -> None:
-    """Fill (b, columns) scores, each from the model that has not seen the sample's fold."""
+    """Fill (b, columns) scores, each from the model of the sample's fold; a fold without one is left out."""
     for i in range(len(folds)):
         base = folds[i] * columns
+        if base >= len(bias):
+            continue
         for c in range(columns):
             total = 0.0
             for e in range(indptr[i], indptr[i + 1]):

@@ -1,9 +1,6 @@
-"""An out-of-fold, calibrated, L2-regularised logistic regression on sparse features, in bounded memory.
+"""Sparse features, and a linear content model on them.
 
-Dual coordinate ascent (Yu, Huang & Lin, "Dual coordinate descent methods for logistic regression and
-maximum entropy models", Machine Learning 85, 2011): one pass over the samples updates the models of all folds
-at once. Every feature's own share of a logit stays known, so that a key can be taken out of the prediction
-exactly.
+Every feature's own share of a logit stays known, so that a key can be taken out of the prediction exactly.
 """
 
 from __future__ import annotations
@@ -15,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.hashing import uniform
-from mithridate.evidence.content.calibrate import calibrate
 from mithridate.evidence.store import DiskArray, row_chunks
 
-__all__ = ["FOLDS", "Features", "LinearContent", "assign_folds", "fit_content"]
+__all__ = ["FOLDS", "Features", "LinearContent", "assign_folds", "both"]
 
 FOLDS = 5
 _CHUNK = 1 << 20
@@ -99,7 +95,7 @@ class LinearContent:
         def contribution(start: int, stop: int) -> NDArray[np.float32]:
             rows = np.repeat(np.arange(start, stop), np.diff(indptr[start : stop + 1]))
             shares = own[keys[indptr[start] : indptr[stop]], self.folds[rows]] / self.norms[rows, None]
-            return _both(shares.astype(np.float32))
+            return both(shares.astype(np.float32))
 
         return contribution
 
@@ -117,87 +113,6 @@ def assign_folds(ids: Sequence[str], groups: NDArray[np.int64], seed: int) -> ND
     return (uniform(leaders, seed, "fold") * FOLDS).astype(np.int8)
 
 
-def _both(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+def both(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """(r, 1) score of the second of two classes → (r, 2); (r, k) stays."""
     return np.concatenate([-scores / 2, scores / 2], axis=1) if scores.shape[1] == 1 else scores
-
-
-def fit_content(
-    features: Features,
-    labels: NDArray[np.int32],
-    classes: int,
-    folds: NDArray[np.int8],
-    *,
-    seed: int,
-    cost: float,
-    epochs: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> LinearContent:
-    """Fit one model per fold and class on the other folds, and calibrate them together.
-
-    Args:
-        features: what the samples carry.
-        labels: (n,) class index, -1 = missing.
-        classes: k >= 2.
-        folds: (n,) 0 <= fold < FOLDS.
-        seed: decides the order of the passes.
-        cost: inverse strength of the L2 penalty, as in liblinear's C.
-        epochs: passes over the data.
-        progress: called with (passes done, passes).
-    """
-    from mithridate.evidence.content.ascent import ascend, predict
-
-    n, columns = len(labels), 1 if classes == 2 else classes
-    norms = features.norms()
-    weights = np.zeros((len(features.weight), FOLDS * columns), dtype=np.float32)
-    bias = np.zeros(FOLDS * columns, dtype=np.float32)
-    dual = np.full((n, FOLDS * columns), 1e-3 * cost, dtype=np.float32)
-    chunks = list(row_chunks(features.indptr, _CHUNK))
-    rng = np.random.default_rng([seed, 17])
-    for epoch in range(epochs + 1):
-        for c in rng.permutation(len(chunks)):
-            start, stop = chunks[c]
-            low, high = features.indptr[start], features.indptr[stop]
-            ascend(
-                features.indptr[start : stop + 1] - low,
-                features.index[low:high],
-                features.weight,
-                norms[start:stop],
-                labels[start:stop],
-                folds[start:stop],
-                rng.permutation(stop - start),
-                np.float32(cost),
-                columns,
-                epoch == 0,
-                weights,
-                bias,
-                dual[start:stop],
-            )
-        if progress is not None:
-            progress(epoch, epochs)
-    del dual
-    scores = np.empty((n, columns), dtype=np.float32)
-    for start, stop in chunks:
-        low, high = features.indptr[start], features.indptr[stop]
-        predict(
-            features.indptr[start : stop + 1] - low,
-            features.index[low:high],
-            features.weight,
-            norms[start:stop],
-            folds[start:stop],
-            columns,
-            weights,
-            bias,
-            scores[start:stop],
-        )
-    slope, shift = calibrate(_both(scores), labels)
-    logits = (_both(scores) * slope + shift).astype(np.float32)
-    known = labels >= 0
-    weights *= features.weight[:, None] * np.float32(slope)
-    return LinearContent(
-        logits=logits,
-        accuracy=float((logits[known].argmax(axis=1) == labels[known]).mean()),
-        folds=folds,
-        norms=norms,
-        weights=weights.reshape(len(weights), FOLDS, columns),
-    )

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.batch import Source
-from mithridate.evidence.content.logistic import Features, LinearContent, assign_folds, fit_content
+from mithridate.evidence.content.fit import fit_content
+from mithridate.evidence.content.logistic import Features, LinearContent, assign_folds
+from mithridate.evidence.content.without import LeaveOut
 from mithridate.evidence.duplicates import copy_groups, near_groups, signatures
 from mithridate.evidence.incidence import Incidence, Limits, Stretch, build
 from mithridate.evidence.roll import Gathered, Roll
@@ -23,7 +25,7 @@ from mithridate.evidence.view import Evidence, KeyTable
 
 __all__ = ["gather_text"]
 
-_COST = 30.0
+_COST = 10.0
 _EPOCHS = 8
 _WEIGHTS = 60_000_000  # most numbers that all folds' models may hold together
 
@@ -117,7 +119,13 @@ def gather_text(
         model=model,
         folder=store_dir,
     )
-    return _gathered(source, text, roll, copies, seed, progress)
+    leave_out = None
+    if model is not None and labels is not None:
+        leave_out = LeaveOut(
+            features=_features(words, n), labels=labels, classes=len(classes), groups=groups, content=model,
+            folder=store_dir, seed=seed, cost=_COST, epochs=_EPOCHS,
+        )  # fmt: skip
+    return _gathered(source, text, roll, copies, leave_out, seed, progress)
 
 
 def _gathered(
@@ -125,6 +133,7 @@ def _gathered(
     text: _Text,
     roll: Roll,
     copies: NDArray[np.int64],
+    leave_out: LeaveOut | None,
     seed: int,
     progress: Callable[[str, int, int | None], None],
 ) -> Gathered:
@@ -147,6 +156,7 @@ def _gathered(
         groups=text.groups,
         copies=copies,
         content=text.model,
+        leave_out=leave_out,
         tables={table.family: table for table in tables if table.size},
         seed=seed,
     )
@@ -166,12 +176,15 @@ def _content(
     seed: int,
     progress: Callable[[str, int, int | None], None],
 ) -> LinearContent:
-    weight = np.log((1 + len(labels)) / (1 + words.support)) + 1.0
-    features = Features(indptr=words.indptr, index=words.keys, weight=weight.astype(np.float32))
     return fit_content(
-        features, labels, classes, folds, seed=seed, cost=_COST, epochs=_EPOCHS,
+        _features(words, len(labels)), labels, classes, folds, seed=seed, cost=_COST, epochs=_EPOCHS,
         progress=lambda done, total: progress("content model", done, total),
     )  # fmt: skip
+
+
+def _features(words: Incidence, n: int) -> Features:
+    weight = np.log((1 + n) / (1 + words.support)) + 1.0
+    return Features(indptr=words.indptr, index=words.keys, weight=weight.astype(np.float32))
 
 
 def _word_table(text: _Text) -> KeyTable:
