@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 # One thread for each test process: two processes on two cores are faster than two times two threads.
 TESTING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help setup demo test check lint bench docs clean
+.PHONY: help setup demo test check lint bench manual docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -53,8 +53,10 @@ bench: $(STAMP) ## the bars of benchmarks/ on the sets in MITHRIDATE_DATA (hours
 	mkdir -p .benchmarks
 	for bar in 2 3 4 5 6 7 8; do $(BIN)/python -m benchmarks.bars --bar $$bar --out .benchmarks/bar$$bar.jsonl; done
 
-docs: $(STAMP) ## write docs/manual.md from the cards, and the picture of a report
+manual: $(STAMP) ## write docs/manual.md from the cards
 	$(BIN)/python docs/write_manual.py
+
+docs: manual ## the manual, and the picture of a report (needs Chromium)
 	$(BIN)/python docs/draw_picture.py
 
 clean: ## remove what the other targets wrote

@@ -1,0 +1,80 @@
+"""Write docs/manual.md from the cards of all checks and attacks: python docs/write_manual.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mithridate.attacks.base import ATTACKS, Attack
+from mithridate.checks.base import DATA_CHECKS
+from mithridate.core.card import Card
+
+MANUAL = Path(__file__).with_name("manual.md")
+
+_HEAD = """# Manual of checks and attacks
+
+Written by `make manual` from the cards in the code; a test fails when it is out of date. `mithridate checks`
+shows the same in a terminal.
+
+A check **can flag** when its findings may rise above INFO; those share one false-alarm budget of 1 %
+([promise.md](promise.md)). What a check could have found on *your* data is printed in every report.
+"""
+
+
+def manual() -> str:
+    """The text of the manual."""
+    checks, attacks = [kind.card for kind in DATA_CHECKS], list(ATTACKS)
+    parts = [
+        _HEAD,
+        "## Checks\n\n| check | finds | in | can flag |\n|---|---|---|---|",
+        *(_row(card) for card in checks),
+        "",
+        *(_check(card) for card in checks),
+        "## Attacks\n\nWhat `mithridate drill plant ATTACK SRC DST` plants in a copy.\n",
+        *(_attack(attack, checks) for attack in attacks),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _row(card: Card) -> str:
+    able = "yes" if card.graded else "no"
+    return f"| [`{card.id}`](#{card.id}) | {_cell(card.title)} | {', '.join(card.modalities)} | {able} |"
+
+
+def _check(card: Card) -> str:
+    catches = ", ".join(f"[`{a}`](#attack-{a})" for a in card.catches or ()) or "no attack of its own"
+    rows = {
+        "Reads": f"{', '.join(card.modalities)}; needs {', '.join(card.needs)}"
+        + ("; depends on the order of rows" if card.reads_order else ""),
+        "Assumes": card.assumes,
+        "Catches": catches,
+        "Misses": card.misses,
+        "Effect": card.effect,
+        "Can flag": "yes" if card.graded else "no, stays INFO",
+        "What to do": card.remedy,
+        "After": card.cites,
+    }
+    lines = "\n".join(f"- **{name}.** {text}" for name, text in rows.items())
+    return f"### {card.id}\n\nFinds: *{card.title}*.\n\n{lines}\n"
+
+
+def _attack(attack: type[Attack], checks: list[Card]) -> str:
+    card = attack.card
+    by = ", ".join(f"[`{c.id}`](#{c.id})" for c in checks if card.id in (c.catches or ())) or "nothing yet"
+    fields = attack.__dataclass_fields__.values()
+    options = ", ".join(
+        f"`{f.name}` ({'drawn from the seed' if f.default is None else f.default})" for f in fields
+    )
+    return (
+        f'### <a id="attack-{card.id}"></a>{card.id} (attack)\n\n{card.does}\n\n'
+        f"- **In.** {', '.join(card.modalities)}\n- **Labels.** {card.label_action}\n"
+        f"- **Options.** {options or 'none'}\n- **Claimed by.** {by}\n- **After.** {card.cites}\n"
+    )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    MANUAL.write_text(manual(), encoding="utf-8")
+    print(f"written: {MANUAL}")
