@@ -13,7 +13,9 @@ __all__ = ["AttackCard", "Card"]
 def _refuse_blanks(card: object) -> None:
     blank = [f.name for f in fields(card) if getattr(card, f.name) in ("", ())]  # type: ignore[arg-type]
     if blank:
-        raise ValueError(f"{type(card).__name__} {getattr(card, 'id', '?')!r}: expected every field filled, blank: {blank}")
+        raise ValueError(
+            f"{type(card).__name__} {getattr(card, 'id', '?')!r}: expected every field filled, blank: {blank}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

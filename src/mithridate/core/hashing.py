@@ -23,7 +23,9 @@ def keyed_hash(ids: Sequence[str], seed: int, purpose: str) -> NDArray[np.uint64
         (n,) uint64.
     """
     key = blake2b(f"{purpose}:{seed}".encode(), digest_size=32).digest()
-    joined = b"".join(blake2b(i.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest() for i in ids)
+    joined = b"".join(
+        blake2b(i.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest() for i in ids
+    )
     return np.frombuffer(joined, dtype="<u8").astype(np.uint64)
 
 

@@ -38,7 +38,9 @@ class Registry(Generic[T]):
 
         def enter(cls: type[T]) -> type[T]:
             if card.id in self._items:
-                raise ValueError(f"{self._package}: id {card.id!r} is taken by {self._items[card.id].__name__}")
+                raise ValueError(
+                    f"{self._package}: id {card.id!r} is taken by {self._items[card.id].__name__}"
+                )
             cls.card = card
             self._items[card.id] = cls
             return cls

@@ -118,7 +118,12 @@ class Report:
         try:
             plain = json.loads(text)
             if plain["schema"] != SCHEMA:
-                raise ReportError(f"schema {SCHEMA}", f"schema {plain['schema']}", "report", "Use the version that wrote it.")
+                raise ReportError(
+                    f"schema {SCHEMA}",
+                    f"schema {plain['schema']}",
+                    "report",
+                    "Use the version that wrote it.",
+                )
             return cls(
                 verdict=Verdict(plain["verdict"]),
                 subject=Subject(**plain["subject"]),
@@ -126,13 +131,16 @@ class Report:
                 cards=plain["cards"],
                 results=tuple(_read_result(r) for r in plain["results"]),
                 actions=tuple(
-                    Action(**{**a, "targets": tuple(a["targets"]), "because": tuple(a["because"])}) for a in plain["actions"]
+                    Action(**{**a, "targets": tuple(a["targets"]), "because": tuple(a["because"])})
+                    for a in plain["actions"]
                 ),
                 timings=plain["timings"],
                 notes=tuple(plain.get("notes", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ReportError("a report written by this package", repr(error)[:200], "report", "Run the audit again.") from error
+            raise ReportError(
+                "a report written by this package", repr(error)[:200], "report", "Run the audit again."
+            ) from error
 
     @classmethod
     def load(cls, path: str | Path) -> Report:
@@ -146,7 +154,12 @@ class Report:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ReportError("a readable report.json", str(error), str(path), "Give the file or folder that `audit --out` wrote.") from error
+            raise ReportError(
+                "a readable report.json",
+                str(error),
+                str(path),
+                "Give the file or folder that `audit --out` wrote.",
+            ) from error
         return cls.from_json(text)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["binomial_log10_tail", "kl_bernoulli", "poisson_log10_tail", "pure_key_floor"]
 
+
 def kl_bernoulli(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """KL(a || b) between Bernoulli laws, in nats, elementwise."""
     a, b = np.clip(a, 0.0, 1.0), np.clip(b, 1e-300, 1 - 1e-16)
@@ -18,7 +19,9 @@ def kl_bernoulli(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(left + right)
 
 
-def binomial_log10_tail(k: NDArray[np.float64], n: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
+def binomial_log10_tail(
+    k: NDArray[np.float64], n: NDArray[np.float64], p: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Chernoff bound on log10 P(Binomial(n, p) >= k); 0 where k is not above its mean."""
     rate = k / np.maximum(n, 1e-300)
     return np.where(rate > p, -n * kl_bernoulli(rate, p) / math.log(10), 0.0)

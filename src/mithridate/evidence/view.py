@@ -133,7 +133,9 @@ class Evidence:
         have |= {"sources"} if self.sources is not None else set()
         return frozenset(have)
 
-    def batches(self, needs: frozenset[str], size: int = 4096, shard: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
+    def batches(
+        self, needs: frozenset[str], size: int = 4096, shard: tuple[int, int] = (0, 1)
+    ) -> Iterator[Batch]:
         """Yield batches with the evidence named; `shard=(i, k)` yields the i-th of k contiguous parts.
 
         Each batch carries "label" (b,) int32, "group" and "copy" (b,) int64, and as needed "logits" and "sketch" (b, k),

@@ -199,7 +199,9 @@ def _same(other: Result, mine: set[str]) -> bool:
 
 def _actions(results: Sequence[Result]) -> tuple[Action, ...]:
     return tuple(
-        Action(kind="quarantine", targets=f.accused[:10_000], because=(f.check,), undo="keep the original data")
+        Action(
+            kind="quarantine", targets=f.accused[:10_000], because=(f.check,), undo="keep the original data"
+        )
         for f in results
         if isinstance(f, Finding) and f.severity > Severity.INFO
     )

@@ -133,7 +133,12 @@ def _needs(checks: Sequence[DataCheck]) -> frozenset[str]:
 
 
 def _round(
-    checks: Sequence[DataCheck], evidence: Evidence, pool: Executor, jobs: int, size: int, timings: dict[str, float]
+    checks: Sequence[DataCheck],
+    evidence: Evidence,
+    pool: Executor,
+    jobs: int,
+    size: int,
+    timings: dict[str, float],
 ) -> None:
     shards = [checks] + [[_fork(check) for check in checks] for _ in range(jobs - 1)]
 

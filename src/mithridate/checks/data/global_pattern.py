@@ -284,7 +284,9 @@ class GlobalPattern(DataCheck):
             above = np.cumsum(histogram[::-1])[::-1]
             edges = np.arange(_BINS) * (2 / _BINS) - 1
             allowed = [
-                (e, a) for e, a in zip(edges, above, strict=True) if e > cut.start and cut.expected(e) <= _WRONG * a
+                (e, a)
+                for e, a in zip(edges, above, strict=True)
+                if e > cut.start and cut.expected(e) <= _WRONG * a
             ]
             if allowed:
                 self._found[y]["cut"] = float(allowed[0][0])

@@ -16,6 +16,7 @@ __all__ = ["Holdout", "fit_holdout"]
 _MOST = 3000  # largest group that is left out exactly
 _BLOCK = 8192
 
+
 @dataclass(frozen=True, kw_only=True)
 class Holdout:
     """Called with rows; returns calibrated logits of these rows from the model fitted on all others.
@@ -53,7 +54,9 @@ class Holdout:
         return ((outside + self.shares) * self.slope + self.shift).astype(np.float32)
 
 
-def fit_holdout(task: Task, xx: NDArray[np.float32], x: NDArray[np.float64], fitted: RidgeContent, path: Path) -> Holdout:
+def fit_holdout(
+    task: Task, xx: NDArray[np.float32], x: NDArray[np.float64], fitted: RidgeContent, path: Path
+) -> Holdout:
     """Fit on all labelled samples and keep what leaving some out takes.
 
     Args:
@@ -85,7 +88,9 @@ def fit_holdout(task: Task, xx: NDArray[np.float32], x: NDArray[np.float64], fit
         moved += part.T @ targets[start : start + len(part)]
     responses = np.empty_like(targets)
     for start in range(0, n, _BLOCK):
-        responses[start : start + _BLOCK] = half[start : start + _BLOCK].astype(np.float32) @ moved.astype(np.float32)
+        responses[start : start + _BLOCK] = half[start : start + _BLOCK].astype(np.float32) @ moved.astype(
+            np.float32
+        )
     return Holdout(
         half=half, targets=targets, fitted=responses, shares=shares.astype(np.float32),
         slope=fitted.slope, shift=fitted.shift,

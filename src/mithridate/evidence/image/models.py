@@ -69,7 +69,9 @@ def fit_models(
 
 def _kept(stages: Stages, name: str, fit: Callable[[], RidgeContent], folder: Path) -> RidgeContent:
     path = folder / f"{name}.npz"
-    return stages.run(name, fit, lambda: load_record(RidgeContent, path), lambda model: save_record(model, path))
+    return stages.run(
+        name, fit, lambda: load_record(RidgeContent, path), lambda model: save_record(model, path)
+    )
 
 
 def _passes(stored: NDArray[np.float16] | NDArray[np.float32]) -> _Passes:

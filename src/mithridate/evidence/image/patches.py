@@ -107,7 +107,9 @@ def _table(
     seen = _scan(canvas.planes, rungs, fixed, least)
     found = entries(seen.rows, seen.hashes, groups, least, max(n // 10, min(20, n // 2)))
     place = _Places(canvas=canvas, rungs=rungs, fixed=fixed, origin=seen.origins[found.first])
-    kin = Kin(planes=canvas.planes, found=found, place=place.of, groups=groups, loose=fixed and not rungs[0].flat)
+    kin = Kin(
+        planes=canvas.planes, found=found, place=place.of, groups=groups, loose=fixed and not rungs[0].flat
+    )
     textured = np.array([fixed and rungs[r].exact for r in place.rung], dtype=bool)
     return KeyTable(
         family=family,

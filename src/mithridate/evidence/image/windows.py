@@ -66,7 +66,9 @@ def rough_hashes(
                         grey = total[i] / np.float32(c)
                         g[a * w + b, i] = grey
                         if luma:
-                            h[i] = (h[i] ^ ((np.uint64(grey) + np.uint64(offset)) >> np.uint64(shift))) * _PRIME
+                            h[i] = (
+                                h[i] ^ ((np.uint64(grey) + np.uint64(offset)) >> np.uint64(shift))
+                            ) * _PRIME
             for i in range(m):
                 s, s2, r = np.float32(0), np.float32(0), np.float32(0)
                 for a in range(w * w):
