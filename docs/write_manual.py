@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from mithridate.attacks.base import ATTACKS, Attack
@@ -60,9 +61,8 @@ def _check(card: Card) -> str:
 def _attack(attack: type[Attack], checks: list[Card]) -> str:
     card = attack.card
     by = ", ".join(f"[`{c.id}`](#{c.id})" for c in checks if card.id in (c.catches or ())) or "nothing yet"
-    fields = attack.__dataclass_fields__.values()
     options = ", ".join(
-        f"`{f.name}` ({'drawn from the seed' if f.default is None else f.default})" for f in fields
+        f"`{f.name}` ({'drawn from the seed' if f.default is None else f.default})" for f in fields(attack)
     )
     return (
         f'### <a id="attack-{card.id}"></a>{card.id} (attack)\n\n{card.does}\n\n'

@@ -1,1 +1,1 @@
-"""One file, one check. A check reads evidence and yields results; it never judges a data set, prints or meets an attack."""
+"""One file, one check. Checks read evidence and yield results; they neither judge, nor print, nor meet an attack."""

@@ -100,7 +100,7 @@ class DataCheck(ABC):
     def merge(self, other: Self) -> None:
         """Add the state that another instance gathered in the same round."""
 
-    def advance(self) -> None:
+    def advance(self) -> None:  # noqa: B027 - most checks have nothing to close
         """Close the current round; called once, after all merges."""
 
     def score(self, batch: Batch) -> Iterable[Hits]:

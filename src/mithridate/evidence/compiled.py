@@ -18,5 +18,5 @@ def compiled(function: F) -> F:
 
 
 def compiled_parallel(function: F) -> F:
-    """The same with `prange` loops on several threads; iterations must not share sums, so that order does not matter."""
+    """The same with `prange` loops on several threads; iterations must not share sums: order is open."""
     return cast("F", numba.njit(cache=True, nogil=True, parallel=True)(function))

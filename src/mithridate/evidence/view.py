@@ -79,8 +79,11 @@ class ContentModel(Protocol):
         accuracy: share of labelled samples whose label is the most probable one.
     """
 
-    logits: NDArray[np.float32]
-    accuracy: float
+    @property
+    def logits(self) -> NDArray[np.float32]: ...  # noqa: D102 - see above
+
+    @property
+    def accuracy(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +141,8 @@ class Evidence:
     ) -> Iterator[Batch]:
         """Yield batches with the evidence named; `shard=(i, k)` yields the i-th of k contiguous parts.
 
-        Each batch carries "label" (b,) int32, "group" and "copy" (b,) int64, and as needed "logits" and "sketch" (b, k),
-        "source" (b,), "keys:<family>" `KeySlice`, "vector:<name>" (b, d).
+        Each batch carries "label" (b,) int32, "group" and "copy" (b,) int64, and as needed "logits" and "sketch"
+        (b, k), "source" (b,), "keys:<family>" `KeySlice`, "vector:<name>" (b, d); "vector:cells" comes with the keys.
         """
         n = len(self.ids)
         low, high = (n * shard[0]) // shard[1], (n * (shard[0] + 1)) // shard[1]
@@ -169,6 +172,6 @@ class Evidence:
         if "keys" in needs:
             gathered |= {f"keys:{name}": table.slice(start, stop) for name, table in self.tables.items()}
         for name, array in self.vectors.items():
-            if f"vector:{name}" in needs:
+            if f"vector:{name}" in needs or (name == "cells" and "keys" in needs):
                 gathered[f"vector:{name}"] = np.asarray(array[start:stop])
         return gathered

@@ -29,7 +29,7 @@ def audit(
     labels: Any = None,
     label: str | None = None,
     text: str | None = None,
-    id: str | None = None,  # noqa: A002 the column is called that everywhere
+    id: str | None = None,
     source: str | None = None,
     x_key: str | None = None,
     y_key: str | None = None,
@@ -135,7 +135,7 @@ def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress)
 
 
 def _subject(source: Source, evidence: Evidence) -> Subject:
-    counts = {name: 0 for name in evidence.classes}
+    counts = dict.fromkeys(evidence.classes, 0)
     if evidence.labels is not None:
         for number, name in enumerate(evidence.classes):
             counts[name] = int((evidence.labels == number).sum())

@@ -60,7 +60,7 @@ def write_copy(
     target = Path(dst)
     renamed: dict[str, str] = {}
     write, suffixes = _writer(source, renamed)
-    assert isinstance(source, RowSource)  # noqa: S101 - `_writer` refuses all others
+    assert isinstance(source, RowSource)
     if encode is not None and not isinstance(source, ImageFiles):
         raise UsageError("encode for image files only", "another kind of data", source.uri, "Leave it out.")
     _refuse_target(source, target, suffixes)

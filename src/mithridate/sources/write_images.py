@@ -65,7 +65,7 @@ def write_image_files(source: ImageFiles, folder: Path, edits: Edits) -> dict[st
 
 
 def _parts(source: ImageFiles, item: ImageItem) -> tuple[str, ...]:
-    assert item.path is not None  # noqa: S101 - callers leave out what must not be read
+    assert item.path is not None
     if source.listing is not None:  # a list may say "../here/a.png"; the copy must not leave its folder
         return item.path.resolve().relative_to(source.root.resolve()).parts
     return item.path.relative_to(source.root).parts
@@ -93,7 +93,7 @@ def _folder_name(label: str) -> str:
 
 
 def _write_one(item: ImageItem, target: Path, edits: Edits, source: ImageFiles) -> None:
-    assert item.path is not None  # noqa: S101
+    assert item.path is not None
     target.parent.mkdir(parents=True, exist_ok=True)
     path = item.path
 
@@ -154,7 +154,7 @@ def _encoded_alike(pixels: NDArray[np.uint8], path: Path) -> bytes:
 
 def _write_list(source: ImageFiles, folder: Path, edits: Edits, taken: dict[str, str]) -> None:
     """The CSV file that lists the images, with the same name and columns."""
-    assert source.listing is not None  # noqa: S101
+    assert source.listing is not None
     from mithridate.sources.delimited import DelimitedFile
 
     path_column, label = source.path_column, source.options.get("label")

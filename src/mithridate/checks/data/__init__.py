@@ -1,1 +1,1 @@
-"""Checks over training data. They know ids, labels, keys, vectors and predictions; what an image is, they do not know."""
+"""Checks over training data. They know ids, labels, keys, vectors and predictions; not what an image is."""

@@ -44,8 +44,8 @@ CARD = Card(
     needs=("vector:residual", "vector:content", "labels", "content"),
     assumes="the pattern is additive, nearly the same in all carriers, and goes with one label",
     catches=("blend", "sinusoid"),
-    misses="patterns that differ from sample to sample (warps, trained perturbations); patterns spread over all labels; "
-    "very smooth or very strong blends",
+    misses="patterns that differ from sample to sample (warps, trained perturbations); patterns spread over all "
+    "labels; very smooth or very strong blends",
     effect="share of the class that carries the pattern",
     cites="Chen et al., arXiv 1712.05526 (blend); Barni et al., arXiv 1902.11237 (sinusoid); Lukas, Fridrich & Goljan, "
     "IEEE TIFS 1(2), 2006 (residual correlation)",
@@ -124,7 +124,7 @@ class GlobalPattern(DataCheck):
             self._fit_means(batch, residual, label, half)
             return
         late = self.round - (1 + _POWERS + 2 * _STEPS)
-        for y in self._able if late < 1 else list(self._found):
+        for y in self._able.tolist() if late < 1 else list(self._found):
             mine = label == y
             if self.round <= _POWERS:
                 x = self._centred(residual[mine & half], y)
@@ -230,7 +230,7 @@ class GlobalPattern(DataCheck):
             self._state.histogram[y, start] += np.bincount(bins[:, start], minlength=_BINS)
 
     def _close_histogram(self, step: int) -> None:
-        share = float(np.interp(step / (_STEPS - 1), *zip(*_SHARES, strict=True)))
+        share = float(np.interp(step / (_STEPS - 1), *np.array(_SHARES).T))
         for y in self._able:
             for start in range(self._cut_at.shape[1]):
                 self._cut_at[y, start] = _quantile(self._state.histogram[y, start], 1 - share)
@@ -308,7 +308,7 @@ class GlobalPattern(DataCheck):
         x = batch.evidence["vector:residual"].astype(np.float32)
         x -= self._mean.astype(np.float32)
         norms = np.sqrt(np.einsum("ij,ij->i", x, x))
-        return x / np.maximum(norms, 1e-6)[:, None] if self.round else x
+        return np.asarray(x / np.maximum(norms, 1e-6)[:, None]) if self.round else x
 
     def _centred(self, x: NDArray[np.float32], y: int) -> NDArray[np.float32]:
         return x
@@ -317,7 +317,10 @@ class GlobalPattern(DataCheck):
         hits, tests = 2, len(self._able) * self._cut_at.shape[1]
         while poisson_log10_tail(hits, 1.0) + np.log10(max(tests, 1)) > np.log10(self.scope.alpha):
             hits += 1
-        return f"a pattern in fewer than about {3 * hits} samples of one class, or fainter than the texture of the images"
+        return (
+            f"a pattern in fewer than about {3 * hits} samples of one class, "
+            "or fainter than the texture of the images"
+        )
 
     def _finding(self, y: int, facts: Mapping[str, float], hits: Ranked) -> Finding:
         name, count = self.scope.classes[y], len(hits.ids)

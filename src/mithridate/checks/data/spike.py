@@ -32,7 +32,8 @@ CARD = Card(
     needs=("keys",),
     assumes="texture does not recur exactly at one place unless somebody put it there",
     catches=("patch",),
-    misses="stamps at moving places, stamps re-encoded after stamping, data in which exact recurrence is natural (drawings, screenshots)",
+    misses="stamps at moving places, stamps re-encoded after stamping, data in which exact recurrence is natural "
+    "(drawings, screenshots)",
     effect="carriers over carriers and near neighbours: n / (n + c)",
     cites="Turner et al., arXiv 1912.02771 (clean-label stamps); Chernoff, Ann. Math. Stat. 23, 1952 (binomial tail)",
     remedy="Look at the stamp; if nobody can explain it (watermark, camera overlay), quarantine its carriers.",

@@ -43,7 +43,7 @@ class PatchFeatures:
     @property
     def width(self) -> int:
         """Features per image."""
-        return self.grid * self.grid * self.filters.shape[1]
+        return self.grid * self.grid * int(self.filters.shape[1])
 
     @classmethod
     def learn(cls, canvas: NDArray[np.uint8], seed: int) -> Self:

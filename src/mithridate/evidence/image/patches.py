@@ -54,8 +54,8 @@ class Rung:
         return self.shift <= 4 and not self.flat
 
 
-STAMPS = (
-    Rung(w=3),
+STAMPS = (Rung(w=3),)
+BLURRED = (
     Rung(w=3, shift=6, luma=True, roughness=50),
     Rung(w=3, shift=6, offset=32, luma=True, roughness=50),
     Rung(w=5, shift=6, luma=True, roughness=25),
@@ -76,7 +76,7 @@ class _Seen:
 def patch_tables(
     canvas: Canvas, groups: NDArray[np.int64], progress: Callable[[str, int, int | None], None]
 ) -> dict[str, KeyTable]:
-    """The families "stamped patch", "flat square" and "moving patch".
+    """The families "stamped patch", "flat square", "blurred patch" (re-encoded after stamping), "moving patch".
 
     Args:
         canvas: of all images.
@@ -86,6 +86,7 @@ def patch_tables(
     families = (
         ("stamped patch", STAMPS, True),
         ("flat square", SQUARES, True),
+        ("blurred patch", BLURRED, True),
         ("moving patch", MOVING, False),
     )
     tables = {}
@@ -121,7 +122,7 @@ def _table(
         tests=len(found.hashes),
         least=least,
         name=place.name,
-        details=lambda key: {"family": family} | place.details(key),
+        details=lambda key: {"family": family, **place.details(key)},
         near=kin.near(np.flatnonzero(textured & (found.support >= _SPIKE))[:_SPIKES]) if fixed else None,
         textured=textured,
         kin=kin,

@@ -73,7 +73,7 @@ def _word_parts(column: Column) -> NDArray[np.int64]:
 
 def _number_parts(column: Column) -> NDArray[np.int64]:
     """One feature per quantile bin at each resolution; infinities and missing have bins of their own."""
-    assert column.numbers is not None  # noqa: S101  (of a column of numbers)
+    assert column.numbers is not None
     numbers = column.numbers[:]
     finite = np.isfinite(numbers)
     middle = np.cumsum(column.counts) - column.counts / 2
