@@ -14,7 +14,11 @@ from mithridate.checks.base import Scope
 from mithridate.checks.tally import Suspect
 from mithridate.core.batch import Batch
 
-__all__ = ["Likeness"]
+__all__ = ["LEAST", "Likeness"]
+
+#: Fewer carriers than this say too little about their kind: columns of values that decide the label by themselves
+#: (amounts, codes) make small groups that look like victims.
+LEAST = 20
 
 _KINDS = 9  # values of a cell, at most
 _REJECT = 1e-2
@@ -54,12 +58,14 @@ class Likeness:
         self._suspects += other._suspects
 
     def passes(self, number: int, suspect: Suspect) -> bool:
-        """Whether the carriers may be a draw from the other classes; True where nothing can be compared."""
+        """Whether at least `LEAST` carriers may be a draw from the other classes; True where nothing can be compared."""
         from scipy.stats import chi2
 
         mine = self._suspects[number]
         if not mine.size:
             return True
+        if mine[0].sum() < LEAST:
+            return False
         decides = self._scope.tables[suspect.family].decides
         fixed = set(decides(suspect.key)) if decides is not None else set()
         others = self._classes.sum(axis=0) - self._classes[suspect.label]

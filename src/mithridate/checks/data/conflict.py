@@ -3,7 +3,8 @@
 A natural feature agrees with its content; a dirty-label trigger does not. For a key with n carriers, k of them
 labelled y, and mu = sum_i p_i(y | rest) expected by content, four things must hold:
 
-1. excess: P(Poisson-binomial >= k) <= P(Binomial(n, mu / n) >= k) (Hoeffding, Ann. Math. Stat. 27, 1956, theorem 5);
+1. excess: P(Poisson-binomial >= k) is at most P(Binomial(n, mu / n) >= k) (Hoeffding, Ann. Math. Stat. 27, 1956,
+   theorem 5), and at most E exp(t S - t k) for any t > 0 (Chernoff), which is sharper where the p_i differ;
 2. size: a floor on (k - mu) / n, or on (k - mu) / (n - mu) where y is common;
 3. unlike: the carriers labelled y are not ordinary samples of y. T = sum of logit P(y) - logit p_i(y | rest) is a log
    likelihood ratio, so that P(T >= t) <= exp(-t) for ordinary ones (Markov);
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
-from mithridate.checks.likeness import Likeness
+from mithridate.checks.likeness import LEAST, Likeness
 from mithridate.checks.tally import (
     Carried,
     Suspect,
@@ -42,6 +43,8 @@ _SURE = 0.02  # no content model is surer than this that a single sample is not 
 _ODDS = 7.0  # largest contribution of one sample to T, nats
 _EFFECT, _COMMON = 0.3, 0.75  # floors on (k - mu) / n, and on (k - mu) / (n - mu)
 _CARRIERS = 5
+_TILTS = (2.5, 6.0)  # t of the Chernoff bounds
+_SUMS = 4 + len(_TILTS)
 _SCREEN = -3.0  # uncorrected log10 p of the first look
 _LOOKS = 2000  # keys that get a second look
 _REFITS, _DOUBTS = (
@@ -81,9 +84,9 @@ class Conflict(DataCheck):
         self._tally = Tally(scope)
         self._prior = scope.sizes / max(int(scope.sizes.sum()), 1)
         self._label = {f: np.zeros(t.size, dtype=np.int64) for f, t in scope.tables.items()}
-        self._sums = {f: np.zeros((t.size, 4)) for f, t in scope.tables.items()}
+        self._sums = {f: np.zeros((t.size, _SUMS)) for f, t in scope.tables.items()}
         self._suspects: list[Suspect] = []
-        self._second = np.zeros((0, 4))
+        self._second = np.zeros((0, _SUMS))
         self._likeness = Likeness(scope, 0)
         self._best = 0.0
 
@@ -115,7 +118,7 @@ class Conflict(DataCheck):
                 self._label[family] = excess.argmax(axis=1)
         elif self.round == 1:
             self._suspects = self._prepared(self._screened())
-            self._second = np.zeros((len(self._suspects), 4))
+            self._second = np.zeros((len(self._suspects), _SUMS))
             self._likeness = Likeness(self.scope, len(self._suspects))
         else:
             self._suspects = self._judged()
@@ -174,20 +177,25 @@ class Conflict(DataCheck):
     def _values(
         self, logits: NDArray[np.float32], y: NDArray[np.int64], bears: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
-        """(m, 4): one, bears y, p(y), share of T."""
+        """(m, 4 + tilts): one, bears y, p(y), share of T, log E exp(tilt * bears y)."""
         odds = _log_odds(logits, y)
         p = np.clip(1.0 / (1.0 + np.exp(-odds)), _SURE, 1.0)
         prior = self._prior[y]
         surprise = np.log(prior / np.maximum(1.0 - prior, 1e-12)) - odds
-        return np.column_stack([np.ones(len(p)), bears, p, bears * np.clip(surprise, -_ODDS, _ODDS)])
+        tilted = [np.log1p(p * np.expm1(tilt)) for tilt in _TILTS]
+        return np.column_stack([np.ones(len(p)), bears, p, bears * np.clip(surprise, -_ODDS, _ODDS), *tilted])
 
-    def _judge(self, sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Uncorrected log10 p (0 where the effect is too small), and the effect."""
-        n, k, mu, surprise = sums.T
+    def _judge(
+        self, sums: NDArray[np.float64], coarse: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Uncorrected log10 p (0 where the effect is too small), and the effect; a coarse look asks for excess only."""
+        n, k, mu, surprise, *tilted = sums.T
         effect = (k - mu) / np.maximum(n, 1.0)
         large = (effect >= _EFFECT) | ((k - mu >= _COMMON * (n - mu)) & (effect >= 0.5 * _EFFECT))
         excess = binomial_log10_tail(k, n, mu / np.maximum(n, 1.0))
-        unlike = -np.maximum(surprise, 0.0) / np.log(10)
+        for tilt, logs in zip(_TILTS, tilted, strict=True):
+            excess = np.minimum(excess, (logs - tilt * k) / np.log(10))
+        unlike = excess if coarse else -np.maximum(surprise, 0.0) / np.log(10)
         return np.where(large & (k >= _CARRIERS), np.maximum(excess, unlike), 0.0), effect
 
     def _screened(self) -> list[Suspect]:
@@ -195,15 +203,16 @@ class Conflict(DataCheck):
         found: list[Suspect] = []
         second = self.scope.leave_out is not None
         for family, sums in self._sums.items():
-            log10_p, effect = self._judge(sums)
+            coarse = second and self.scope.tables[family].kin is not None
+            log10_p, effect = self._judge(sums, coarse)
             if not second:
-                self._best = min(self._best, float(log10_p.min(initial=0.0)) + self._tests())
+                self._best = min(self._best, float(log10_p.min(initial=0.0)) + self._tests(family))
             found += [
                 Suspect(
                     family=family, key=int(key), label=int(self._label[family][key]),
                     log10_p=float(log10_p[key]), effect=float(effect[key]),
                 )
-                for key in np.flatnonzero(log10_p <= (_SCREEN if second else self._cut()))
+                for key in np.flatnonzero(log10_p <= (_SCREEN if second else self._cut(family)))
             ]  # fmt: skip
         return sorted(found, key=lambda s: (s.log10_p, s.family, s.key))[:_LOOKS]
 
@@ -227,7 +236,7 @@ class Conflict(DataCheck):
         done: list[Suspect] = []
         doubts = 0
         for number, members in enumerate(alike(suspects)):
-            doubtful = suspects[members[0]].log10_p > self._cut()
+            doubtful = suspects[members[0]].log10_p > self._cut(suspects[members[0]].family)
             doubts += doubtful
             if number >= _REFITS or (doubtful and doubts > _DOUBTS):
                 done += [suspects[m] for m in members if not doubtful]
@@ -248,25 +257,49 @@ class Conflict(DataCheck):
         for number, suspect in enumerate(self._suspects):
             if suspect.logits is not None:
                 suspect = replace(suspect, log10_p=float(log10_p[number]), effect=float(effect[number]))
-                self._best = min(self._best, suspect.log10_p + self._tests())
-            if suspect.log10_p <= self._cut() and self._likeness.passes(number, suspect):
+                self._best = min(self._best, suspect.log10_p + self._tests(suspect.family))
+            if suspect.log10_p <= self._cut(suspect.family) and self._stands(number, suspect):
                 judged.append(
-                    replace(suspect, log10_p=suspect.log10_p + self._tests(), logits=suspect.logits)
+                    replace(
+                        suspect, log10_p=suspect.log10_p + self._tests(suspect.family), logits=suspect.logits
+                    )
                 )
-        return sorted(judged, key=lambda s: (s.log10_p, s.family, s.key))
+        order = list(self.scope.tables)
+        return sorted(judged, key=lambda s: (s.log10_p, order.index(s.family), s.key))
 
-    def _tests(self) -> float:
-        """log10 of how many (key, label) pairs could have been rejected."""
-        tests = sum(t.tests for t in self.scope.tables.values())
-        return float(np.log10(max(tests, 1) * max(len(self.scope.classes), 1)))
+    def _stands(self, number: int, suspect: Suspect) -> bool:
+        """Whether the carriers are victims rather than a kind of their own, and the key says more than its parts."""
+        return self._likeness.passes(number, suspect) and self._beats_parents(suspect)
 
-    def _cut(self) -> float:
+    def _beats_parents(self, suspect: Suspect) -> bool:
+        """Whether the label is more frequent with the key than with each of its parts alone."""
+        parents = self.scope.tables[suspect.family].parents
+        if parents is None:
+            return True
+        mine = self._tally.by_label[suspect.family][suspect.key].astype(np.float64)
+        for parent in parents[1][suspect.key]:
+            if parent < 0:
+                continue
+            rest = np.maximum(self._tally.by_label[parents[0]][parent] - mine, 0.0)
+            rate = (rest[suspect.label] + 0.5) / (rest.sum() + 1.0)
+            if binomial_log10_tail(mine[suspect.label], mine.sum(), rate) > _SCREEN:
+                return False
+        return True
+
+    def _tests(self, family: str) -> float:
+        """log10 of the family's Bonferroni factor: families share the budget equally, its keys and labels theirs."""
+        keys = max(self.scope.tables[family].tests, 1) * len(self.scope.tables)
+        return float(np.log10(keys * max(len(self.scope.classes), 1)))
+
+    def _cut(self, family: str) -> float:
         """Uncorrected log10 p that is significant."""
-        return float(np.log10(self.scope.alpha)) - self._tests()
+        return float(np.log10(self.scope.alpha)) - self._tests(family)
 
     def _limit(self) -> str:
-        least = int(np.ceil(self._cut() / np.log10(_SURE)))
+        cut = max((self._cut(family) for family in self.scope.tables), default=0.0)
+        least = int(np.ceil(cut / np.log10(_SURE)))
         floor = max(least, min((t.least for t in self.scope.tables.values()), default=_CARRIERS))
+        floor = max(floor, LEAST if self.scope.widths.get("cells") else 0)
         return (
             f"a trigger in fewer than {floor} samples, or in fewer than about "
             f"{round(floor / max(self.scope.accuracy, 0.1) ** 2)} where content is as unsure as on average here "
@@ -303,11 +336,22 @@ class Conflict(DataCheck):
     def _spoken(self, members: list[int], ranked: Mapping[int, Ranked]) -> int:
         """Of the keys of one thing, all well attested, the one that accuses most victims less innocents.
 
-        A key that misses carriers, or has natural ones besides, can have the smallest p-value by chance.
+        A key that misses carriers, or has natural ones besides, can have the smallest p-value by chance. Of a
+        carrier whose label content expects with p, half of the keys being of one mind about it, it is known that a
+        share `effect` of all carriers are victims; otherwise it is one with probability 1 - p.
         """
         bar = 0.5 * self._suspects[members[0]].log10_p
         attested = [m for m in members if self._suspects[m].log10_p <= bar]
-        return max(attested, key=lambda m: round(float(np.sum(2.0 * np.array(ranked[m].scores) - 1.0)), 6))
+        rows, times = np.unique(np.concatenate([ranked[m].rows for m in attested]), return_counts=True)
+        common = rows[times >= 0.5 * len(attested)]
+
+        def worth(member: int) -> float:
+            effect, p = self._suspects[member].effect, 1.0 - np.array(ranked[member].scores)
+            agreed = effect / np.maximum(effect + (1.0 - effect) * p, 1e-12)
+            victim = np.where(np.isin(ranked[member].rows, common), agreed, 1.0 - p)
+            return round(float((2.0 * victim - 1.0).sum()), 6)
+
+        return max(attested, key=worth)
 
 
 def _log_odds(logits: NDArray[np.float32], y: NDArray[np.int64] | int) -> NDArray[np.float64]:
