@@ -21,7 +21,6 @@ __all__ = ["LEAST", "Likeness"]
 LEAST = 20
 
 _KINDS = 9  # values of a cell, at most
-_REJECT = 1e-2
 _CELLS = "vector:cells"
 
 
@@ -57,15 +56,18 @@ class Likeness:
         self._classes += other._classes
         self._suspects += other._suspects
 
-    def passes(self, number: int, suspect: Suspect) -> bool:
-        """Whether at least `LEAST` carriers may be a draw from the other classes; True where nothing can be compared."""
+    def p_value(self, number: int, suspect: Suspect) -> float | None:
+        """How likely a draw from the other classes differs from them as much as the carriers do.
+
+        1 where nothing can be compared, None for fewer than `LEAST` carriers.
+        """
         from scipy.stats import chi2
 
         mine = self._suspects[number]
         if not mine.size:
-            return True
+            return 1.0
         if mine[0].sum() < LEAST:
-            return False
+            return None
         decides = self._scope.tables[suspect.family].decides
         fixed = set(decides(suspect.key)) if decides is not None else set()
         others = self._classes.sum(axis=0) - self._classes[suspect.label]
@@ -76,9 +78,8 @@ class Likeness:
                 if freedom:
                     p_values.append(max(float(chi2.sf(g, freedom)), 1e-300))
         if not p_values:
-            return True
-        total = -2.0 * float(np.log(p_values).sum())
-        return float(chi2.sf(total, 2 * len(p_values))) >= _REJECT
+            return 1.0
+        return float(chi2.sf(-2.0 * float(np.log(p_values).sum()), 2 * len(p_values)))
 
 
 def _histogram(cells: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -51,6 +51,8 @@ _REFITS, _DOUBTS = (
     60,
     8,
 )  # models fitted for it, at most: in all, and for keys that do not stand out at the first look
+# carriers that differ this significantly from other classes are a kind of their own: mostly; where such kinds are known
+_UNLIKE, _ALIKE = 1e-2, 1e-1
 _NAMED = 8
 
 CARD = Card(
@@ -253,23 +255,42 @@ class Conflict(DataCheck):
     def _judged(self) -> list[Suspect]:
         """What stands after the second look, or did not need one; corrected for all keys and labels."""
         log10_p, effect = self._judge(self._second)
-        judged = []
+        significant = []
         for number, suspect in enumerate(self._suspects):
             if suspect.logits is not None:
                 suspect = replace(suspect, log10_p=float(log10_p[number]), effect=float(effect[number]))
                 self._best = min(self._best, suspect.log10_p + self._tests(suspect.family))
-            if suspect.log10_p <= self._cut(suspect.family) and self._stands(number, suspect):
-                judged.append(
-                    replace(
-                        suspect, log10_p=suspect.log10_p + self._tests(suspect.family), logits=suspect.logits
-                    )
-                )
+                self._suspects[number] = suspect
+            if suspect.log10_p <= self._cut(suspect.family):
+                significant.append(number)
+        judged = [
+            replace(s, log10_p=s.log10_p + self._tests(s.family))
+            for s in (self._suspects[n] for n in self._victims(significant))
+            if self._beats_parents(s)
+        ]
         order = list(self.scope.tables)
         return sorted(judged, key=lambda s: (s.log10_p, order.index(s.family), s.key))
 
-    def _stands(self, number: int, suspect: Suspect) -> bool:
-        """Whether the carriers are victims rather than a kind of their own, and the key says more than its parts."""
-        return self._likeness.passes(number, suspect) and self._beats_parents(suspect)
+    def _victims(self, numbers: list[int]) -> list[int]:
+        """Of significant suspects, those whose carriers look like victims rather than like a kind of their own.
+
+        Where one value of a column decides the label by nature, others do too: the column's keys must look more alike.
+        """
+        alike = {n: self._likeness.p_value(n, self._suspects[n]) for n in numbers}
+        natural: set[int] = set()
+        for n, p in alike.items():
+            places = self._places(self._suspects[n])
+            if p is not None and p < _UNLIKE and len(places) == 1:
+                natural.update(places)
+        return [
+            n
+            for n, p in alike.items()
+            if p is not None and p >= (_ALIKE if natural & self._places(self._suspects[n]) else _UNLIKE)
+        ]
+
+    def _places(self, suspect: Suspect) -> set[int]:
+        decides = self.scope.tables[suspect.family].decides
+        return set() if decides is None else set(decides(suspect.key))
 
     def _beats_parents(self, suspect: Suspect) -> bool:
         """Whether the label is more frequent with the key than with each of its parts alone."""
