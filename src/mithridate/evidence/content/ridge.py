@@ -170,7 +170,8 @@ def standardised(
     xx -= np.outer(x, x).astype(np.float32)
     variance = np.maximum(np.diag(xx), 0.0)
     # The squares keep rounding errors from passing for variance where samples are few or all alike.
-    scale = 1.0 / np.sqrt(variance + 1e-3 * variance.mean() + 1e-4 * squares + 1e-12)
+    floor = 1e-4 * (1.0 + 1000.0 / n)
+    scale = 1.0 / np.sqrt(variance + 1e-3 * variance.mean() + floor * squares + 1e-12)
     xx *= scale[:, None].astype(np.float32)
     xx *= scale[None, :].astype(np.float32)
     return xx, scale
