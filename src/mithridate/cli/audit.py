@@ -76,7 +76,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
 @click.pass_context
 def audit(ctx: click.Context, /, data: Path, id_: str | None, seed: int, fail_on: str, **rest: Any) -> None:
-    r"""Find poison in DATA: stamps, trigger words, odd values, changed labels.
+    """Find poison in DATA: stamps, trigger words, odd values, changed labels.
 
     DATA is a folder of images with one folder per class, an .npz or .npy, a .csv, .parquet or .jsonl.
 
@@ -84,7 +84,7 @@ def audit(ctx: click.Context, /, data: Path, id_: str | None, seed: int, fail_on
     mithridate audit photos/
     mithridate audit mails.csv --text body --label spam
     mithridate audit train.parquet --label income
-    """
+    """  # noqa: D301 - click wants the control character
     from mithridate.cli.outputs import Outputs
     from mithridate.sources.open import open_source
 

@@ -30,7 +30,7 @@ __all__ = ["clean"]
 @click.option("--data", type=click.Path(path_type=Path), help="Where the data is now, if it has moved.")
 @click.option("--force", is_flag=True, help="Go on although the data has changed since the audit.")
 def clean(report: Path, to: Path, relabel: bool, include_info: bool, data: Path | None, force: bool) -> None:
-    r"""Write a copy of the audited data without what REPORT found above INFO.
+    """Write a copy of the audited data without what REPORT found above INFO.
 
     REPORT is a report.json, or the folder that holds it. The original is never touched; beside the copy lies
     a ledger (….undo.json) that says what was changed and why.
@@ -38,7 +38,7 @@ def clean(report: Path, to: Path, relabel: bool, include_info: bool, data: Path 
     \b
     mithridate clean mithridate-report --to photos-clean
     mithridate clean mithridate-report --to keep.parquet
-    """
+    """  # noqa: D301 - click wants the control character
     import json
 
     from mithridate.report.safe import plain
