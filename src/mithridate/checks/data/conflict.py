@@ -7,7 +7,8 @@ labelled y, and mu = sum_i p_i(y | rest) expected by content, four things must h
    theorem 5), and at most E exp(t S - t k) for any t > 0 (Chernoff), which is sharper where the p_i differ;
 2. size: a floor on (k - mu) / n, or on (k - mu) / (n - mu) where y is common;
 3. unlike: the carriers labelled y are not ordinary samples of y. T = sum of logit P(y) - logit p_i(y | rest) is a log
-   likelihood ratio, so that P(T >= t) <= exp(-t) for ordinary ones (Markov);
+   likelihood ratio, so that P(T >= t) <= exp(-t) for ordinary ones (Markov). Where the second look is exact, T > 0 and
+   the ranks of p_i(y | rest) among all samples labelled y do: -2 sum ln u_i is chi-squared (Fisher, 1932);
 4. like: where the cells of samples can be compared, the carriers labelled y look like a draw from the other classes.
 """
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
 from mithridate.checks.likeness import LEAST, Likeness
+from mithridate.checks.ranks import LabelRanks, log_odds
 from mithridate.checks.tally import (
     Carried,
     Suspect,
@@ -35,7 +37,7 @@ from mithridate.checks.tally import (
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.results import Clear, Finding, Result, Severity
-from mithridate.core.stats import binomial_log10_tail
+from mithridate.core.stats import binomial_log10_tail, gamma_log10_tail
 
 __all__ = ["Conflict"]
 
@@ -44,7 +46,7 @@ _ODDS = 7.0  # largest contribution of one sample to T, nats
 _EFFECT, _COMMON = 0.3, 0.75  # floors on (k - mu) / n, and on (k - mu) / (n - mu)
 _CARRIERS = 5
 _TILTS = (2.5, 6.0)  # t of the Chernoff bounds
-_SUMS = 4 + len(_TILTS)
+_SUMS = 5 + len(_TILTS)
 _SCREEN = -3.0  # uncorrected log10 p of the first look
 _LOOKS = 2000  # keys that get a second look
 _REFITS, _DOUBTS = (
@@ -86,16 +88,19 @@ class Conflict(DataCheck):
         self._tally = Tally(scope)
         self._prior = scope.sizes / max(int(scope.sizes.sum()), 1)
         self._label = {f: np.zeros(t.size, dtype=np.int64) for f, t in scope.tables.items()}
+        self._likely = {f: np.ones(t.size, dtype=bool) for f, t in scope.tables.items()}
         self._sums = {f: np.zeros((t.size, _SUMS)) for f, t in scope.tables.items()}
         self._suspects: list[Suspect] = []
         self._second = np.zeros((0, _SUMS))
         self._likeness = Likeness(scope, 0)
+        self._ranks = LabelRanks(len(scope.classes))
         self._best = 0.0
 
     def fit(self, batch: Batch) -> None:
         """Count, then sum what content expects of the carriers."""
         if self.round == 0:
             self._tally.fit(batch)
+            self._ranks.fit(batch)
         elif self.round == 1:
             self._first_look(batch)
         else:
@@ -105,6 +110,7 @@ class Conflict(DataCheck):
         """Add another part of the same round."""
         if self.round == 0:
             self._tally.merge(other._tally)
+            self._ranks.merge(other._ranks)
         elif self.round == 1:
             for family, sums in self._sums.items():
                 sums += other._sums[family]
@@ -118,6 +124,9 @@ class Conflict(DataCheck):
             for family, counts in self._tally.by_label.items():
                 excess = counts - counts.sum(axis=1, keepdims=True) * self._prior
                 self._label[family] = excess.argmax(axis=1)
+                k = counts[np.arange(len(counts)), self._label[family]]
+                # Whatever content says of the carriers, fewer of one label cannot have the effect asked for.
+                self._likely[family] = (k >= _CARRIERS) & (k >= (_EFFECT + _SURE) * counts.sum(axis=1))
         elif self.round == 1:
             self._suspects = self._prepared(self._screened())
             self._second = np.zeros((len(self._suspects), _SUMS))
@@ -133,7 +142,7 @@ class Conflict(DataCheck):
             mine = batch.evidence["label"][local] == suspect.label
             if mine.any():
                 logits = batch.evidence["logits"][local] if carried.logits is None else carried.logits
-                p = 1.0 / (1.0 + np.exp(-_log_odds(logits[mine], suspect.label)))
+                p = 1.0 / (1.0 + np.exp(-log_odds(logits[mine], suspect.label)))
                 yield Hits(group=number, rows=carried.rows[mine], scores=1.0 - p)
 
     def results(self, ranked: Mapping[int, Ranked]) -> Iterator[Result]:
@@ -154,7 +163,7 @@ class Conflict(DataCheck):
         logits = batch.evidence.get("sketch", batch.evidence["logits"])
         for family, keys in key_slices(batch):
             rows = keys.rows
-            taken = np.flatnonzero(keys.fresh & (label[rows] >= 0))
+            taken = np.flatnonzero(keys.fresh & self._likely[family][keys.keys] & (label[rows] >= 0))
             key, row = keys.keys[taken], rows[taken]
             rest = logits[row] if keys.offsets is None else logits[row] - keys.offsets[taken]
             y = self._label[family][key]
@@ -179,25 +188,35 @@ class Conflict(DataCheck):
     def _values(
         self, logits: NDArray[np.float32], y: NDArray[np.int64], bears: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
-        """(m, 4 + tilts): one, bears y, p(y), share of T, log E exp(tilt * bears y)."""
-        odds = _log_odds(logits, y)
+        """(m, 5 + tilts): one, bears y, p(y), share of T, -ln rank, log E exp(tilt * bears y)."""
+        odds = log_odds(logits, y)
         p = np.clip(1.0 / (1.0 + np.exp(-odds)), _SURE, 1.0)
         prior = self._prior[y]
         surprise = np.log(prior / np.maximum(1.0 - prior, 1e-12)) - odds
         tilted = [np.log1p(p * np.expm1(tilt)) for tilt in _TILTS]
-        return np.column_stack([np.ones(len(p)), bears, p, bears * np.clip(surprise, -_ODDS, _ODDS), *tilted])
+        share = bears * np.clip(surprise, -_ODDS, _ODDS)
+        ranks = bears * self._ranks.surprise(odds, y)
+        return np.column_stack([np.ones(len(p)), bears, p, share, ranks, *tilted])
 
     def _judge(
-        self, sums: NDArray[np.float64], coarse: bool = False
+        self, sums: NDArray[np.float64], *, coarse: bool = False, exact: bool = False
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Uncorrected log10 p (0 where the effect is too small), and the effect; a coarse look asks for excess only."""
-        n, k, mu, surprise, *tilted = sums.T
+        """Uncorrected log10 p (0 where the effect is too small), and the effect.
+
+        Args:
+            sums: (m, 5 + tilts) of `_values` over the carriers of each key.
+            coarse: a first look that asks for excess only.
+            exact: the content model has been fitted anew for each key, so that ranks can be compared.
+        """
+        n, k, mu, surprise, ranks, *tilted = sums.T
         effect = (k - mu) / np.maximum(n, 1.0)
         large = (effect >= _EFFECT) | ((k - mu >= _COMMON * (n - mu)) & (effect >= 0.5 * _EFFECT))
         excess = binomial_log10_tail(k, n, mu / np.maximum(n, 1.0))
         for tilt, logs in zip(_TILTS, tilted, strict=True):
             excess = np.minimum(excess, (logs - tilt * k) / np.log(10))
         unlike = excess if coarse else -np.maximum(surprise, 0.0) / np.log(10)
+        if exact:
+            unlike = np.where(surprise > 0.0, np.minimum(unlike, gamma_log10_tail(ranks, k)), 0.0)
         return np.where(large & (k >= _CARRIERS), np.maximum(excess, unlike), 0.0), effect
 
     def _screened(self) -> list[Suspect]:
@@ -206,7 +225,7 @@ class Conflict(DataCheck):
         second = self.scope.leave_out is not None
         for family, sums in self._sums.items():
             coarse = second and self.scope.tables[family].kin is not None
-            log10_p, effect = self._judge(sums, coarse)
+            log10_p, effect = self._judge(sums, coarse=coarse)
             if not second:
                 self._best = min(self._best, float(log10_p.min(initial=0.0)) + self._tests(family))
             found += [
@@ -254,7 +273,10 @@ class Conflict(DataCheck):
 
     def _judged(self) -> list[Suspect]:
         """What stands after the second look, or did not need one; corrected for all keys and labels."""
-        log10_p, effect = self._judge(self._second)
+        plain, effect = self._judge(self._second)
+        ranked, _ = self._judge(self._second, exact=True)
+        exact = np.array([self.scope.tables[s.family].kin is not None for s in self._suspects], dtype=bool)
+        log10_p = np.where(exact, ranked, plain)
         significant = []
         for number, suspect in enumerate(self._suspects):
             if suspect.logits is not None:
@@ -373,13 +395,3 @@ class Conflict(DataCheck):
             return round(float((2.0 * victim - 1.0).sum()), 6)
 
         return max(attested, key=worth)
-
-
-def _log_odds(logits: NDArray[np.float32], y: NDArray[np.int64] | int) -> NDArray[np.float64]:
-    """(m,) log p(y) / (1 - p(y)) under softmax."""
-    z = logits.astype(np.float64)
-    rows = np.arange(len(z))
-    own = z[rows, y].copy()
-    z[rows, y] = -np.inf
-    top = z.max(axis=1)
-    return np.asarray(own - top - np.log(np.exp(z - top[:, None]).sum(axis=1)))
