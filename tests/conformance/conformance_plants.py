@@ -21,9 +21,13 @@ PLANTS: dict[str, tuple[Plant, ...]] = {
     "targeted-flip": (Plant("text", 40), Plant("table", 40)),
 }
 
-#: Claims that do not hold on pictures as small as these. Empty this table, do not fill it.
+#: Claims that do not hold on data as small as this. Empty this table, do not fill it.
 GAPS = {
     ("label-conflict", "patch"): "the coarse content model learns a stamp on 16x16 pictures by heart",
+    (
+        "label-conflict",
+        "value-pair",
+    ): "where single values decide the label by nature, pairs pass for natural",
     ("global-pattern", "blend"): "carriers that are a large share of their class hide in the bulk",
     ("global-pattern", "sinusoid"): "carriers that are a large share of their class hide in the bulk",
 }
