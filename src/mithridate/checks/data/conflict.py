@@ -41,7 +41,7 @@ from mithridate.core.stats import binomial_log10_tail, gamma_log10_tail
 
 __all__ = ["Conflict"]
 
-_SURE = 0.02  # no content model is surer than this that a single sample is not y
+_SURE = 0.03  # no content model is surer than this that a single sample is not y
 _ODDS = 7.0  # largest contribution of one sample to T, nats
 _EFFECT, _COMMON = 0.3, 0.75  # floors on (k - mu) / n, and on (k - mu) / (n - mu)
 _CARRIERS = 5
@@ -246,7 +246,9 @@ class Conflict(DataCheck):
         prepared = []
         for suspect in (with_kin(self.scope, s) for s in cheap):
             assert suspect.rows is not None
-            prepared.append(replace(suspect, logits=leave_out(suspect.rows)))
+            without = self.scope.tables[suspect.family].without
+            seen = leave_out(suspect.rows) if without is None else without(suspect.key, suspect.rows)
+            prepared.append(replace(suspect, logits=seen))
         dear = [s for s in suspects if self.scope.tables[s.family].kin is None]
         return prepared + self._refitted(with_carriers(self.scope, dear), leave_out)
 
