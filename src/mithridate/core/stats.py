@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["binomial_log10_tail", "kl_bernoulli", "poisson_log10_tail", "pure_key_floor"]
+__all__ = ["binomial_log10_tail", "gamma_log10_tail", "kl_bernoulli", "poisson_log10_tail", "pure_key_floor"]
 
 
 def kl_bernoulli(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -25,6 +25,13 @@ def binomial_log10_tail(
     """Chernoff bound on log10 P(Binomial(n, p) >= k); 0 where k is not above its mean."""
     rate = k / np.maximum(n, 1e-300)
     return np.where(rate > p, -n * kl_bernoulli(rate, p) / math.log(10), 0.0)
+
+
+def gamma_log10_tail(total: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Chernoff bound on log10 P(Gamma(k, 1) >= total): the tail of a sum of k terms -ln(uniform) (Fisher, 1932)."""
+    k = np.maximum(k, 1e-12)
+    ratio = np.maximum(total / k, 1.0)
+    return np.asarray(-k * (ratio - 1.0 - np.log(ratio)) / math.log(10))
 
 
 def poisson_log10_tail(k: int, mean: float) -> float:

@@ -49,6 +49,8 @@ _TILTS = (2.5, 6.0)  # t of the Chernoff bounds
 _SUMS = 5 + len(_TILTS)
 _SCREEN = -3.0  # uncorrected log10 p of the first look
 _LOOKS = 2000  # keys that get a second look
+_CROWD = 2000  # most carriers of a key that gets a second look
+_BUDGET = 30_000  # most carriers that all second looks together take
 _REFITS, _DOUBTS = (
     60,
     8,
@@ -235,7 +237,24 @@ class Conflict(DataCheck):
                 )
                 for key in np.flatnonzero(log10_p <= (_SCREEN if second else self._cut(family)))
             ]  # fmt: skip
-        return sorted(found, key=lambda s: (s.log10_p, s.family, s.key))[:_LOOKS]
+        found = sorted(found, key=lambda s: (s.log10_p, s.family, s.key))[:_LOOKS]
+        return found + self._associated({(s.family, s.key) for s in found})[: _LOOKS - len(found)]
+
+    def _associated(self, taken: set[tuple[str, int]]) -> list[Suspect]:
+        """Keys with kin that go with a label more than chance allows: a coarse model may have learnt them by heart."""
+        found: list[Suspect] = []
+        for family, counts in self._tally.by_label.items():
+            if self.scope.tables[family].kin is None or self.scope.leave_out is None:
+                continue
+            n, y = counts.sum(axis=1).astype(np.float64), self._label[family]
+            k = counts[np.arange(len(counts)), y].astype(np.float64)
+            tail = binomial_log10_tail(k, n, self._prior[y])
+            found += [
+                Suspect(family=family, key=int(key), label=int(y[key]), log10_p=float(tail[key]), effect=0.0)
+                for key in np.flatnonzero((tail <= self._cut(family)) & (k >= _COMMON * n) & (k >= _CARRIERS))
+                if (family, int(key)) not in taken
+            ]
+        return sorted(found, key=lambda s: (s.log10_p, s.family, s.key))
 
     def _prepared(self, suspects: list[Suspect]) -> list[Suspect]:
         """The suspects with their carriers, and with logits from a model that has not seen these."""
@@ -243,14 +262,27 @@ class Conflict(DataCheck):
         if leave_out is None:
             return [with_kin(self.scope, s) for s in suspects]
         cheap = [s for s in suspects if self.scope.tables[s.family].kin is not None]
-        prepared = []
-        for suspect in (with_kin(self.scope, s) for s in cheap):
-            assert suspect.rows is not None
-            without = self.scope.tables[suspect.family].without
-            seen = leave_out(suspect.rows) if without is None else without(suspect.key, suspect.rows)
-            prepared.append(replace(suspect, logits=seen))
         dear = [s for s in suspects if self.scope.tables[s.family].kin is None]
-        return prepared + self._refitted(with_carriers(self.scope, dear), leave_out)
+        return self._unseen(cheap, leave_out) + self._refitted(with_carriers(self.scope, dear), leave_out)
+
+    def _unseen(
+        self, suspects: list[Suspect], leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]]
+    ) -> list[Suspect]:
+        """Suspects of families with kin, strongest first, within a budget of carriers; the same carriers count once."""
+        done: list[Suspect] = []
+        looked: dict[bytes, NDArray[np.float32]] = {}
+        budget = _BUDGET
+        for suspect in (with_kin(self.scope, s) for s in suspects):
+            assert suspect.rows is not None
+            mark = suspect.rows.tobytes()
+            if mark not in looked:
+                if len(suspect.rows) > min(_CROWD, budget):
+                    continue
+                budget -= len(suspect.rows)
+                without = self.scope.tables[suspect.family].without
+                looked[mark] = leave_out(suspect.rows) if without is None else without(suspect.key, suspect.rows)
+            done.append(replace(suspect, logits=looked[mark]))
+        return done
 
     def _refitted(
         self, suspects: list[Suspect], leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]]

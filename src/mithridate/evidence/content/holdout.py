@@ -14,20 +14,21 @@ from mithridate.evidence.store import new_map
 __all__ = ["Holdout", "fit_holdout"]
 
 _MOST = 3000  # largest group that is left out exactly
-_BLOCK = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holdout:
     """Called with rows; returns calibrated logits of these rows from the model fitted on all others.
 
-    With hat matrix H and residuals e, the residuals of the model fitted without the rows S are
-    (I - H_SS)^-1 e_S (leave-many-out form of the PRESS residuals; Cook & Weisberg 1982, section 2.2).
+    In features Z whitened by the penalised covariance, the weights are Z' T; without the rows S they are
+    w + Z_S' (I - Z_S Z_S')^-1 Z_S w with w = Z' T - Z_S' T_S (leave-many-out; Cook & Weisberg 1982, section 2.2).
 
     Attributes:
-        half: (n, d) float16, H = half half' + 1 / n.
+        half: (n, d) float16, whitened features.
         targets: (n, k) one-hot labels minus class shares; 0 where there is no label.
-        fitted: (n, k) H targets.
+        moved: (d, k) weights of the model fitted on all.
+        whiten: (d, d) from features to whitened ones.
+        offset: (d,) whitened mean.
         shares: (k,) class shares.
         slope: of the calibration.
         shift: (k,) of the calibration.
@@ -35,7 +36,9 @@ class Holdout:
 
     half: NDArray[np.float16]
     targets: NDArray[np.float32]
-    fitted: NDArray[np.float32]
+    moved: NDArray[np.float64]
+    whiten: NDArray[np.float32]
+    offset: NDArray[np.float32]
     shares: NDArray[np.float32]
     slope: float
     shift: NDArray[np.float64]
@@ -43,15 +46,26 @@ class Holdout:
     def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(r,) rows → (r, k) logits. Of more than 3,000 rows, each is left out with 2,999 others."""
         parts = np.array_split(rows, max(1, -(-len(rows) // _MOST)))
-        return np.concatenate([self._without(part) for part in parts])
+        return np.concatenate([self._without(part, self.half[part].astype(np.float64)) for part in parts])
 
-    def _without(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def of(self, rows: NDArray[np.int64], features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same for changed versions of the samples.
+
+        Args:
+            rows: (r,) the samples.
+            features: (r, d) of their changed versions.
+        """
+        changed = (features @ self.whiten - self.offset).astype(np.float64)
+        parts = np.array_split(np.arange(len(rows)), max(1, -(-len(rows) // _MOST)))
+        return np.concatenate([self._without(rows[part], changed[part]) for part in parts])
+
+    def _without(self, rows: NDArray[np.int64], seen: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Logits of `seen` (r, d) under the model fitted without `rows`: one block Sherman-Morrison-Woodbury step."""
         half = self.half[rows].astype(np.float64)
-        hat = half @ half.T + 1.0 / len(self.targets)
-        residual = self.targets[rows] - self.fitted[rows]
-        left = np.eye(len(rows)) * (1 + 1e-6) - hat
-        outside = self.targets[rows] - np.linalg.solve(left, residual.astype(np.float64))
-        return ((outside + self.shares) * self.slope + self.shift).astype(np.float32)
+        weights = self.moved - half.T @ self.targets[rows]
+        left = np.eye(len(rows)) * (1 + 1e-6) - half @ half.T
+        weights = weights + half.T @ np.linalg.solve(left, half @ weights)
+        return ((seen @ weights + self.shares) * self.slope + self.shift).astype(np.float32)
 
 
 def fit_holdout(
@@ -86,12 +100,7 @@ def fit_holdout(
         part = features @ whiten - offset
         half[start : start + len(part)] = part
         moved += part.T @ targets[start : start + len(part)]
-    responses = np.empty_like(targets)
-    for start in range(0, n, _BLOCK):
-        responses[start : start + _BLOCK] = half[start : start + _BLOCK].astype(np.float32) @ moved.astype(
-            np.float32
-        )
     return Holdout(
-        half=half, targets=targets, fitted=responses, shares=shares.astype(np.float32),
-        slope=fitted.slope, shift=fitted.shift,
+        half=half, targets=targets, moved=moved, whiten=whiten, offset=offset,
+        shares=shares.astype(np.float32), slope=fitted.slope, shift=fitted.shift,
     )  # fmt: skip

@@ -80,7 +80,7 @@ def gather_image(
         content=None if models is None else models.content,
         sketch=None if models is None else models.sketch,
         leave_out=None if models is None else models.leave_out,
-        tables=patch_tables(canvas, groups, progress),
+        tables=patch_tables(canvas, groups, models, progress),
         vectors=vectors,
         shapes={"residual": canvas.pixels.shape[1:]},
         seed=seed,

@@ -42,20 +42,32 @@ class Kin:
         seeds = self.carriers(key)
         if not self.loose:
             return seeds, np.ones(len(seeds)), self._fresh(seeds)
-        window = self._window(key, _MARGIN)
-        d, n = window.reshape(-1, window.shape[-1]).shape
-        flat = window.reshape(d, n)
-        mine = flat[:, seeds].astype(np.float32)
-        others = flat[:, :: max(1, n // _OTHERS)].astype(np.float32)
-        steady = mine.std(axis=1) <= _STEADY * others.std(axis=1) + 1e-6
-        steady |= self._inner(key, window.shape[:3])
-        template = np.median(mine, axis=1).astype(np.float32)
+        flat, steady = self._steady(key)
+        template = np.median(flat[:, seeds].astype(np.float32), axis=1).astype(np.float32)
         weight = (steady / max(int(steady.sum()), 1)).astype(np.float32)
         distance = self._distances(flat, template, weight)
         own = np.sort(distance[seeds])
         reach = max(_LEAST_REACH, 1.5 * float(own[int(0.8 * (len(own) - 1))]))
         rows = np.flatnonzero(distance <= reach)
         return rows, 1.0 - distance[rows].astype(np.float64) / (reach * 1.0001), self._fresh(rows)
+
+    def extent(self, key: int) -> tuple[int, int, NDArray[np.bool_]]:
+        """Where the patch is: upper edge, left edge, and which pixels from there belong to it."""
+        y, x, w = self.place(key)
+        if not self.loose:
+            return y, x, np.ones((w, w), dtype=bool)
+        shape = self._window(key, _MARGIN).shape[:3]
+        covered = np.asarray(self._steady(key)[1].reshape(shape).any(axis=2), dtype=bool)
+        return max(y - _MARGIN, 0), max(x - _MARGIN, 0), covered
+
+    def _steady(self, key: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """(d, n) values of the grown window, and which of them belong to the patch."""
+        window = self._window(key, _MARGIN)
+        flat = window.reshape(-1, window.shape[-1])
+        mine = flat[:, self.carriers(key)].astype(np.float32)
+        others = flat[:, :: max(1, flat.shape[1] // _OTHERS)].astype(np.float32)
+        steady = mine.std(axis=1) <= _STEADY * others.std(axis=1) + 1e-6
+        return flat, np.asarray(steady | self._inner(key, window.shape[:3]))
 
     def _fresh(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """True for the first carrier of each near-duplicate group."""

@@ -28,11 +28,12 @@ _Passes = Callable[[], Iterator[tuple[int, NDArray[np.float32]]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Models:
-    """See the fields of the same names in `Evidence`."""
+    """See the fields of the same names in `Evidence`; `extract` gives the features of `content` and `leave_out`."""
 
     content: RidgeContent
     leave_out: Holdout
     sketch: RidgeContent
+    extract: PatchFeatures
 
 
 def fit_models(
@@ -51,7 +52,8 @@ def fit_models(
         stages: what is done already.
         progress: told (stage, done, total or None).
     """
-    stored = _features(canvas, seed, folder, stages, progress)
+    extract = PatchFeatures.learn(canvas.pixels, seed)
+    stored = _features(canvas, extract, folder, stages, progress)
     task = Task(features=_passes(stored), labels=labels, classes=classes, folds=folds, d=stored.shape[1])
     progress("content model", 0, None)
     moments = task.moments()
@@ -64,7 +66,12 @@ def fit_models(
         rough = Task(features=_passes(sketched), labels=labels, classes=classes, folds=folds, d=d)
         return fit_ridge(rough, rough.moments(), refit=False)
 
-    return Models(content=content, leave_out=leave_out, sketch=_kept(stages, "sketch", coarse, folder))
+    return Models(
+        content=content,
+        leave_out=leave_out,
+        sketch=_kept(stages, "sketch", coarse, folder),
+        extract=extract,
+    )
 
 
 def _kept(stages: Stages, name: str, fit: Callable[[], RidgeContent], folder: Path) -> RidgeContent:
@@ -83,12 +90,11 @@ def _passes(stored: NDArray[np.float16] | NDArray[np.float32]) -> _Passes:
 
 
 def _features(
-    canvas: Canvas, seed: int, folder: Path, stages: Stages, progress: Progress
+    canvas: Canvas, extract: PatchFeatures, folder: Path, stages: Stages, progress: Progress
 ) -> NDArray[np.float16]:
     path, facts, n = folder / "features.f2", folder / "features.npz", len(canvas.pixels)
 
     def compute() -> NDArray[np.float16]:
-        extract = PatchFeatures.learn(canvas.pixels, seed)
         stored = new_map(path, np.float16, (n, extract.width))
         for start in range(0, n, _BLOCK):
             progress("content features", start, n)

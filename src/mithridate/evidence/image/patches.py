@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from mithridate.evidence.carriers import entries
 from mithridate.evidence.image.canvas import Canvas
 from mithridate.evidence.image.kin import Kin
+from mithridate.evidence.image.masking import MaskedContent
+from mithridate.evidence.image.models import Models
 from mithridate.evidence.view import KeyTable
 
 __all__ = ["patch_tables"]
@@ -74,13 +76,17 @@ class _Seen:
 
 
 def patch_tables(
-    canvas: Canvas, groups: NDArray[np.int64], progress: Callable[[str, int, int | None], None]
+    canvas: Canvas,
+    groups: NDArray[np.int64],
+    models: Models | None,
+    progress: Callable[[str, int, int | None], None],
 ) -> dict[str, KeyTable]:
     """The families "stamped patch", "flat square", "blurred patch" (re-encoded after stamping), "moving patch".
 
     Args:
         canvas: of all images.
         groups: (n,) near-duplicate group of each image.
+        models: say what content makes of images whose patch is painted over; None without labels.
         progress: told (stage, done, total).
     """
     families = (
@@ -94,15 +100,16 @@ def patch_tables(
         progress("patches", done, len(families))
         if min(canvas.planes.shape[:2]) < min(r.w for r in rungs) + 1:
             continue
-        table = _table(family, rungs, fixed, canvas, groups)
+        table = _table(family, rungs, fixed, canvas, groups, models)
         if table.size:
             tables[family] = table
     return tables
 
 
 def _table(
-    family: str, rungs: tuple[Rung, ...], fixed: bool, canvas: Canvas, groups: NDArray[np.int64]
-) -> KeyTable:
+    family: str, rungs: tuple[Rung, ...], fixed: bool, canvas: Canvas, groups: NDArray[np.int64],
+    models: Models | None,
+) -> KeyTable:  # fmt: skip
     n = len(groups)
     least = max(5, n // 50_000)
     seen = _scan(canvas.planes, rungs, fixed, least)
@@ -111,6 +118,11 @@ def _table(
     kin = Kin(
         planes=canvas.planes, found=found, place=place.of, groups=groups, loose=fixed and not rungs[0].flat
     )
+    without = None
+    if models is not None:
+        without = MaskedContent(
+            pixels=canvas.pixels, kin=kin, fixed=fixed, extract=models.extract, holdout=models.leave_out
+        )
     textured = np.array([fixed and rungs[r].exact for r in place.rung], dtype=bool)
     return KeyTable(
         family=family,
@@ -126,6 +138,7 @@ def _table(
         near=kin.near(np.flatnonzero(textured & (found.support >= _SPIKE))[:_SPIKES]) if fixed else None,
         textured=textured,
         kin=kin,
+        without=without,
     )
 
 
