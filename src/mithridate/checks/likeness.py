@@ -18,7 +18,7 @@ __all__ = ["LEAST", "Likeness"]
 
 #: Fewer carriers than this say too little about their kind: columns of values that decide the label by themselves
 #: (amounts, codes) make small groups that look like victims.
-LEAST = 20
+LEAST = 25
 
 _KINDS = 9  # values of a cell, at most
 _CELLS = "vector:cells"

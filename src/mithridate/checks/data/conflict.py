@@ -56,7 +56,7 @@ _REFITS, _DOUBTS = (
     8,
 )  # models fitted for it, at most: in all, and for keys that do not stand out at the first look
 # carriers that differ this significantly from other classes are a kind of their own: mostly; where such kinds are known
-_UNLIKE, _ALIKE = 1e-2, 1e-1
+_UNLIKE, _ALIKE = 1e-2, 3e-2
 _NAMED = 8
 
 CARD = Card(
@@ -280,7 +280,9 @@ class Conflict(DataCheck):
                     continue
                 budget -= len(suspect.rows)
                 without = self.scope.tables[suspect.family].without
-                looked[mark] = leave_out(suspect.rows) if without is None else without(suspect.key, suspect.rows)
+                looked[mark] = (
+                    leave_out(suspect.rows) if without is None else without(suspect.key, suspect.rows)
+                )
             done.append(replace(suspect, logits=looked[mark]))
         return done
 
@@ -349,13 +351,13 @@ class Conflict(DataCheck):
         return set() if decides is None else set(decides(suspect.key))
 
     def _beats_parents(self, suspect: Suspect) -> bool:
-        """Whether the label is more frequent with the key than with each of its parts alone."""
+        """Whether the label is more frequent with the key than with each of its parts that conflict themselves."""
         parents = self.scope.tables[suspect.family].parents
         if parents is None:
             return True
         mine = self._tally.by_label[suspect.family][suspect.key].astype(np.float64)
         for parent in parents[1][suspect.key]:
-            if parent < 0:
+            if parent < 0 or self._judge(self._sums[parents[0]][parent : parent + 1])[0][0] > _SCREEN:
                 continue
             rest = np.maximum(self._tally.by_label[parents[0]][parent] - mine, 0.0)
             rate = (rest[suspect.label] + 0.5) / (rest.sum() + 1.0)

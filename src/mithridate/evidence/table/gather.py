@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from mithridate.core.batch import Source
 from mithridate.evidence.content.fit import fit_content
 from mithridate.evidence.content.logistic import LinearContent, assign_folds
-from mithridate.evidence.content.without import LeaveOut
 from mithridate.evidence.duplicates import copy_groups
 from mithridate.evidence.incidence import Incidence, Limits, Stretch, build
 from mithridate.evidence.roll import Gathered
@@ -105,7 +104,7 @@ def gather_table(
     n, kinds = len(roll.ids), max(len(classes), 2)
     groups = copy_groups(_digests(columns, n))
     encoding = encode(columns, n, store_dir)
-    model = leave_out = None
+    model = None
     if labels is not None and len(classes) > 1:
         known, folds = labels, assign_folds(roll.ids, groups, seed)
         model = Stages(store_dir, source, seed).run(
@@ -116,10 +115,6 @@ def gather_table(
             ),
             lambda: load_record(LinearContent, store_dir / "content.npz"),
             lambda fitted: save_record(fitted, store_dir / "content.npz"),
-        )  # fmt: skip
-        leave_out = LeaveOut(
-            features=encoding.features, labels=labels, classes=len(classes), groups=groups, content=model,
-            folder=store_dir, seed=seed, cost=_COST, epochs=_EPOCHS,
         )  # fmt: skip
     limits = Limits(
         least=max(5, n // 20_000), most=max(n // 10, min(20, n // 2)), keys=max(20_000, 800_000 // kinds)
@@ -138,7 +133,6 @@ def gather_table(
         groups=groups,
         copies=groups,
         content=model,
-        leave_out=leave_out,
         tables={t.family: t for t in tables if t.size},
         vectors={"cells": coarse_cells(columns, n, store_dir / "table.cells")},
         seed=seed,
