@@ -49,6 +49,7 @@ _TILTS = (2.5, 6.0)  # t of the Chernoff bounds
 _SUMS = 5 + len(_TILTS)
 _SCREEN = -3.0  # uncorrected log10 p of the first look
 _LOOKS = 2000  # keys that get a second look
+_LEARNT = 300  # keys that get one because of their association alone
 _CROWD = 2000  # most carriers of a key that gets a second look
 _BUDGET = 30_000  # most carriers that all second looks together take
 _REFITS, _DOUBTS = (
@@ -238,7 +239,7 @@ class Conflict(DataCheck):
                 for key in np.flatnonzero(log10_p <= (_SCREEN if second else self._cut(family)))
             ]  # fmt: skip
         found = sorted(found, key=lambda s: (s.log10_p, s.family, s.key))[:_LOOKS]
-        return found + self._associated({(s.family, s.key) for s in found})[: _LOOKS - len(found)]
+        return found + self._associated({(s.family, s.key) for s in found})[:_LEARNT]
 
     def _associated(self, taken: set[tuple[str, int]]) -> list[Suspect]:
         """Keys with kin that go with a label more than chance allows: a coarse model may have learnt them by heart."""

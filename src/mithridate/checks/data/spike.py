@@ -2,7 +2,8 @@
 
 Natural texture fades into its neighbours: around any patch, the samples that are merely close outnumber those that are
 equal. A stamp has equals and no neighbours. Needs no label, so it sees clean-label and all-to-all stamps.
-With n equal and c merely close, p <= P(Binomial(n + c, 1/2) >= n).
+"Equal" is a cell 16 grey levels wide, "close" a ball of radius 48: even if patches varied along one line only, at most
+one in six of the close ones would be equal, so with n equal and c merely close p <= P(Binomial(n + c, 1/4) >= n).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from mithridate.core.stats import binomial_log10_tail
 __all__ = ["Spike"]
 
 _LOOKUPS = 64
+_EQUAL = 0.25  # most of the close ones that are equal by nature
 _CROWD = 8  # more separate spikes than this, and exact recurrence is this data's nature
 
 CARD = Card(
@@ -73,7 +75,7 @@ class Spike(DataCheck):
             assert near is not None
             assert textured is not None
             n, able = self._tally.carriers[family].astype(np.float64), textured & (near >= 0)
-            log10_p = binomial_log10_tail(n, n + np.maximum(near, 0), np.full(len(n), 0.5))
+            log10_p = binomial_log10_tail(n, n + np.maximum(near, 0), np.full(len(n), _EQUAL))
             corrected = np.minimum(np.where(able, log10_p + np.log10(max(table.tests, 1)), 0.0), 0.0)
             self._best = min(self._best, float(corrected.min(initial=0.0)))
             found += [
@@ -113,7 +115,7 @@ class Spike(DataCheck):
 
     def _limit(self) -> str:
         tests = sum(self.scope.tables[f].tests for f in self._families())
-        least = int(np.ceil((np.log10(max(tests, 1)) - np.log10(self.scope.alpha)) / np.log10(2.0)))
+        least = int(np.ceil((np.log10(max(tests, 1)) - np.log10(self.scope.alpha)) / -np.log10(_EQUAL)))
         return f"a stamp in fewer than {max(least, 12)} samples, or one that resembles natural texture at its place"
 
     def _finding(self, suspect: Suspect, hits: Ranked, natural: bool) -> Finding:
