@@ -54,9 +54,7 @@ class MaskedContent:
         return self.holdout.of(rows, self.extract(images))
 
 
-def _window(
-    first: NDArray[np.uint8], images: NDArray[np.uint8], y: int, x: int, w: int
-) -> NDArray[np.uint8]:
+def _window(first: NDArray[np.uint8], images: NDArray[np.uint8], y: int, x: int, w: int) -> NDArray[np.uint8]:
     """The key's window: at the noted place of the image it was noted in, which is among the carriers."""
     candidates = np.concatenate([first[None], images])[:, y : y + w, x : x + w]
     found = [int((_distances(images, c).min(axis=(1, 2)) < 1.0).sum()) for c in candidates[:64]]
