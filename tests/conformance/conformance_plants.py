@@ -15,8 +15,8 @@ PLANTS: dict[str, tuple[Plant, ...]] = {
     "word": (Plant("text", 12),),
     "sentence": (Plant("text", 20),),
     "invisible-character": (Plant("text", 12),),
-    "value": (Plant("table", 20),),
-    "value-pair": (Plant("table", 25),),
+    "value": (Plant("table", 37),),
+    "value-pair": (Plant("table", 37),),
     "random-flip": (Plant("text", 20), Plant("table", 20)),
     "targeted-flip": (Plant("text", 40), Plant("table", 40)),
 }
