@@ -197,5 +197,5 @@ def _rank(parts: Sequence[Hits], ids: Sequence[str]) -> Ranked:
     return Ranked(
         ids=tuple(names[order].tolist()),
         rows=rows[order],
-        scores=tuple(float(f"{s:.6g}") for s in scores[order].tolist()),
+        scores=tuple(float(f"{s:.8g}") for s in scores[order].tolist()),
     )
