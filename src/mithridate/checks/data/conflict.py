@@ -50,8 +50,8 @@ _SUMS = 5 + len(_TILTS)
 _SCREEN = -3.0  # uncorrected log10 p of the first look
 _LOOKS = 2000  # keys that get a second look
 _LEARNT = 300  # keys that get one because of their association alone
-_CROWD = 2000  # most carriers of a key that gets a second look
-_BUDGET = 30_000  # most carriers that all second looks together take
+_CROWD = 1000  # most carriers of a key that gets a second look
+_BUDGET = 8_000  # most carriers that all second looks together take
 _REFITS, _DOUBTS = (
     60,
     8,

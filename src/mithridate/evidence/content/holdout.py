@@ -61,9 +61,9 @@ class Holdout:
 
     def _without(self, rows: NDArray[np.int64], seen: NDArray[np.float64]) -> NDArray[np.float32]:
         """Logits of `seen` (r, d) under the model fitted without `rows`: one block Sherman-Morrison-Woodbury step."""
-        half = self.half[rows].astype(np.float64)
+        half = self.half[rows].astype(np.float32)
         weights = self.moved - half.T @ self.targets[rows]
-        left = np.eye(len(rows)) * (1 + 1e-6) - half @ half.T
+        left = np.eye(len(rows)) * (1 + 1e-6) - (half @ half.T).astype(np.float64)
         weights = weights + half.T @ np.linalg.solve(left, half @ weights)
         return ((seen @ weights + self.shares) * self.slope + self.shift).astype(np.float32)
 
