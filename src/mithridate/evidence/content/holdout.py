@@ -65,7 +65,7 @@ class Holdout:
         weights = self.moved - half.T @ self.targets[rows]
         left = np.eye(len(rows)) * (1 + 1e-6) - (half @ half.T).astype(np.float64)
         weights = weights + half.T @ np.linalg.solve(left, half @ weights)
-        return ((seen @ weights + self.shares) * self.slope + self.shift).astype(np.float32)
+        return np.asarray((seen @ weights + self.shares) * self.slope + self.shift, dtype=np.float32)
 
 
 def fit_holdout(
