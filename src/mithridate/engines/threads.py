@@ -1,14 +1,19 @@
-"""This process: how many threads a pass may use, for BLAS and compiled loops alike."""
+"""This process: how many threads a pass may use, for BLAS and compiled loops alike; work side by side on them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from mithridate.core.errors import UsageError
 
-__all__ = ["limited_threads"]
+__all__ = ["limited_threads", "side_by_side"]
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 
 @contextmanager
@@ -38,3 +43,14 @@ def limited_threads(jobs: int | None) -> Iterator[int]:
             yield threads
     finally:
         numba.set_num_threads(before)
+
+
+def side_by_side(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> list[Done]:
+    """The results of independent pieces of work, in order; each piece keeps to one thread.
+
+    Two pools that take turns (BLAS within a piece, pieces within this one) cost more than they give.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with ThreadPoolExecutor(max(jobs, 1)) as pool, threadpool_limits(1 if jobs > 1 else None):
+        return list(pool.map(work, items))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope
 from mithridate.core.results import NotApplicable, Result
 from mithridate.core.verdict import ALPHA
+from mithridate.engines.threads import side_by_side
 from mithridate.evidence.view import Evidence
 
 __all__ = ["Outcome", "run_checks", "scope_of"]
@@ -96,12 +96,11 @@ def run_checks(
         else:
             results.append(NotApplicable(check=kind.card.id, reason=reason))
     timings = {check.card.id: 0.0 for check in checks}
-    with ThreadPoolExecutor(max(jobs, 1)) as pool:
-        for round_ in range(max((c.rounds for c in checks), default=0)):
-            progress("checks", round_, None)
-            _round([c for c in checks if round_ < c.rounds], evidence, pool, jobs, size, timings)
-        progress("ranking", 0, None)
-        hits = _score(checks, evidence, pool, jobs, size)
+    for round_ in range(max((c.rounds for c in checks), default=0)):
+        progress("checks", round_, None)
+        _round([c for c in checks if round_ < c.rounds], evidence, jobs, size, timings)
+    progress("ranking", 0, None)
+    hits = _score(checks, evidence, jobs, size)
     for check, found in zip(checks, hits, strict=True):
         start = perf_counter()
         results.extend(check.results(_ranked(found, evidence.ids)))
@@ -135,7 +134,6 @@ def _needs(checks: Sequence[DataCheck]) -> frozenset[str]:
 def _round(
     checks: Sequence[DataCheck],
     evidence: Evidence,
-    pool: Executor,
     jobs: int,
     size: int,
     timings: dict[str, float],
@@ -151,7 +149,7 @@ def _round(
                 spent[i] += perf_counter() - start
         return spent
 
-    for spent in pool.map(fit, range(jobs)):
+    for spent in side_by_side(fit, range(jobs), jobs):
         for check, seconds in zip(checks, spent, strict=True):
             timings[check.card.id] += seconds
     for i, check in enumerate(checks):
@@ -167,9 +165,7 @@ def _fork(check: DataCheck) -> DataCheck:
     return copy.deepcopy(check, {id(check.scope): check.scope})
 
 
-def _score(
-    checks: Sequence[DataCheck], evidence: Evidence, pool: Executor, jobs: int, size: int
-) -> list[list[Hits]]:
+def _score(checks: Sequence[DataCheck], evidence: Evidence, jobs: int, size: int) -> list[list[Hits]]:
     def score(number: int) -> list[list[Hits]]:
         hits: list[list[Hits]] = [[] for _ in checks]
         for batch in evidence.batches(_needs(checks), size, (number, jobs)):
@@ -177,7 +173,7 @@ def _score(
                 hits[i].extend(check.score(batch))
         return hits
 
-    parts = list(pool.map(score, range(jobs)))
+    parts = side_by_side(score, range(jobs), jobs)
     return [[hit for part in parts for hit in part[i]] for i in range(len(checks))]
 
 

@@ -89,6 +89,40 @@ class _Cut:
         return 0.05 * self.n * float(np.exp(-(t - self.start) / self.scale))
 
 
+@dataclass(frozen=True)
+class _Centred:
+    """Residuals about the mean of all data, each of unit length: (x - mean) / lengths, never written out."""
+
+    x: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    lengths: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, residual: NDArray[np.int8], mean: NDArray[np.float32]) -> _Centred:
+        """From (b, d) residuals as they are stored; less than one of their steps in all is none."""
+        x = residual.astype(np.float32)
+        squares = np.einsum("ij,ij->i", x, x) - 2.0 * (x @ mean) + float(mean @ mean)
+        return cls(x, mean, np.sqrt(np.maximum(squares, 1.0)).astype(np.float32))
+
+    def on(self, filters: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Inner products with (d, m) filters, or with one (d,)."""
+        lengths = self.lengths if filters.ndim == 1 else self.lengths[:, None]
+        return np.asarray((self.x @ filters - self.mean @ filters) / lengths)
+
+    def summed(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(d, m) sums of the residuals, weighted by (b, m); (d,) for (b,)."""
+        scaled = (weights.T / self.lengths).T
+        return np.asarray(self.x.T @ scaled - np.multiply.outer(self.mean, scaled.sum(axis=0)))
+
+
+def _by_class(label: NDArray[np.int32], classes: Iterable[int]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """(class, places in the batch) of those classes that occur in it."""
+    for y in classes:
+        rows = np.flatnonzero(label == y)
+        if len(rows):
+            yield y, rows
+
+
 @data_check(CARD)
 class GlobalPattern(DataCheck):
     """Rounds: means, power iterations, (responses, averages) repeated, hits, then carriers and two refinements."""
@@ -118,26 +152,32 @@ class GlobalPattern(DataCheck):
     def fit(self, batch: Batch) -> None:
         """Take one batch into the sums of the round."""
         label = batch.evidence["label"]
-        half = uniform(batch.ids, self.scope.seed, "half") < 0.5
-        residual = self._residual(batch)
-        if self.round == 0:
-            self._fit_means(batch, residual, label, half)
-            return
         late = self.round - (1 + _POWERS + 2 * _STEPS)
-        for y in self._able.tolist() if late < 1 else list(self._found):
-            mine = label == y
-            if self.round <= _POWERS:
-                x = self._centred(residual[mine & half], y)
-                self._state.vector[y, :, :_DIRECTIONS] += x.T @ (x @ self._basis[y].astype(np.float32))
-            elif late < 0:
-                x = self._centred(residual[mine & half], y)
-                self._fit_step(y, x, x @ self._filters[y], (self.round - 1 - _POWERS) % 2 == 1)
-            elif late == 0:
-                self._count(y, self._centred(residual[mine & ~half], y) @ self._filters[y])
-            elif late % 2 == 1:
-                self._fit_carriers(y, batch, residual, mine)
-            else:
-                self._count(y, self._centred(residual[mine], y) @ self._filters[y][:, :1])
+        if self.round == 0:
+            self._fit_means(batch, label)
+        elif late > 0 and late % 2 == 1:
+            for y in self._found:
+                self._fit_carriers(y, batch, label == y)
+        elif late > 0:
+            for y, rows in _by_class(label, list(self._found)):
+                self._count(y, self._centred(batch, rows).on(self._filters[y][:, :1]))
+        else:
+            half = self._half(batch)
+            chosen = np.where(half == (late < 0), label, -1)
+            for y, rows in _by_class(chosen, self._able.tolist()):
+                self._fit_half(y, self._centred(batch, rows), late)
+
+    def _fit_half(self, y: int, x: _Centred, late: int) -> None:
+        """One class in a round that sees half of it."""
+        if self.round <= _POWERS:
+            basis = self._basis[y].astype(np.float32)
+            self._state.vector[y, :, :_DIRECTIONS] += x.summed(x.on(basis))
+            return
+        response = x.on(self._filters[y])
+        if late < 0 and (self.round - 1 - _POWERS) % 2 == 1:
+            self._state.vector[y] += x.summed((response > self._cut_at[y]).astype(np.float32))
+        else:
+            self._count(y, response)
 
     def merge(self, other: Self) -> None:
         """Add another part of the same round."""
@@ -168,11 +208,9 @@ class GlobalPattern(DataCheck):
         """Samples of a found class that respond above the cut."""
         if not self._found:
             return
-        label, residual = batch.evidence["label"], self._residual(batch)
-        for y, facts in self._found.items():
-            rows = np.flatnonzero(label == y)
-            response = self._centred(residual[rows], y) @ self._filters[y][:, 0]
-            hit = response > facts["cut"]
+        for y, rows in _by_class(batch.evidence["label"], list(self._found)):
+            response = self._centred(batch, rows).on(self._filters[y][:, 0])
+            hit = response > self._found[y]["cut"]
             if hit.any():
                 yield Hits(group=y, rows=batch.rows[rows[hit]], scores=response[hit].astype(np.float64))
 
@@ -191,9 +229,8 @@ class GlobalPattern(DataCheck):
 
     # --- rounds -------------------------------------------------------------------------------------------------
 
-    def _fit_means(
-        self, batch: Batch, residual: NDArray[np.float32], label: NDArray[np.int32], half: NDArray[np.bool_]
-    ) -> None:
+    def _fit_means(self, batch: Batch, label: NDArray[np.int32]) -> None:
+        residual, half = batch.evidence["vector:residual"].astype(np.float32), self._half(batch)
         sure = _own_probability(batch.evidence["logits"], label) >= _DOUBT
         for y in range(len(self.scope.classes)):
             for column, chosen in enumerate((label == y, (label == y) & half, (label == y) & half & ~sure)):
@@ -214,15 +251,6 @@ class GlobalPattern(DataCheck):
             mean = (self._centre - self._mean)[self._able, :, None]
             first = self._first[self._able, :, None]
             self._filters[self._able] = _unit(np.concatenate([mean, first, tops, -tops], axis=2), axis=1)
-
-    def _fit_step(
-        self, y: int, x: NDArray[np.float32], response: NDArray[np.float32], averaging: bool
-    ) -> None:
-        if not averaging:
-            self._count(y, response)
-            return
-        top = (response > self._cut_at[y]).astype(np.float32)
-        self._state.vector[y] += x.T @ top
 
     def _count(self, y: int, response: NDArray[np.float32]) -> None:
         bins = np.clip(((response + 1) * (_BINS / 2)).astype(np.int64), 0, _BINS - 1)
@@ -252,13 +280,11 @@ class GlobalPattern(DataCheck):
             else:
                 self._best = min(self._best, log10_p)
 
-    def _fit_carriers(
-        self, y: int, batch: Batch, residual: NDArray[np.float32], mine: NDArray[np.bool_]
-    ) -> None:
-        x = self._centred(residual, y)
-        hit = x @ self._filters[y][:, 0] > self._found[y]["cut"]
+    def _fit_carriers(self, y: int, batch: Batch, mine: NDArray[np.bool_]) -> None:
+        x = self._centred(batch, np.arange(len(mine)))
+        hit = x.on(self._filters[y][:, 0]) > self._found[y]["cut"]
         own = hit & mine
-        self._state.vector[y, :, 0] += x[own].sum(axis=0)
+        self._state.vector[y, :, 0] += x.summed(own.astype(np.float32))
         self._state.count[y, :2] += int(own.sum()), int((hit & ~mine & (batch.evidence["label"] >= 0)).sum())
         content = batch.evidence["vector:content"][own].astype(np.float64)
         lengths = np.linalg.norm(content, axis=1, keepdims=True)
@@ -303,15 +329,12 @@ class GlobalPattern(DataCheck):
             extra=np.zeros((k, self.scope.widths.get("content", 0))),
         )
 
-    def _residual(self, batch: Batch) -> NDArray[np.float32]:
-        """(b, d) of unit length about the mean of all data (round 0: as it is)."""
-        x = batch.evidence["vector:residual"].astype(np.float32)
-        x -= self._mean.astype(np.float32)
-        norms = np.sqrt(np.einsum("ij,ij->i", x, x))
-        return np.asarray(x / np.maximum(norms, 1e-6)[:, None]) if self.round else x
+    def _half(self, batch: Batch) -> NDArray[np.bool_]:
+        """The half of the samples on which patterns are learnt."""
+        return uniform(batch.ids, self.scope.seed, "half") < 0.5
 
-    def _centred(self, x: NDArray[np.float32], y: int) -> NDArray[np.float32]:
-        return x
+    def _centred(self, batch: Batch, rows: NDArray[np.int64]) -> _Centred:
+        return _Centred.of(batch.evidence["vector:residual"][rows], self._mean.astype(np.float32))
 
     def _limit(self) -> str:
         hits, tests = 2, len(self._able) * self._cut_at.shape[1]

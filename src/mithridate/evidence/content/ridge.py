@@ -17,6 +17,7 @@ PENALTIES = (0.03, 0.1, 0.3)
 #: Samples whose label the first fit finds less likely than this do not train the second (INCV, Chen et al., ICML 2019).
 _DOUBT = 0.1
 
+#: Starts a pass; yields (first row, (b, d) features), which hold until the next step.
 Features = Callable[[], Iterator[tuple[int, NDArray[np.float32]]]]
 
 
@@ -59,7 +60,8 @@ class Moments:
         """Take in some samples of one fold, or with sign = -1 take them out again."""
         hot = np.zeros((len(x), self.t.shape[1]), dtype=np.float32)
         hot[np.arange(len(x)), labels] = 1.0
-        self.xx[fold] += sign * (x.T @ x)
+        squares = x.T @ x
+        (np.add if sign > 0 else np.subtract)(self.xx[fold], squares, out=self.xx[fold])
         self.xt[fold] += sign * (x.T @ hot)
         self.x[fold] += sign * x.sum(axis=0)
         self.t[fold] += sign * hot.sum(axis=0)

@@ -19,7 +19,7 @@ _SAMPLED = 50_000
 _ITERATIONS = 8
 _CONTRAST = 10.0  # variance, in squared grey levels, below which a patch counts as flat
 _THRESHOLD = 1.0
-_BLOCK = 64
+_BLOCK = 32  # images whose patches stay in the cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +81,16 @@ class PatchFeatures:
         b, h, w, c = images.shape
         rows, columns = (h - self.side) // self.stride + 1, (w - self.side) // self.stride + 1
         pooled = np.zeros((b, self.width), dtype=np.float32)
-        buffer = np.empty((_BLOCK * rows * columns, self.side * self.side * c), dtype=np.float32)
+        floor = (self.offset + _THRESHOLD).astype(np.float32)
+        patches = np.empty((_BLOCK * rows * columns, self.side * self.side * c), dtype=np.float32)
+        response = np.empty((len(patches), len(floor)), dtype=np.float32)
         for start in range(0, b, _BLOCK):
-            block = np.ascontiguousarray(images[start : start + _BLOCK])
-            used = buffer[: len(block) * rows * columns]
-            normalised_patches(block, self.side, self.stride, _CONTRAST, used)
-            response = used @ self.filters
-            response -= self.offset
+            block = np.ascontiguousarray(images[start : start + _BLOCK]).reshape(-1, h, w * c)
+            used = len(block) * rows * columns
+            normalised_patches(block, c, self.side, self.stride, _CONTRAST, patches[:used])
+            np.matmul(patches[:used], self.filters, out=response[:used])
             rectify_and_pool(
-                response, rows, columns, self.grid, _THRESHOLD, pooled[start : start + len(block)]
+                response[:used], floor, rows, columns, self.grid, pooled[start : start + len(block)]
             )
         return np.sqrt(pooled)
 

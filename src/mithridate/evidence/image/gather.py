@@ -43,7 +43,7 @@ def gather_image(
         source: yields batches whose `raw` is a list of (h, w, c) uint8.
         store_dir: folder for files of 3 bytes per canvas value and 2 per feature; must outlive the evidence.
         seed: decides folds, filters and rotations.
-        jobs: reserved; the result does not depend on it.
+        jobs: threads; the result does not depend on it.
         progress: told (stage, done, total or None).
     """
     stages = Stages(store_dir, source, seed)
@@ -67,7 +67,7 @@ def gather_image(
     models = None
     if labels is not None and len(classes) > 1 and min(canvas.pixels.shape[1:3]) >= _SMALLEST:
         folds = assign_folds(roll.ids, groups, seed)
-        models = fit_models(canvas, labels, len(classes), folds, seed, store_dir, stages, progress)
+        models = fit_models(canvas, labels, len(classes), folds, seed, store_dir, stages, jobs, progress)
     evidence = Evidence(
         modality="image",
         ids=roll.ids,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.engines.threads import side_by_side
 from mithridate.evidence.content.holdout import Holdout, fit_holdout
 from mithridate.evidence.content.ridge import RidgeContent, Task, fit_ridge
 from mithridate.evidence.image.canvas import Canvas
@@ -20,7 +21,7 @@ from mithridate.evidence.store import new_map, old_map
 __all__ = ["Models", "fit_models"]
 
 _BLOCK = 1024
-_READ = 4096
+_READ = 8192
 
 Progress = Callable[[str, int, int | None], None]
 _Passes = Callable[[], Iterator[tuple[int, NDArray[np.float32]]]]
@@ -38,7 +39,7 @@ class Models:
 
 def fit_models(
     canvas: Canvas, labels: NDArray[np.int32], classes: int, folds: NDArray[np.int8], seed: int, folder: Path,
-    stages: Stages, progress: Progress,
+    stages: Stages, jobs: int, progress: Progress,
 ) -> Models:  # fmt: skip
     """Fit all three.
 
@@ -50,10 +51,11 @@ def fit_models(
         seed: decides filters and random features.
         folder: for files of 4 bytes per feature and image.
         stages: what is done already.
+        jobs: threads.
         progress: told (stage, done, total or None).
     """
     extract = PatchFeatures.learn(canvas.pixels, seed)
-    stored = _features(canvas, extract, folder, stages, progress)
+    stored = _features(canvas, extract, folder, stages, jobs, progress)
     task = Task(features=_passes(stored), labels=labels, classes=classes, folds=folds, d=stored.shape[1])
     progress("content model", 0, None)
     moments = task.moments()
@@ -83,22 +85,28 @@ def _kept(stages: Stages, name: str, fit: Callable[[], RidgeContent], folder: Pa
 
 def _passes(stored: NDArray[np.float16] | NDArray[np.float32]) -> _Passes:
     def blocks() -> Iterator[tuple[int, NDArray[np.float32]]]:
+        buffer = np.empty((min(_READ, len(stored)), stored.shape[1]), dtype=np.float32)
         for start in range(0, len(stored), _READ):
-            yield start, stored[start : start + _READ].astype(np.float32)
+            block = buffer[: min(_READ, len(stored) - start)]
+            block[:] = stored[start : start + _READ]
+            yield start, block
 
     return blocks
 
 
 def _features(
-    canvas: Canvas, extract: PatchFeatures, folder: Path, stages: Stages, progress: Progress
+    canvas: Canvas, extract: PatchFeatures, folder: Path, stages: Stages, jobs: int, progress: Progress
 ) -> NDArray[np.float16]:
     path, facts, n = folder / "features.f2", folder / "features.npz", len(canvas.pixels)
 
     def compute() -> NDArray[np.float16]:
         stored = new_map(path, np.float16, (n, extract.width))
-        for start in range(0, n, _BLOCK):
+
+        def fill(start: int) -> None:
             progress("content features", start, n)
             stored[start : start + _BLOCK] = extract(canvas.pixels[start : start + _BLOCK])
+
+        side_by_side(fill, range(0, n, _BLOCK), jobs)
         return stored
 
     return stages.run(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import prange
 
-from mithridate.evidence.compiled import compiled_parallel
+from mithridate.evidence.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,66 +14,69 @@ if TYPE_CHECKING:
 __all__ = ["normalised_patches", "rectify_and_pool"]
 
 
-@compiled_parallel
+@compiled
 def normalised_patches(
-    images: NDArray[np.uint8], side: int, stride: int, contrast: float, out: NDArray[np.float32]
+    images: NDArray[np.uint8],
+    channels: int,
+    side: int,
+    stride: int,
+    contrast: float,
+    out: NDArray[np.float32],
 ) -> None:
     """Every patch, minus its mean, over its standard deviation.
 
     Args:
-        images: (b, h, w, c) uint8.
+        images: (b, h, w * channels) uint8, channels last.
+        channels: c.
         side: of a patch.
         stride: between patches.
         contrast: added to the variance.
         out: (b * rows * columns, side * side * c), filled.
     """
-    b, h, w, c = images.shape
-    rows, columns, size = (h - side) // stride + 1, (w - side) // stride + 1, side * side * c
-    for i in prange(b):
-        for y in range(rows):
-            for x in range(columns):
-                r = (i * rows + y) * columns + x
-                total, square, j = np.float32(0), np.float32(0), 0
-                for a in range(side):
-                    for q in range(side):
-                        for k in range(c):
-                            v = np.float32(images[i, y * stride + a, x * stride + q, k])
-                            out[r, j] = v
-                            total += v
-                            square += v * v
-                            j += 1
-                mean = total / size
-                scale = np.float32(1) / np.sqrt(square / size - mean * mean + np.float32(contrast))
-                for j in range(size):
-                    out[r, j] = (out[r, j] - mean) * scale
+    b, h, w = images.shape
+    rows, columns = (h - side) // stride + 1, (w // channels - side) // stride + 1
+    run, size = side * channels, np.float32(side * side * channels)
+    for r in range(b * rows * columns):
+        i, place = divmod(r, rows * columns)
+        y, x = divmod(place, columns)
+        top, left = y * stride, x * stride * channels
+        total, square = 0, 0
+        for a in range(side):
+            line = images[i, top + a, left : left + run]
+            for q in range(run):
+                v = int(line[q])
+                total += v
+                square += v * v
+        mean = np.float32(total) / size
+        scale = np.float32(1) / np.sqrt(np.float32(square) / size - mean * mean + np.float32(contrast))
+        for a in range(side):
+            line = images[i, top + a, left : left + run]
+            patch = out[r, a * run : (a + 1) * run]
+            for q in range(run):
+                patch[q] = (np.float32(line[q]) - mean) * scale
 
 
-@compiled_parallel
+@compiled
 def rectify_and_pool(
-    response: NDArray[np.float32],
-    rows: int,
-    columns: int,
-    grid: int,
-    threshold: float,
+    response: NDArray[np.float32], floor: NDArray[np.float32], rows: int, columns: int, grid: int,
     out: NDArray[np.float32],
-) -> None:
-    """Sum of max(0, response - threshold) over a grid of cells.
+) -> None:  # fmt: skip
+    """Sum of max(0, response - floor) over a grid of cells.
 
     Args:
         response: (b * rows * columns, k).
+        floor: (k,) subtracted before rectification.
         rows: patches per column of an image.
         columns: patches per row.
         grid: cells per side.
-        threshold: subtracted before rectification.
         out: (b, grid * grid * k) zeros, filled.
     """
     k = response.shape[1]
-    for i in prange(out.shape[0]):
+    for i in range(out.shape[0]):
         for y in range(rows):
             for x in range(columns):
                 cell = ((y * grid) // rows * grid + (x * grid) // columns) * k
-                r = (i * rows + y) * columns + x
+                line = response[(i * rows + y) * columns + x]
+                pooled = out[i, cell : cell + k]
                 for j in range(k):
-                    v = response[r, j] - np.float32(threshold)
-                    if v > 0:
-                        out[i, cell + j] += v
+                    pooled[j] += max(line[j] - floor[j], np.float32(0))

@@ -16,7 +16,8 @@ __all__ = ["bounded_flat_hashes", "recurring", "rough_hashes", "window_distances
 
 _PRIME = np.uint64(1099511628211)
 _BASIS = np.uint64(14695981039346656037)
-_CHUNK = 1024
+_CHUNK = 512  # images whose window stays in the cache; every inner loop runs over them
+_FLAT = 4  # grey levels within a flat square
 
 
 @compiled
@@ -44,45 +45,70 @@ def rough_hashes(
         roughness: least mean absolute second difference of the grey values, in grey levels.
         out: (W - w + 1, n) uint64, filled.
     """
-    columns, c, n = band.shape[1], band.shape[2], band.shape[3]
+    columns, n = band.shape[1], band.shape[3]
     area, terms = np.float32(w * w), np.float32(2 * w * max(w - 2, 1))
     for x in prange(columns - w + 1):
-        h = np.empty(_CHUNK, dtype=np.uint64)
-        g = np.empty((w * w, _CHUNK), dtype=np.float32)
-        total = np.empty(_CHUNK, dtype=np.float32)
+        grey = np.empty((w * w, _CHUNK), dtype=np.float32)
         for low in range(0, n, _CHUNK):
             m = min(_CHUNK, n - low)
-            h[:] = _BASIS
-            for a in range(w):
-                for b in range(w):
-                    total[:] = 0
-                    for k in range(c):
-                        for i in range(m):
-                            v = np.uint64(band[a, x + b, k, low + i])
-                            total[i] += np.float32(v)
-                            if not luma:
-                                h[i] = (h[i] ^ ((v + np.uint64(offset)) >> np.uint64(shift))) * _PRIME
-                    for i in range(m):
-                        grey = total[i] / np.float32(c)
-                        g[a * w + b, i] = grey
-                        if luma:
-                            h[i] = (
-                                h[i] ^ ((np.uint64(grey) + np.uint64(offset)) >> np.uint64(shift))
-                            ) * _PRIME
+            h = _hashed(band, x, low, m, w, shift, offset, luma, grey)
+            varied, rough = _texture(grey, m, w)
+            line = out[x, low : low + m]
             for i in range(m):
-                s, s2, r = np.float32(0), np.float32(0), np.float32(0)
-                for a in range(w * w):
-                    s += g[a, i]
-                    s2 += g[a, i] * g[a, i]
-                mean = s / area
-                if s2 / area - mean * mean < spread * spread:
-                    out[x, low + i] = np.uint64(0)
-                    continue
-                for a in range(w):
-                    for b in range(1, w - 1):
-                        r += abs(g[a * w + b - 1, i] - 2 * g[a * w + b, i] + g[a * w + b + 1, i])
-                        r += abs(g[(b - 1) * w + a, i] - 2 * g[b * w + a, i] + g[(b + 1) * w + a, i])
-                out[x, low + i] = _mix(h[i]) if r / terms >= roughness else np.uint64(0)
+                structured = varied[i] >= area * spread * spread and rough[i] >= terms * roughness
+                line[i] = _mix(h[i]) if structured else np.uint64(0)
+
+
+@compiled
+def _hashed(
+    band: NDArray[np.uint8], x: int, low: int, m: int, w: int, shift: int, offset: int, luma: bool,
+    grey: NDArray[np.float32],
+) -> NDArray[np.uint64]:  # fmt: skip
+    """Hash the windows at column x of the images low .. low + m - 1, and note their (w * w, m) grey values."""
+    c = band.shape[2]
+    h, total = np.full(m, _BASIS), np.empty(m, dtype=np.int32)
+    step, moved = np.uint32(shift), np.uint32(offset)
+    for a in range(w):
+        for b in range(w):
+            total[:] = 0
+            for k in range(c):
+                line = band[a, x + b, k, low : low + m]
+                if luma:
+                    for i in range(m):
+                        total[i] += np.int32(line[i])
+                else:
+                    for i in range(m):
+                        total[i] += np.int32(line[i])
+                        h[i] = (h[i] ^ np.uint64((np.uint32(line[i]) + moved) >> step)) * _PRIME
+            mean = grey[a * w + b]
+            for i in range(m):
+                mean[i] = np.float32(total[i]) / np.float32(c)
+            if luma:
+                for i in range(m):
+                    h[i] = (h[i] ^ np.uint64((np.uint32(mean[i]) + moved) >> step)) * _PRIME
+    return h
+
+
+@compiled
+def _texture(g: NDArray[np.float32], m: int, w: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(m,) sums, over the w * w grey values, of squared deviations and of absolute second differences."""
+    total, squares = np.zeros(m, dtype=np.float32), np.zeros(m, dtype=np.float32)
+    bends = np.zeros(m, dtype=np.float32)
+    for j in range(w * w):
+        value = g[j]
+        for i in range(m):
+            total[i] += value[i]
+            squares[i] += value[i] * value[i]
+    for i in range(m):
+        squares[i] -= total[i] * total[i] / np.float32(w * w)
+    for a in range(w):
+        for b in range(1, w - 1):
+            left, middle, right = g[a * w + b - 1], g[a * w + b], g[a * w + b + 1]
+            above, centre, below = g[(b - 1) * w + a], g[b * w + a], g[(b + 1) * w + a]
+            for i in range(m):
+                bends[i] += abs(left[i] - 2 * middle[i] + right[i])
+                bends[i] += abs(above[i] - 2 * centre[i] + below[i])
+    return squares, bends
 
 
 @compiled_parallel
@@ -103,44 +129,59 @@ def bounded_flat_hashes(
         out: (W - w + 1, n) uint64, filled.
     """
     columns, c, n = band.shape[1], band.shape[2], band.shape[3]
-    first = 1 if top else 0
+    bound = np.float32(edge * w * c)
     for x in prange(columns - w + 1):
-        for i in range(n):
-            out[x, i] = np.uint64(0)
-            h = _BASIS
-            flat = True
-            distance = np.zeros(4, dtype=np.float32)
-            for k in range(c):
-                v = band[first, x, k, i]
-                h = (h ^ np.uint64(v >> shift)) * _PRIME
-                low, high = v, v
-                for a in range(w):
-                    for b in range(w):
-                        u = band[first + a, x + b, k, i]
-                        low, high = min(low, u), max(high, u)
-                if high - low > 4:
-                    flat = False
-                    break
-                for b in range(w):
-                    if top:
-                        distance[0] += abs(np.float32(band[0, x + b, k, i]) - v)
-                    if bottom:
-                        distance[1] += abs(np.float32(band[first + w, x + b, k, i]) - v)
-                    if x > 0:
-                        distance[2] += abs(np.float32(band[first + b, x - 1, k, i]) - v)
-                    if x + w < columns:
-                        distance[3] += abs(np.float32(band[first + b, x + w, k, i]) - v)
-            if not flat:
-                continue
-            bound = np.float32(edge * w * c)
-            closed = (
-                (not top or distance[0] >= bound)
-                and (not bottom or distance[1] >= bound)
-                and (x == 0 or distance[2] >= bound)
-                and (x + w == columns or distance[3] >= bound)
-            )
-            if closed:
-                out[x, i] = _mix(h)
+        for low in range(0, n, _CHUNK):
+            m = min(_CHUNK, n - low)
+            flat = _flat(band[1 if top else 0 :, x : x + w, :, low : low + m], w)
+            for i in range(m):
+                out[x, low + i] = np.uint64(0)
+                if flat[i] and _bounded(band[:, :, :, low + i], x, w, top, bottom, bound):
+                    h = _BASIS
+                    for k in range(c):
+                        h = (h ^ np.uint64(band[1 if top else 0, x, k, low + i] >> shift)) * _PRIME
+                    out[x, low + i] = _mix(h)
+
+
+@compiled
+def _flat(window: NDArray[np.uint8], w: int) -> NDArray[np.bool_]:
+    """(m,) whether the first w rows of (rows, w, c, m) windows have one colour."""
+    c, m = window.shape[2], window.shape[3]
+    flat = np.ones(m, dtype=np.bool_)
+    low, high = np.empty(m, dtype=np.uint8), np.empty(m, dtype=np.uint8)
+    for k in range(c):
+        low[:] = 255
+        high[:] = 0
+        for a in range(w):
+            for b in range(w):
+                line = window[a, b, k]
+                for i in range(m):
+                    low[i] = min(low[i], line[i])
+                    high[i] = max(high[i], line[i])
+        for i in range(m):
+            flat[i] &= high[i] - low[i] <= _FLAT
+    return flat
+
+
+@compiled
+def _bounded(band: NDArray[np.uint8], x: int, w: int, top: bool, bottom: bool, bound: np.float32) -> bool:
+    """Whether all four sides of a flat square of one image, (rows, W, c), have other colours beyond them."""
+    columns, c = band.shape[1], band.shape[2]
+    first = 1 if top else 0
+    up, down, left, right = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    for k in range(c):
+        v = np.float32(band[first, x, k])
+        for b in range(w):
+            if top:
+                up += abs(np.float32(band[0, x + b, k]) - v)
+            if bottom:
+                down += abs(np.float32(band[first + w, x + b, k]) - v)
+            if x > 0:
+                left += abs(np.float32(band[first + b, x - 1, k]) - v)
+            if x + w < columns:
+                right += abs(np.float32(band[first + b, x + w, k]) - v)
+    vertical = (not top or up >= bound) and (not bottom or down >= bound)
+    return bool(vertical and (x == 0 or left >= bound) and (x + w == columns or right >= bound))
 
 
 @compiled_parallel
