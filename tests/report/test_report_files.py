@@ -110,3 +110,15 @@ def test_old_reports_open(path):
 
 def test_there_is_an_old_report():
     assert OLD
+
+
+def test_side_files_of_the_report_before_go(tmp_path):
+    mine = tmp_path / "targets-of-my-own.parquet"
+    mine.write_bytes(b"")
+    ids = tuple(str(i) for i in range(10_001))
+    long = replace(patch_finding(), check="a/b", targets=ids, scores=(1.0,) * len(ids), count=len(ids))
+    written = write_report(replace(everything(), results=(long,)), tmp_path)
+    assert written.files[2].exists()
+    write_report(everything(), tmp_path)
+    assert not written.files[2].exists()
+    assert mine.exists()

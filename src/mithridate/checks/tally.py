@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,20 @@ from mithridate.core.batch import Batch, KeySlice
 from mithridate.evidence.store import row_chunks
 from mithridate.evidence.view import KeyTable
 
-__all__ = ["Carried", "Suspect", "Tally", "alike", "clusters", "key_slices", "with_carriers", "with_kin"]
+__all__ = [
+    "Carried",
+    "Suspect",
+    "Tally",
+    "alike",
+    "clusters",
+    "described",
+    "key_slices",
+    "with_carriers",
+    "with_kin",
+]
 
 _CHUNK = 1 << 22  # entries read at once
+_LOCATED = 100  # carriers whose place is told where it differs
 _ALIKE = 0.5  # suspects that share this much of the smaller one's carriers are one thing
 
 
@@ -86,6 +98,27 @@ class Suspect:
     closeness: NDArray[np.float64] | None = None
     fresh: NDArray[np.bool_] | None = None
     logits: NDArray[np.float32] | None = None
+
+
+def described(
+    scope: Scope, suspect: Suspect, counts: NDArray[np.int32], hits: Ranked, **more: Any
+) -> dict[str, Any]:
+    """Details of a finding about a key: how to find and draw it, and what labels its carriers bear.
+
+    Args:
+        scope: names families and classes.
+        suspect: the key.
+        counts: (k,) its carriers per class.
+        hits: the samples accused.
+        more: details that the check adds.
+    """
+    table = scope.tables[suspect.family]
+    details = {**table.details(suspect.key), **more}
+    details["label_counts"] = {name: int(c) for name, c in zip(scope.classes, counts, strict=False) if c}
+    if table.locate is not None:
+        places = table.locate(suspect.key, hits.rows[:_LOCATED]).tolist()
+        details["places"] = dict(zip(hits.ids, places, strict=False))
+    return details
 
 
 @dataclass(frozen=True, kw_only=True)

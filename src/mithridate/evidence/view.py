@@ -39,6 +39,8 @@ class KeyTable:
             None where the entries are complete.
         without: (key, rows) → (r, k) content logits of these samples with the key itself taken out, from a model fitted
             without them; None where `Evidence.leave_out` or `offsets` must do.
+        locate: (key, rows) → (r, 2) row and column of the key in each of these samples; None where `details` says it
+            for all, or places mean nothing.
         textured: (size,) True where the key has structure of its own, so that recurrence alone is unnatural.
         decides: key → columns of the vector "cells" that the key itself fixes; None where there are none.
         parents: (family, (size, p) keys of that family that every carrier of the key also carries, -1 = not in the
@@ -59,6 +61,7 @@ class KeyTable:
     near: NDArray[np.int64] | None = None
     textured: NDArray[np.bool_] | None = None
     without: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None
+    locate: Callable[[int, NDArray[np.int64]], NDArray[np.int64]] | None = None
     kin: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] | None = None
     decides: Callable[[int], tuple[int, ...]] | None = None
     parents: tuple[str, NDArray[np.int64]] | None = None

@@ -28,6 +28,7 @@ __all__ = [
 
 #: More targets than this go to a parquet, more skipped items than that to a text file.
 INLINE_TARGETS, INLINE_ITEMS = 10_000, 100
+_SIDES = ("targets-", "skipped-")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -54,10 +55,13 @@ def write_report(report: Report, out_dir: str | Path) -> Written:
 
     folder = Path(out_dir)
     _attempt(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
-    report, sides = _spill(report, folder)
     page, data = folder / "report.html", folder / "report.json"
+    stale = _sides_of(data)
+    report, sides = _spill(report, folder)
     write_bytes(page, render_html(report, folder=folder.name or "mithridate-report").encode("utf-8"))
     write_bytes(data, _json_bytes(report))
+    for path in stale - set(sides):
+        path.unlink(missing_ok=True)
     return Written(report=report, files=(page, data, *sides))
 
 
@@ -126,19 +130,30 @@ def _json_bytes(report: Report) -> bytes:
     return _SURROGATE.sub(lambda m: f"\\u{ord(m.group()):04x}", report.to_json()).encode("utf-8")
 
 
+def _sides_of(data: Path) -> set[Path]:
+    """Side files of the report that lies here already; none if there is no readable one."""
+    try:
+        report = Report.load(data)
+    except ReportError:
+        return set()
+    names = [r.targets_file for r in report.results if isinstance(r, Finding)]
+    names += [r.items_file for r in report.results if isinstance(r, Skip)]
+    return {data.parent / Path(name).name for name in names if name and Path(name).name.startswith(_SIDES)}
+
+
 def _spill(report: Report, folder: Path) -> tuple[Report, list[Path]]:
     """Move long lists to side files."""
     results: list[Result] = []
     sides: list[Path] = []
     for number, result in enumerate(report.results, 1):
         if isinstance(result, Finding) and len(result.targets) > INLINE_TARGETS:
-            path = folder / f"targets-{number}-{_slug(result.check)}.parquet"
+            path = folder / f"{_SIDES[0]}{number}-{_slug(result.check)}.parquet"
             _write_targets(path, result)
             sides.append(path)
             cut = {"targets": result.targets[:INLINE_TARGETS], "scores": result.scores[:INLINE_TARGETS]}
             result = replace(result, **cut, targets_file=path.name)  # type: ignore[arg-type]
         elif isinstance(result, Skip) and len(result.items) > INLINE_ITEMS:
-            path = folder / f"skipped-{number}-{_slug(result.check)}.txt"
+            path = folder / f"{_SIDES[1]}{number}-{_slug(result.check)}.txt"
             write_bytes(
                 path, "".join(f"{_one_line(i)}\n" for i in result.items).encode("utf-8", "surrogateescape")
             )

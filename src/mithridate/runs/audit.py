@@ -152,10 +152,15 @@ def _subject(source: Source, evidence: Evidence) -> Subject:
 def _unreadable(bad: Sequence[BadItem]) -> list[Result]:
     if not bad:
         return []
+    many = (
+        f"{len(bad):,} items could not be read, the first because of: "
+        if len(bad) > 1
+        else "could not be read: "
+    )
     return [
         Skip(
             check="source",
-            reason=f"{len(bad)} items could not be read; the first: {bad[0].id}: {bad[0].reason}",
+            reason=many + bad[0].reason,
             remedy="Repair or remove these items, then audit again.",
             items=tuple(item.id for item in bad),
             count=len(bad),

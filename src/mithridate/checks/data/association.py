@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
-from mithridate.checks.tally import Carried, Suspect, Tally, clusters
+from mithridate.checks.tally import Carried, Suspect, Tally, clusters, described
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.results import Clear, Finding, Result, Severity
@@ -105,12 +105,11 @@ class Association(DataCheck):
     def _finding(self, suspect: Suspect, hits: Ranked) -> Finding:
         table, label = self.scope.tables[suspect.family], self.scope.classes[suspect.label]
         counts = self._tally.by_label[suspect.family][suspect.key]
-        shown = {self.scope.classes[i]: int(c) for i, c in enumerate(counts) if c}
         return Finding(
             check=CARD.id,
             severity=Severity.INFO,
             message=f"{table.noun} {table.name(suspect.key)!r} occurs almost only in {label!r} "
-            f"({shown.get(label, 0)} of {int(counts.sum())} carriers)",
+            f"({int(counts[suspect.label])} of {int(counts.sum())} carriers)",
             targets=hits.ids,
             scores=hits.scores,
             count=len(hits.ids),
@@ -119,5 +118,5 @@ class Association(DataCheck):
             effect=suspect.effect,
             limit=self._limit(),
             innocents=float(len(hits.ids)),
-            details={**table.details(suspect.key), "label_counts": shown},
+            details=described(self.scope, suspect, counts, hits),
         )

@@ -30,6 +30,7 @@ from mithridate.checks.tally import (
     Tally,
     alike,
     clusters,
+    described,
     key_slices,
     with_carriers,
     with_kin,
@@ -391,7 +392,6 @@ class Conflict(DataCheck):
         best, hits = self._suspects[spoken], ranked[spoken]
         table, label = self.scope.tables[best.family], self.scope.classes[best.label]
         counts = self._tally.by_label[best.family][best.key]
-        shown = {self.scope.classes[i]: int(c) for i, c in enumerate(counts) if c}
         others = [self._suspects[m] for m in members[:_NAMED] if m != spoken]
         return Finding(
             check=CARD.id,
@@ -406,11 +406,13 @@ class Conflict(DataCheck):
             effect=round(best.effect, 4),
             limit=self._limit(),
             innocents=round(float(np.sum([1.0 - s for s in hits.scores])), 2),
-            details={
-                **table.details(best.key),
-                "label_counts": shown,
-                "also": [f"{s.family}: {self.scope.tables[s.family].name(s.key)}" for s in others],
-            },
+            details=described(
+                self.scope,
+                best,
+                counts,
+                hits,
+                also=[f"{s.family}: {self.scope.tables[s.family].name(s.key)}" for s in others],
+            ),
         )
 
     def _spoken(self, members: list[int], ranked: Mapping[int, Ranked]) -> int:

@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
-from mithridate.checks.tally import Carried, Suspect, Tally, clusters, with_kin
+from mithridate.checks.tally import Carried, Suspect, Tally, clusters, described, with_kin
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.results import Clear, Finding, Result, Severity
@@ -120,10 +120,8 @@ class Spike(DataCheck):
 
     def _finding(self, suspect: Suspect, hits: Ranked, natural: bool) -> Finding:
         table = self.scope.tables[suspect.family]
-        counts = self._tally.by_label[suspect.family][suspect.key]
-        shown = (
-            {self.scope.classes[i]: int(c) for i, c in enumerate(counts) if c} if self.scope.classes else {}
-        )
+        details = described(self.scope, suspect, self._tally.by_label[suspect.family][suspect.key], hits)
+        shown = details["label_counts"]
         why = (
             "; such patches are common in this data" if natural else "; nothing similar exists at that place"
         )
@@ -139,5 +137,5 @@ class Spike(DataCheck):
             effect=suspect.effect,
             limit=self._limit(),
             innocents=0.0,
-            details={**table.details(suspect.key), "label_counts": shown},
+            details=details,
         )

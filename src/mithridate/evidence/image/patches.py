@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mithridate.evidence.carriers import entries
 from mithridate.evidence.image.canvas import Canvas
 from mithridate.evidence.image.kin import Kin
+from mithridate.evidence.image.locate import Locate
 from mithridate.evidence.image.masking import MaskedContent
 from mithridate.evidence.image.models import Models
 from mithridate.evidence.view import KeyTable
@@ -118,10 +119,11 @@ def _table(
     kin = Kin(
         planes=canvas.planes, found=found, place=place.of, groups=groups, loose=fixed and not rungs[0].flat
     )
+    locate = None if fixed else Locate(pixels=canvas.pixels, kin=kin)
     without = None
     if models is not None:
         without = MaskedContent(
-            pixels=canvas.pixels, kin=kin, fixed=fixed, extract=models.extract, holdout=models.leave_out
+            pixels=canvas.pixels, kin=kin, locate=locate, extract=models.extract, holdout=models.leave_out
         )
     textured = np.array([fixed and rungs[r].exact for r in place.rung], dtype=bool)
     return KeyTable(
@@ -139,6 +141,7 @@ def _table(
         textured=textured,
         kin=kin,
         without=without,
+        locate=locate,
     )
 
 
