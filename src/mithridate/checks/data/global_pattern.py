@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ _DIRECTIONS = 6  # principal directions, each with both signs
 _POWERS = 3  # power iterations
 _STEPS = 8
 _SHARES = ((0.0, 0.05), (0.6, 0.02), (1.0, 0.01))  # share of the class that is averaged, by progress
+# Quantiles through which the tail is drawn: the first pair is sharp, the others cannot be moved by many carriers.
+_TAILS = ((0.80, 0.95), (0.50, 0.80), (0.25, 0.50))
 _BINS = 4096
 _FEWEST = 60  # samples of a class
 _OTHERS = 0.25  # most responders of other classes, as a share of the class's own
@@ -74,19 +76,32 @@ class _State:
 
 @dataclass(frozen=True)
 class _Cut:
-    """Where the responses of ordinary samples end: expected number above t = n * exp(-(t - start) / scale) / 20."""
+    """Where the responses of ordinary samples end: expected number above t = n * exp(-(t - start) / scale).
+
+    Attributes:
+        start: a quantile of the responses.
+        scale: of the exponential.
+        n: samples above the quantile.
+    """
 
     start: float
     scale: float
-    n: int
+    n: float
+
+    @classmethod
+    def through(cls, histogram: NDArray[np.int64], low: float, high: float) -> _Cut:
+        """The tail that continues from the quantile `low` to the quantile `high`."""
+        start = _quantile(histogram, high)
+        scale = (start - _quantile(histogram, low)) / np.log((1 - low) / (1 - high))
+        return cls(start=start, scale=max(scale, 0.5 / _BINS), n=(1 - high) * int(histogram.sum()))
 
     def above(self, expected: float) -> float:
         """Response above which this many ordinary samples are expected."""
-        return self.start + self.scale * float(np.log(max(0.05 * self.n, 1e-9) / expected))
+        return self.start + self.scale * float(np.log(max(self.n, 1e-9) / expected))
 
-    def expected(self, t: float) -> float:
+    def expected(self, t: NDArray[Any]) -> NDArray[Any]:
         """Ordinary samples expected above t."""
-        return 0.05 * self.n * float(np.exp(-(t - self.start) / self.scale))
+        return self.n * np.exp(-(t - self.start) / self.scale)
 
 
 @dataclass(frozen=True)
@@ -265,13 +280,14 @@ class GlobalPattern(DataCheck):
 
     def _choose(self) -> None:
         """The start with the most hits on the other half, per class; only significant ones go on."""
-        tests = float(np.log10(len(self._able) * self._cut_at.shape[1]))
+        tests = float(np.log10(self._tests()))
         for y in self._able:
             hits = []
             for start in range(self._cut_at.shape[1]):
                 histogram = self._state.histogram[y, start]
-                cut = _tail(histogram)
-                hits.append((int(histogram[_bin(cut.above(0.05)) + 1 :].sum()), -start, cut.above(0.05)))
+                for low, high in _TAILS:
+                    cut = _Cut.through(histogram, low, high).above(0.05)
+                    hits.append((int(histogram[_bin(cut) + 1 :].sum()), -start, cut))
             count, minus, at = max(hits)
             log10_p = min(0.0, poisson_log10_tail(count, 1.0) + tests)
             if log10_p <= np.log10(self.scope.alpha):
@@ -304,19 +320,18 @@ class GlobalPattern(DataCheck):
 
     def _close_cut(self) -> None:
         """The lowest response above which at most the allowed share of samples is expected to be ordinary."""
+        edges = np.linspace(-1.0, 1.0, _BINS, endpoint=False, dtype=np.float64)
         for y in self._found:
             histogram = self._state.histogram[y, 0]
-            cut = _tail(histogram)
             above = np.cumsum(histogram[::-1])[::-1]
-            edges = np.arange(_BINS) * (2 / _BINS) - 1
-            allowed = [
-                (e, a)
-                for e, a in zip(edges, above, strict=True)
-                if e > cut.start and cut.expected(e) <= _WRONG * a
-            ]
-            if allowed:
-                self._found[y]["cut"] = float(allowed[0][0])
-                self._found[y]["innocents"] = cut.expected(float(allowed[0][0]))
+            cuts = []
+            for low, high in _TAILS:
+                tail = _Cut.through(histogram, low, high)
+                expected = tail.expected(edges)
+                allowed = np.flatnonzero((edges > tail.start) & (expected <= _WRONG * above))
+                cuts += [(float(edges[i]), float(expected[i])) for i in allowed[:1]]
+            if cuts:
+                self._found[y]["cut"], self._found[y]["innocents"] = min(cuts)
 
     # --- pieces -------------------------------------------------------------------------------------------------
 
@@ -336,9 +351,12 @@ class GlobalPattern(DataCheck):
     def _centred(self, batch: Batch, rows: NDArray[np.int64]) -> _Centred:
         return _Centred.of(batch.evidence["vector:residual"][rows], self._mean.astype(np.float32))
 
+    def _tests(self) -> int:
+        return max(len(self._able) * self._cut_at.shape[1] * len(_TAILS), 1)
+
     def _limit(self) -> str:
-        hits, tests = 2, len(self._able) * self._cut_at.shape[1]
-        while poisson_log10_tail(hits, 1.0) + np.log10(max(tests, 1)) > np.log10(self.scope.alpha):
+        hits = 2
+        while poisson_log10_tail(hits, 1.0) + np.log10(self._tests()) > np.log10(self.scope.alpha):
             hits += 1
         return (
             f"a pattern in fewer than about {3 * hits} samples of one class, "
@@ -388,10 +406,3 @@ def _quantile(histogram: NDArray[np.int64], q: float) -> float:
     total = int(histogram.sum())
     place = int(np.searchsorted(np.cumsum(histogram), q * total)) if total else 0
     return (min(place, _BINS - 1) + 1) * (2 / _BINS) - 1
-
-
-def _tail(histogram: NDArray[np.int64]) -> _Cut:
-    """Exponential tail through the 80 % and 95 % quantiles: few carriers cannot move it."""
-    start = _quantile(histogram, 0.95)
-    scale = (start - _quantile(histogram, 0.80)) / np.log(4)
-    return _Cut(start=start, scale=max(scale, 0.5 / _BINS), n=int(histogram.sum()))

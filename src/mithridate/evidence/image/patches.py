@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mithridate.evidence.carriers import entries
 from mithridate.evidence.image.canvas import Canvas
-from mithridate.evidence.image.kin import Kin
+from mithridate.evidence.image.kin import Kin, SquareKin, TemplateKin
 from mithridate.evidence.image.locate import Locate
 from mithridate.evidence.image.masking import MaskedContent
 from mithridate.evidence.image.models import Models
@@ -116,9 +116,8 @@ def _table(
     seen = _scan(canvas.planes, rungs, fixed, least)
     found = entries(seen.rows, seen.hashes, groups, least, max(n // 10, min(20, n // 2)))
     place = _Places(canvas=canvas, rungs=rungs, fixed=fixed, origin=seen.origins[found.first])
-    kin = Kin(
-        planes=canvas.planes, found=found, place=place.of, groups=groups, loose=fixed and not rungs[0].flat
-    )
+    kind = Kin if not fixed else SquareKin if rungs[0].flat else TemplateKin
+    kin = kind(planes=canvas.planes, found=found, place=place.of, groups=groups)
     locate = None if fixed else Locate(pixels=canvas.pixels, kin=kin)
     without = None
     if models is not None:
