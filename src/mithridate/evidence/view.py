@@ -113,6 +113,7 @@ class Evidence:
         vectors: (n, d) arrays by name, memory-mapped: "residual" (zero-mean high-pass content), "content" (features),
             "cells" (uint8: every column of a table in at most nine kinds, without order).
         shapes: shape of one sample's vector, by name, for whoever draws it.
+        nearest: (q,) rows → (q, m) rows of the samples most like them by content, nearest first, -1 = no more; or None.
         seed: the run's seed.
     """
 
@@ -130,6 +131,7 @@ class Evidence:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     sketch: ContentModel | None = None
     leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None = None
+    nearest: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
     seed: int = 0
 
     @property

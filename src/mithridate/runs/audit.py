@@ -111,6 +111,7 @@ def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress)
     from mithridate.checks.base import DATA_CHECKS
     from mithridate.report.exhibits import build_all
     from mithridate.report.notebook import render_notebook
+    from mithridate.runs.beside import with_others
     from mithridate.runs.driver import run_checks
 
     evidence = gathered.evidence
@@ -120,7 +121,7 @@ def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress)
     results = [*_unreadable(gathered.bad), *_merged(_sorted(graded))]
     progress("exhibits", 0, None)
     started = perf_counter()
-    results = list(build_all(results, source))
+    results = list(build_all(with_others(results, evidence), source))
     return Report(
         verdict=verdict(results),
         subject=_subject(source, evidence),

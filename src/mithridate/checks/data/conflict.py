@@ -3,61 +3,44 @@
 A natural feature agrees with its content; a dirty-label trigger does not. For a key with n carriers, k of them
 labelled y, and mu = sum_i p_i(y | rest) expected by content, four things must hold:
 
-1. excess: P(Poisson-binomial >= k) is at most P(Binomial(n, mu / n) >= k) (Hoeffding, Ann. Math. Stat. 27, 1956,
-   theorem 5), and at most E exp(t S - t k) for any t > 0 (Chernoff), which is sharper where the p_i differ;
-2. size: a floor on (k - mu) / n, or on (k - mu) / (n - mu) where y is common;
-3. unlike: the carriers labelled y are not ordinary samples of y. T = sum of logit P(y) - logit p_i(y | rest) is a log
-   likelihood ratio, so that P(T >= t) <= exp(-t) for ordinary ones (Markov). Where the second look is exact, T > 0 and
-   the ranks of p_i(y | rest) among all samples labelled y do: -2 sum ln u_i is chi-squared (Fisher, 1932);
+1. excess: k is larger than mu allows;
+2. size: the difference is large;
+3. unlike: the carriers labelled y are not ordinary samples of y (`checks/excess.py` has the tests of 1 to 3);
 4. like: where the cells of samples can be compared, the carriers labelled y look like a draw from the other classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
+from mithridate.checks.excess import CARRIERS, COMMON, EFFECT, SUMS, SURE, Excess
 from mithridate.checks.likeness import LEAST, Likeness
 from mithridate.checks.ranks import LabelRanks, log_odds
+from mithridate.checks.second_look import prepared
 from mithridate.checks.tally import (
     Carried,
     Suspect,
     Tally,
-    alike,
     clusters,
     described,
     key_slices,
-    with_carriers,
-    with_kin,
 )
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.results import Clear, Finding, Result, Severity
-from mithridate.core.stats import binomial_log10_tail, gamma_log10_tail
+from mithridate.core.stats import binomial_log10_tail
 
 __all__ = ["Conflict"]
 
-_SURE = 0.03  # no content model is surer than this that a single sample is not y
-_ODDS = 7.0  # largest contribution of one sample to T, nats
-_EFFECT, _COMMON = 0.3, 0.75  # floors on (k - mu) / n, and on (k - mu) / (n - mu)
-_CARRIERS = 5
-_TILTS = (2.5, 6.0)  # t of the Chernoff bounds
-_SUMS = 5 + len(_TILTS)
 _SCREEN = -3.0  # uncorrected log10 p of the first look
 _LOOKS = 2000  # keys that get a second look
 _LEARNT = 300  # keys that get one because of their association alone
-_CROWD = 1000  # most carriers of a key that gets a second look
-_BUDGET = 8_000  # most carriers that all second looks together take
-_REFITS, _DOUBTS = (
-    60,
-    8,
-)  # models fitted for it, at most: in all, and for keys that do not stand out at the first look
-# carriers that differ this significantly from other classes are a kind of their own: mostly; where such kinds are known
+# Carriers that differ this significantly from other classes are a kind of their own: mostly; where such kinds are known
 _UNLIKE, _ALIKE = 1e-2, 3e-2
 _NAMED = 8
 
@@ -93,11 +76,12 @@ class Conflict(DataCheck):
         self._prior = scope.sizes / max(int(scope.sizes.sum()), 1)
         self._label = {f: np.zeros(t.size, dtype=np.int64) for f, t in scope.tables.items()}
         self._likely = {f: np.ones(t.size, dtype=bool) for f, t in scope.tables.items()}
-        self._sums = {f: np.zeros((t.size, _SUMS)) for f, t in scope.tables.items()}
+        self._sums = {f: np.zeros((t.size, SUMS)) for f, t in scope.tables.items()}
         self._suspects: list[Suspect] = []
-        self._second = np.zeros((0, _SUMS))
+        self._second = np.zeros((0, SUMS))
         self._likeness = Likeness(scope, 0)
         self._ranks = LabelRanks(len(scope.classes))
+        self._excess = Excess(self._prior, self._ranks)
         self._best = 0.0
 
     def fit(self, batch: Batch) -> None:
@@ -130,10 +114,10 @@ class Conflict(DataCheck):
                 self._label[family] = excess.argmax(axis=1)
                 k = counts[np.arange(len(counts)), self._label[family]]
                 # Whatever content says of the carriers, fewer of one label cannot have the effect asked for.
-                self._likely[family] = (k >= _CARRIERS) & (k >= (_EFFECT + _SURE) * counts.sum(axis=1))
+                self._likely[family] = (k >= CARRIERS) & (k >= (EFFECT + SURE) * counts.sum(axis=1))
         elif self.round == 1:
-            self._suspects = self._prepared(self._screened())
-            self._second = np.zeros((len(self._suspects), _SUMS))
+            self._suspects = prepared(self.scope, self._screened(), self._cut)
+            self._second = np.zeros((len(self._suspects), SUMS))
             self._likeness = Likeness(self.scope, len(self._suspects))
         else:
             self._suspects = self._judged()
@@ -171,7 +155,7 @@ class Conflict(DataCheck):
             key, row = keys.keys[taken], rows[taken]
             rest = logits[row] if keys.offsets is None else logits[row] - keys.offsets[taken]
             y = self._label[family][key]
-            values = self._values(rest, y, label[row] == y)
+            values = self._excess.values(rest, y, label[row] == y)
             for column in range(values.shape[1]):
                 self._sums[family][:, column] += np.bincount(key, values[:, column], len(self._sums[family]))
 
@@ -187,41 +171,7 @@ class Conflict(DataCheck):
             bears = label[local] == suspect.label
             self._likeness.fit_suspect(number, batch, local[bears])
             if carried.logits is not None:
-                self._second[number] += self._values(carried.logits[counts], y, bears).sum(axis=0)
-
-    def _values(
-        self, logits: NDArray[np.float32], y: NDArray[np.int64], bears: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
-        """(m, 5 + tilts): one, bears y, p(y), share of T, -ln rank, log E exp(tilt * bears y)."""
-        odds = log_odds(logits, y)
-        p = np.clip(1.0 / (1.0 + np.exp(-odds)), _SURE, 1.0)
-        prior = self._prior[y]
-        surprise = np.log(prior / np.maximum(1.0 - prior, 1e-12)) - odds
-        tilted = [np.log1p(p * np.expm1(tilt)) for tilt in _TILTS]
-        share = bears * np.clip(surprise, -_ODDS, _ODDS)
-        ranks = bears * self._ranks.surprise(odds, y)
-        return np.column_stack([np.ones(len(p)), bears, p, share, ranks, *tilted])
-
-    def _judge(
-        self, sums: NDArray[np.float64], *, coarse: bool = False, exact: bool = False
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Uncorrected log10 p (0 where the effect is too small), and the effect.
-
-        Args:
-            sums: (m, 5 + tilts) of `_values` over the carriers of each key.
-            coarse: a first look that asks for excess only.
-            exact: the content model has been fitted anew for each key, so that ranks can be compared.
-        """
-        n, k, mu, surprise, ranks, *tilted = sums.T
-        effect = (k - mu) / np.maximum(n, 1.0)
-        large = (effect >= _EFFECT) | ((k - mu >= _COMMON * (n - mu)) & (effect >= 0.5 * _EFFECT))
-        excess = binomial_log10_tail(k, n, mu / np.maximum(n, 1.0))
-        for tilt, logs in zip(_TILTS, tilted, strict=True):
-            excess = np.minimum(excess, (logs - tilt * k) / np.log(10))
-        unlike = excess if coarse else -np.maximum(surprise, 0.0) / np.log(10)
-        if exact:
-            unlike = np.where(surprise > 0.0, np.minimum(unlike, gamma_log10_tail(ranks, k)), 0.0)
-        return np.where(large & (k >= _CARRIERS), np.maximum(excess, unlike), 0.0), effect
+                self._second[number] += self._excess.values(carried.logits[counts], y, bears).sum(axis=0)
 
     def _screened(self) -> list[Suspect]:
         """The keys whose excess is worth a second look, whatever else."""
@@ -229,7 +179,7 @@ class Conflict(DataCheck):
         second = self.scope.leave_out is not None
         for family, sums in self._sums.items():
             coarse = second and self.scope.tables[family].kin is not None
-            log10_p, effect = self._judge(sums, coarse=coarse)
+            log10_p, effect = self._excess.judge(sums, coarse=coarse)
             if not second:
                 self._best = min(self._best, float(log10_p.min(initial=0.0)) + self._tests(family))
             found += [
@@ -253,66 +203,15 @@ class Conflict(DataCheck):
             tail = binomial_log10_tail(k, n, self._prior[y])
             found += [
                 Suspect(family=family, key=int(key), label=int(y[key]), log10_p=float(tail[key]), effect=0.0)
-                for key in np.flatnonzero((tail <= self._cut(family)) & (k >= _COMMON * n) & (k >= _CARRIERS))
+                for key in np.flatnonzero((tail <= self._cut(family)) & (k >= COMMON * n) & (k >= CARRIERS))
                 if (family, int(key)) not in taken
             ]
         return sorted(found, key=lambda s: (s.log10_p, s.family, s.key))
 
-    def _prepared(self, suspects: list[Suspect]) -> list[Suspect]:
-        """The suspects with their carriers, and with logits from a model that has not seen these."""
-        leave_out = self.scope.leave_out
-        if leave_out is None:
-            return [with_kin(self.scope, s) for s in suspects]
-        cheap = [s for s in suspects if self.scope.tables[s.family].kin is not None]
-        dear = [s for s in suspects if self.scope.tables[s.family].kin is None]
-        return self._unseen(cheap, leave_out) + self._refitted(with_carriers(self.scope, dear), leave_out)
-
-    def _unseen(
-        self, suspects: list[Suspect], leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]]
-    ) -> list[Suspect]:
-        """Suspects of families with kin, strongest first, within a budget of carriers; the same carriers count once."""
-        done: list[Suspect] = []
-        looked: dict[bytes, NDArray[np.float32]] = {}
-        budget = _BUDGET
-        for suspect in (with_kin(self.scope, s) for s in suspects):
-            assert suspect.rows is not None
-            mark = suspect.rows.tobytes()
-            if mark not in looked:
-                if len(suspect.rows) > min(_CROWD, budget):
-                    continue
-                budget -= len(suspect.rows)
-                without = self.scope.tables[suspect.family].without
-                looked[mark] = (
-                    leave_out(suspect.rows) if without is None else without(suspect.key, suspect.rows)
-                )
-            done.append(replace(suspect, logits=looked[mark]))
-        return done
-
-    def _refitted(
-        self, suspects: list[Suspect], leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]]
-    ) -> list[Suspect]:
-        """One model for all suspects with mostly the same carriers; the first look decides who else gets one."""
-        done: list[Suspect] = []
-        doubts = 0
-        for number, members in enumerate(alike(suspects)):
-            doubtful = suspects[members[0]].log10_p > self._cut(suspects[members[0]].family)
-            doubts += doubtful
-            if number >= _REFITS or (doubtful and doubts > _DOUBTS):
-                done += [suspects[m] for m in members if not doubtful]
-                continue
-            carried = [np.asarray(suspects[m].rows) for m in members]
-            rows = np.unique(np.concatenate(carried))
-            logits = leave_out(rows)
-            done += [
-                replace(suspects[m], logits=logits[np.searchsorted(rows, mine)])
-                for m, mine in zip(members, carried, strict=True)
-            ]
-        return done
-
     def _judged(self) -> list[Suspect]:
         """What stands after the second look, or did not need one; corrected for all keys and labels."""
-        plain, effect = self._judge(self._second)
-        ranked, _ = self._judge(self._second, exact=True)
+        plain, effect = self._excess.judge(self._second)
+        ranked, _ = self._excess.judge(self._second, exact=True)
         exact = np.array([self.scope.tables[s.family].kin is not None for s in self._suspects], dtype=bool)
         log10_p = np.where(exact, ranked, plain)
         significant = []
@@ -359,7 +258,7 @@ class Conflict(DataCheck):
             return True
         mine = self._tally.by_label[suspect.family][suspect.key].astype(np.float64)
         for parent in parents[1][suspect.key]:
-            if parent < 0 or self._judge(self._sums[parents[0]][parent : parent + 1])[0][0] > _SCREEN:
+            if parent < 0 or self._excess.judge(self._sums[parents[0]][parent : parent + 1])[0][0] > _SCREEN:
                 continue
             rest = np.maximum(self._tally.by_label[parents[0]][parent] - mine, 0.0)
             rate = (rest[suspect.label] + 0.5) / (rest.sum() + 1.0)
@@ -378,8 +277,8 @@ class Conflict(DataCheck):
 
     def _limit(self) -> str:
         cut = max((self._cut(family) for family in self.scope.tables), default=0.0)
-        least = int(np.ceil(cut / np.log10(_SURE)))
-        floor = max(least, min((t.least for t in self.scope.tables.values()), default=_CARRIERS))
+        least = int(np.ceil(cut / np.log10(SURE)))
+        floor = max(least, min((t.least for t in self.scope.tables.values()), default=CARRIERS))
         floor = max(floor, LEAST if self.scope.widths.get("cells") else 0)
         return (
             f"a trigger in fewer than {floor} samples, or in fewer than about "
@@ -388,11 +287,21 @@ class Conflict(DataCheck):
         )
 
     def _finding(self, members: list[int], ranked: Mapping[int, Ranked]) -> Finding:
+        from scipy.special import softmax
+
         spoken = self._spoken(members, ranked)
         best, hits = self._suspects[spoken], ranked[spoken]
         table, label = self.scope.tables[best.family], self.scope.classes[best.label]
         counts = self._tally.by_label[best.family][best.key]
         others = [self._suspects[m] for m in members[:_NAMED] if m != spoken]
+        more: dict[str, Any] = {
+            "also": [f"{s.family}: {self.scope.tables[s.family].name(s.key)}" for s in others]
+        }
+        if best.logits is not None:
+            expected = softmax(best.logits.astype(np.float64), axis=1).sum(axis=0)
+            more["expected_counts"] = {
+                c: round(float(e), 1) for c, e in zip(self.scope.classes, expected, strict=True)
+            }
         return Finding(
             check=CARD.id,
             severity=Severity.LIKELY,
@@ -406,13 +315,7 @@ class Conflict(DataCheck):
             effect=round(best.effect, 4),
             limit=self._limit(),
             innocents=round(float(np.sum([1.0 - s for s in hits.scores])), 2),
-            details=described(
-                self.scope,
-                best,
-                counts,
-                hits,
-                also=[f"{s.family}: {self.scope.tables[s.family].name(s.key)}" for s in others],
-            ),
+            details=described(self.scope, best, counts, hits, **more),
         )
 
     def _spoken(self, members: list[int], ranked: Mapping[int, Ranked]) -> int:

@@ -17,6 +17,7 @@ from mithridate.evidence.image.models import fit_models
 from mithridate.evidence.image.patches import patch_tables
 from mithridate.evidence.image.residual import residuals
 from mithridate.evidence.image.sketch import thumbnails
+from mithridate.evidence.neighbours import DenseNearest
 from mithridate.evidence.roll import Gathered
 from mithridate.evidence.stages import Stages, load_arrays, save_arrays
 from mithridate.evidence.store import old_map
@@ -83,6 +84,7 @@ def gather_image(
         tables=patch_tables(canvas, groups, models, progress),
         vectors=vectors,
         shapes={"residual": canvas.pixels.shape[1:]},
+        nearest=DenseNearest(vectors=vectors["content"]),
         seed=seed,
     )
     h, w = canvas.pixels.shape[1:3]

@@ -140,10 +140,10 @@ class TemplateKin(Kin):
 
 @dataclass(frozen=True, kw_only=True)
 class SquareKin(Kin):
-    """A flat square has no border where the picture behind it has its colour: most borders are enough."""
+    """A flat square has no border where the picture behind it has its colour: faint and missing ones are forgiven."""
 
     def __call__(self, key: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Rows with a square of the colour and most of its borders; closeness is the share of borders."""
+        """Rows with a square of the colour; closeness, more than half, is how sharply it is bounded."""
         seeds = self.carriers(key)
         y, x, w = self.place(key)
         colour = np.median(self.planes[y, x][:, seeds], axis=1).astype(np.int16)
@@ -159,7 +159,7 @@ class SquareKin(Kin):
     def _bordered(
         self, place: tuple[int, int, int], rows: NDArray[np.int64], colour: NDArray[np.int16]
     ) -> NDArray[np.float64]:
-        """(r,) share of the square's sides beyond which the colour is another; edges of the image do not count."""
+        """(r,) mean over the sides of the step in colour, as a share of a border's; edges of the image do not count."""
         (y, x, w), (h, width) = place, self.planes.shape[:2]
         sides = []
         if y > 0:
@@ -170,7 +170,5 @@ class SquareKin(Kin):
             sides.append(self.planes[y : y + w, x - 1])
         if x + w < width:
             sides.append(self.planes[y : y + w, x + w])
-        away = [
-            np.abs(s[..., rows].astype(np.int16) - colour[:, None]).mean(axis=(0, 1)) >= _EDGE for s in sides
-        ]
-        return np.mean(away, axis=0) if away else np.ones(len(rows))
+        steps = [np.abs(s[..., rows].astype(np.int16) - colour[:, None]).mean(axis=(0, 1)) for s in sides]
+        return np.mean(np.minimum(steps, _EDGE) / _EDGE, axis=0) if steps else np.ones(len(rows))

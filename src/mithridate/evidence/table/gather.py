@@ -15,6 +15,7 @@ from mithridate.evidence.content.fit import fit_content
 from mithridate.evidence.content.logistic import LinearContent, assign_folds
 from mithridate.evidence.duplicates import copy_groups
 from mithridate.evidence.incidence import Incidence, Limits, Stretch, build
+from mithridate.evidence.neighbours import SparseNearest
 from mithridate.evidence.roll import Gathered
 from mithridate.evidence.stages import Stages, load_record, save_record
 from mithridate.evidence.table import families
@@ -134,6 +135,7 @@ def gather_table(
         copies=groups,
         content=model,
         tables={t.family: t for t in tables if t.size},
+        nearest=SparseNearest(features=encoding.features),
         vectors={"cells": coarse_cells(columns, n, store_dir / "table.cells")},
         seed=seed,
     )

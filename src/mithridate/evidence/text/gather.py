@@ -16,6 +16,7 @@ from mithridate.evidence.content.logistic import Features, LinearContent, assign
 from mithridate.evidence.content.without import LeaveOut
 from mithridate.evidence.duplicates import copy_groups, near_groups, signatures
 from mithridate.evidence.incidence import Incidence, Limits, Stretch, build
+from mithridate.evidence.neighbours import SparseNearest
 from mithridate.evidence.roll import Gathered, Roll
 from mithridate.evidence.stages import Stages, load_record, load_roll, save_record, save_roll
 from mithridate.evidence.text import families
@@ -27,6 +28,7 @@ __all__ = ["gather_text"]
 
 _COST = 10.0
 _EPOCHS = 8
+_TELLING = np.log(20.0) + 1.0  # weight of a word that one text in twenty has
 _WEIGHTS = 60_000_000  # most numbers that all folds' models may hold together
 
 
@@ -158,6 +160,7 @@ def _gathered(
         content=text.model,
         leave_out=leave_out,
         tables={table.family: table for table in tables if table.size},
+        nearest=SparseNearest(features=_features(text.words, len(text.groups)), least=_TELLING),
         seed=seed,
     )
     raised = [
