@@ -40,7 +40,7 @@ def prepared(scope: Scope, suspects: list[Suspect], cut: Callable[[str], float])
 def _unseen(scope: Scope, suspects: list[Suspect], leave_out: LeaveOut) -> list[Suspect]:
     """Suspects of families with kin, strongest first, within a budget of carriers; the same carriers count once."""
     done: list[Suspect] = []
-    looked: dict[bytes, NDArray[np.float32]] = {}
+    looked: dict[bytes, NDArray[np.float32] | None] = {}
     budget = _BUDGET
     for suspect in (with_kin(scope, s) for s in suspects):
         assert suspect.rows is not None
@@ -51,7 +51,9 @@ def _unseen(scope: Scope, suspects: list[Suspect], leave_out: LeaveOut) -> list[
             budget -= len(suspect.rows)
             without = scope.tables[suspect.family].without
             looked[mark] = leave_out(suspect.rows) if without is None else without(suspect.key, suspect.rows)
-        done.append(replace(suspect, logits=looked[mark]))
+        logits = looked[mark]
+        if logits is not None:
+            done.append(replace(suspect, logits=logits))
     return done
 
 

@@ -38,7 +38,7 @@ class KeyTable:
         kin: key → (rows, closeness, fresh) of all samples that carry the key up to encoder noise; rows ascending;
             None where the entries are complete.
         without: (key, rows) → (r, k) content logits of these samples with the key itself taken out, from a model fitted
-            without them; None where `Evidence.leave_out` or `offsets` must do.
+            without them, or None if too little would be left; None where `Evidence.leave_out` or `offsets` must do.
         locate: (key, rows) → (r, 2) row and column of the key in each of these samples; None where `details` says it
             for all, or places mean nothing.
         textured: (size,) True where the key has structure of its own, so that recurrence alone is unnatural.
@@ -60,7 +60,7 @@ class KeyTable:
     offsets: Callable[[int, int], NDArray[np.float32]] | None = None
     near: NDArray[np.int64] | None = None
     textured: NDArray[np.bool_] | None = None
-    without: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None
+    without: Callable[[int, NDArray[np.int64]], NDArray[np.float32] | None] | None = None
     locate: Callable[[int, NDArray[np.int64]], NDArray[np.int64]] | None = None
     kin: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] | None = None
     decides: Callable[[int], tuple[int, ...]] | None = None

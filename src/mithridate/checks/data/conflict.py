@@ -18,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
+from mithridate.checks.controls import Controls
 from mithridate.checks.excess import CARRIERS, COMMON, EFFECT, SUMS, SURE, Excess
 from mithridate.checks.likeness import LEAST, Likeness
 from mithridate.checks.ranks import LabelRanks, log_odds
@@ -42,6 +43,9 @@ _LOOKS = 2000  # keys that get a second look
 _LEARNT = 300  # keys that get one because of their association alone
 # Carriers that differ this significantly from other classes are a kind of their own: mostly; where such kinds are known
 _UNLIKE, _ALIKE = 1e-2, 3e-2
+_APART = (
+    1e-3  # significance at which carriers look less like the label than other samples under the same paint
+)
 _NAMED = 8
 
 CARD = Card(
@@ -82,6 +86,8 @@ class Conflict(DataCheck):
         self._likeness = Likeness(scope, 0)
         self._ranks = LabelRanks(len(scope.classes))
         self._excess = Excess(self._prior, self._ranks)
+        self._controls = Controls(len(scope.classes), scope.seed)
+        self._odds: list[list[float]] = []
         self._best = 0.0
 
     def fit(self, batch: Batch) -> None:
@@ -89,6 +95,7 @@ class Conflict(DataCheck):
         if self.round == 0:
             self._tally.fit(batch)
             self._ranks.fit(batch)
+            self._controls.fit(batch)
         elif self.round == 1:
             self._first_look(batch)
         else:
@@ -99,11 +106,13 @@ class Conflict(DataCheck):
         if self.round == 0:
             self._tally.merge(other._tally)
             self._ranks.merge(other._ranks)
+            self._controls.merge(other._controls)
         elif self.round == 1:
             for family, sums in self._sums.items():
                 sums += other._sums[family]
         else:
             self._second += other._second
+            self._odds = [mine + more for mine, more in zip(self._odds, other._odds, strict=True)]
             self._likeness.merge(other._likeness)
 
     def advance(self) -> None:
@@ -118,6 +127,7 @@ class Conflict(DataCheck):
         elif self.round == 1:
             self._suspects = prepared(self.scope, self._screened(), self._cut)
             self._second = np.zeros((len(self._suspects), SUMS))
+            self._odds = [[] for _ in self._suspects]
             self._likeness = Likeness(self.scope, len(self._suspects))
         else:
             self._suspects = self._judged()
@@ -172,6 +182,7 @@ class Conflict(DataCheck):
             self._likeness.fit_suspect(number, batch, local[bears])
             if carried.logits is not None:
                 self._second[number] += self._excess.values(carried.logits[counts], y, bears).sum(axis=0)
+                self._odds[number] += log_odds(carried.logits[counts][bears], suspect.label).tolist()
 
     def _screened(self) -> list[Suspect]:
         """The keys whose excess is worth a second look, whatever else."""
@@ -220,7 +231,7 @@ class Conflict(DataCheck):
                 suspect = replace(suspect, log10_p=float(log10_p[number]), effect=float(effect[number]))
                 self._best = min(self._best, suspect.log10_p + self._tests(suspect.family))
                 self._suspects[number] = suspect
-            if suspect.log10_p <= self._cut(suspect.family):
+            if suspect.log10_p <= self._cut(suspect.family) and self._stands_apart(number):
                 significant.append(number)
         judged = [
             replace(s, log10_p=s.log10_p + self._tests(s.family))
@@ -229,6 +240,31 @@ class Conflict(DataCheck):
         ]
         order = list(self.scope.tables)
         return sorted(judged, key=lambda s: (s.log10_p, order.index(s.family), s.key))
+
+    def _stands_apart(self, number: int) -> bool:
+        """Whether, with the key's place taken out, carriers look less like the label than other bearers of it do.
+
+        A key that covers much of a sample takes with it what content knows the class by, for carriers and others:
+        where others are no likelier than their class is frequent, content has nothing left to say.
+        """
+        suspect = self._suspects[number]
+        without = self.scope.tables[suspect.family].without
+        if without is None or suspect.rows is None or not self._odds[number]:
+            return True
+        from scipy.stats import mannwhitneyu
+
+        rows = self._controls.of(suspect.label, suspect.rows)
+        if not len(rows):
+            return True
+        logits = without(suspect.key, rows)
+        if logits is None:
+            return False
+        ordinary = log_odds(logits, suspect.label)
+        prior = self._prior[suspect.label]
+        if np.median(ordinary) <= np.log(prior / (1.0 - prior)):
+            return False
+        p = mannwhitneyu(self._odds[number], ordinary, alternative="less").pvalue
+        return bool(p <= _APART)
 
     def _victims(self, numbers: list[int]) -> list[int]:
         """Of significant suspects, those whose carriers look like victims rather than like a kind of their own.

@@ -15,6 +15,7 @@ from mithridate.evidence.image.locate import Locate
 __all__ = ["MaskedContent"]
 
 _MOVING_MARGIN = 2  # pixels around a moving window that may belong to the same stamp
+_MOST = 0.25  # share of an image that may be painted over
 _RING = 2  # pixels around the patch whose mean replaces it
 
 
@@ -36,15 +37,19 @@ class MaskedContent:
     extract: PatchFeatures
     holdout: Holdout
 
-    def __call__(self, key: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(r,) rows of carriers → (r, k) logits."""
+    def __call__(self, key: int, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """(r,) rows → (r, k) logits; None where too little of an image would be left to judge it by."""
         images = self.pixels[rows]
         if self.locate is None:
             top, left, mask = self.kin.extent(key)
+            if mask.sum() > _MOST * images[0, ..., 0].size:
+                return None
             for image in images:
                 _paint_over(image, top, left, mask)
         else:
             side = self.kin.place(key)[2] + 2 * _MOVING_MARGIN
+            if side * side > _MOST * images[0, ..., 0].size:
+                return None
             for image, (a, b) in zip(images, self.locate(key, rows) - _MOVING_MARGIN, strict=True):
                 top, left = max(a, 0), max(b, 0)
                 area = image[top : a + side, left : b + side]
