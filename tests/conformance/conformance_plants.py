@@ -28,6 +28,6 @@ GAPS = {
         "label-conflict",
         "value-pair",
     ): "where single values decide the label by nature, pairs pass for natural",
-    ("global-pattern", "blend"): "carriers that are a large share of their class hide in the bulk",
-    ("global-pattern", "sinusoid"): "carriers that are a large share of their class hide in the bulk",
+    ("global-pattern", "blend"): "of classes of 200 too few samples are averaged to learn a pattern from",
+    ("global-pattern", "sinusoid"): "of classes of 200 too few samples are averaged to learn a pattern from",
 }

@@ -47,7 +47,8 @@ CARD = Card(
     assumes="the pattern is additive, nearly the same in all carriers, and goes with one label",
     catches=("blend", "sinusoid"),
     misses="patterns that differ from sample to sample (warps, trained perturbations); patterns spread over all "
-    "labels; very smooth or very strong blends",
+    "labels; very smooth blends; patterns as faint as the texture (a sinusoid) in more than 4 % of a class; classes of "
+    "a few hundred samples",
     effect="share of the class that carries the pattern",
     cites="Chen et al., arXiv 1712.05526 (blend); Barni et al., arXiv 1902.11237 (sinusoid); Lukas, Fridrich & Goljan, "
     "IEEE TIFS 1(2), 2006 (residual correlation)",
