@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -20,6 +21,7 @@ __all__ = ["render_terminal"]
 
 #: Entries of each kind that are shown; the rest is counted.
 _MOST, _MOST_INFO, _MOST_LIMITS = 20, 10, 12
+_MOST_ALIKE = 3  # notes of one check
 _TONE = {Verdict.FLAGGED: "bold red", Verdict.INCOMPLETE: "bold yellow", Verdict.CLEAN: "bold green"}
 _NARROW = 76
 
@@ -38,13 +40,25 @@ def render_terminal(report: Report, console: Console, files: Sequence[object] = 
     infos = [f for f in report.findings if f.severity is Severity.INFO]
     alarms = report.alarms[:_MOST]
     marks = [str(n) for n in range(1, len(alarms) + 1)] + ["info"] * _MOST_INFO
-    _findings(report, console, [*alarms, *infos[:_MOST_INFO]], marks)
+    shown = _mixed(infos)
+    _findings(report, console, [*alarms, *shown], marks)
     _more(console, len(report.alarms) - _MOST, "finding")
-    _more(console, len(infos) - _MOST_INFO, "note")
+    _more(console, len(infos) - len(shown), "note")
     _skips(report, console)
     _unseen(console, limits(report))
     if files:
         console.print(Text.assemble("report: ", (" · ".join(plain(f) for f in files), "bold")))
+
+
+def _mixed(infos: Sequence[Finding]) -> list[Finding]:
+    """The first notes, no check crowding out the others."""
+    seen: Counter[str] = Counter()
+    shown = []
+    for finding in infos:
+        seen[finding.check] += 1
+        if seen[finding.check] <= _MOST_ALIKE:
+            shown.append(finding)
+    return shown[:_MOST_INFO]
 
 
 def _findings(report: Report, console: Console, findings: Sequence[Finding], marks: Sequence[str]) -> None:
