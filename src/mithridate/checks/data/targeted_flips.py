@@ -228,7 +228,7 @@ class TargetedFlips(DataCheck):
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
         able = (cuts.exposure > 0) & (high <= _MOST_FLIPPED * exposure)
         if not able.any():
-            return "no power: the content model does not tell the classes apart well enough"
+            return "no power: the classes are too small, or content does not tell them apart well enough"
         easiest = np.where(able, high, np.inf)
         a, b = (int(i) for i in np.unravel_index(easiest.argmin(), easiest.shape))
         names, blind = self.scope.classes, int((cuts.exposure > 0).sum() - able.sum())
