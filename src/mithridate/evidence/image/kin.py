@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,30 +49,30 @@ class Kin:
         return y, x, np.ones((w, w), dtype=bool)
 
     def carriers(self, key: int) -> NDArray[np.int64]:
-        """Rows of the images that carry exactly this key."""
-        at = np.flatnonzero(self.found.keys == key)
-        return np.asarray(np.searchsorted(self.found.indptr, at, side="right") - 1)
+        """Ascending rows of the images that carry exactly this key."""
+        rows, starts = self._by_key
+        return rows[starts[key] : starts[key + 1]].astype(np.int64)
+
+    @cached_property
+    def _by_key(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Rows of all entries, key by key, and where each key's start."""
+        rows = np.repeat(np.arange(len(self.groups), dtype=np.int32), np.diff(self.found.indptr))
+        counts = np.bincount(self.found.keys, minlength=len(self.found.hashes))
+        return rows[np.argsort(self.found.keys, kind="stable")], np.concatenate([[0], np.cumsum(counts)])
 
     def near(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """(size,) for each of `keys`, images close to the patch without being equal to it; -1 for other keys."""
         counts = np.full(len(self.found.hashes), -1, dtype=np.int64)
-        if not len(keys):
-            return counts
-        wanted = np.isin(self.found.keys, keys)
-        at = np.flatnonzero(wanted)
-        rows = np.searchsorted(self.found.indptr, at, side="right") - 1
-        order = np.argsort(self.found.keys[at], kind="stable")
-        split = np.searchsorted(self.found.keys[at][order], keys, side="left")
-        stop = np.searchsorted(self.found.keys[at][order], keys, side="right")
-        for key, low, high in zip(keys.tolist(), split, stop, strict=True):
-            carriers = rows[order[low:high]]
+        for key in keys.tolist():
+            carriers = self.carriers(key)
             window = self._window(key, 0)
             flat = window.reshape(-1, window.shape[-1])
             template = np.median(flat[:, carriers].astype(np.float32), axis=1).astype(np.float32)
             weight = np.full(len(flat), 1.0 / len(flat), dtype=np.float32)
-            close = np.flatnonzero(self._distances(flat, template, weight) <= _NEAR)
-            lone = np.setdiff1d(self.groups[close], self.groups[carriers])
-            counts[key] = len(lone)
+            close = self.groups[self._distances(flat, template, weight) <= _NEAR]
+            mine = np.zeros(len(self.groups), dtype=bool)
+            mine[self.groups[carriers]] = True
+            counts[key] = len(np.unique(close[~mine[close]]))
         return counts
 
     def _fresh(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:

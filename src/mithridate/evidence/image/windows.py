@@ -204,7 +204,7 @@ def recurring(hashes: NDArray[np.uint64], least: int, bits: int, keep: NDArray[n
             keep[x, i] = hashes[x, i] != 0 and table[hashes[x, i] & mask] >= least
 
 
-@compiled_parallel
+@compiled
 def window_distances(
     pixels: NDArray[np.uint8],
     template: NDArray[np.float32],
@@ -219,9 +219,10 @@ def window_distances(
         weight: (d,) float32, summing to 1.
         out: (n,) float32, filled.
     """
-    for i in prange(pixels.shape[1]):
-        total = np.float32(0)
-        for j in range(pixels.shape[0]):
-            delta = np.float32(pixels[j, i]) - template[j]
-            total += weight[j] * delta * delta
-        out[i] = np.sqrt(total)
+    out[:] = 0
+    for j in range(pixels.shape[0]):
+        line, middle, share = pixels[j], template[j], weight[j]
+        for i in range(len(out)):
+            delta = np.float32(line[i]) - middle
+            out[i] += share * delta * delta
+    np.sqrt(out, out)
