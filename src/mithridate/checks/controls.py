@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mithridate.core.batch import Batch
 from mithridate.core.hashing import uniform
 
-__all__ = ["Controls"]
+__all__ = ["Controls", "lower"]
 
 _MOST = 60
 
@@ -47,3 +47,10 @@ class Controls:
         drawn, rows = np.append(self._drawn[y], drawn), np.append(self._rows[y], rows)
         first = np.lexsort((rows, drawn))[:_MOST]
         self._drawn[y], self._rows[y] = drawn[first], rows[first]
+
+
+def lower(mine: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """p-value of `mine` being no lower than `others` (Mann & Whitney, Ann. Math. Stat. 18, 1947)."""
+    from scipy.stats import mannwhitneyu
+
+    return float(mannwhitneyu(mine, others, alternative="less").pvalue)

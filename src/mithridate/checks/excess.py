@@ -55,6 +55,18 @@ class Excess:
         ranks = bears * self._ranks.surprise(odds, y)
         return np.column_stack([np.ones(len(p)), bears, p, share, ranks, *tilted])
 
+    def unlike(self, odds: NDArray[np.float64], label: int, level: float) -> bool:
+        """Whether samples with these log odds of their label are mostly not recognised, and less than others.
+
+        Args:
+            odds: (m,) of each sample, by a model that has not seen it.
+            label: what they bear.
+            level: significance asked for.
+        """
+        ranks = self._ranks.surprise(odds, np.full(len(odds), label)).sum()
+        tail = gamma_log10_tail(np.array([ranks]), np.array([float(len(odds))]))
+        return bool((1.0 / (1.0 + np.exp(-odds))).mean() <= 0.5 and tail[0] <= np.log10(level))
+
     @staticmethod
     def judge(
         sums: NDArray[np.float64], *, coarse: bool = False, exact: bool = False

@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
-from mithridate.checks.controls import Controls
+from mithridate.checks.controls import Controls, lower
 from mithridate.checks.excess import CARRIERS, COMMON, EFFECT, SUMS, SURE, Excess
 from mithridate.checks.likeness import LEAST, Likeness
 from mithridate.checks.ranks import LabelRanks, log_odds
@@ -87,7 +87,7 @@ class Conflict(DataCheck):
         self._ranks = LabelRanks(len(scope.classes))
         self._excess = Excess(self._prior, self._ranks)
         self._controls = Controls(len(scope.classes), scope.seed)
-        self._odds: list[list[float]] = []
+        self._bearers: list[list[int]] = []
         self._best = 0.0
 
     def fit(self, batch: Batch) -> None:
@@ -112,7 +112,8 @@ class Conflict(DataCheck):
                 sums += other._sums[family]
         else:
             self._second += other._second
-            self._odds = [mine + more for mine, more in zip(self._odds, other._odds, strict=True)]
+            pairs = zip(self._bearers, other._bearers, strict=True)
+            self._bearers = [mine + more for mine, more in pairs]
             self._likeness.merge(other._likeness)
 
     def advance(self) -> None:
@@ -127,7 +128,7 @@ class Conflict(DataCheck):
         elif self.round == 1:
             self._suspects = prepared(self.scope, self._screened(), self._cut)
             self._second = np.zeros((len(self._suspects), SUMS))
-            self._odds = [[] for _ in self._suspects]
+            self._bearers = [[] for _ in self._suspects]
             self._likeness = Likeness(self.scope, len(self._suspects))
         else:
             self._suspects = self._judged()
@@ -182,7 +183,7 @@ class Conflict(DataCheck):
             self._likeness.fit_suspect(number, batch, local[bears])
             if carried.logits is not None:
                 self._second[number] += self._excess.values(carried.logits[counts], y, bears).sum(axis=0)
-                self._odds[number] += log_odds(carried.logits[counts][bears], suspect.label).tolist()
+                self._bearers[number] += carried.rows[counts][bears].tolist()
 
     def _screened(self) -> list[Suspect]:
         """The keys whose excess is worth a second look, whatever else."""
@@ -242,29 +243,29 @@ class Conflict(DataCheck):
         return sorted(judged, key=lambda s: (s.log10_p, order.index(s.family), s.key))
 
     def _stands_apart(self, number: int) -> bool:
-        """Whether, with the key's place taken out, carriers look less like the label than other bearers of it do.
+        """Two trials of a second look that paints the key over; what it leaves may look like no class at all.
 
-        A key that covers much of a sample takes with it what content knows the class by, for carriers and others:
-        where others are no likelier than their class is frequent, content has nothing left to say.
+        Seen whole, by a model that has seen none of them, bearers of the label must look unlike it too. And under the
+        same paint, other bearers of the label must look more like it: a key that covers much of a sample takes with it
+        what content knows the class by. Where they are no likelier than their class is frequent, nothing is left.
         """
-        suspect = self._suspects[number]
+        suspect, leave_out = self._suspects[number], self.scope.leave_out
         without = self.scope.tables[suspect.family].without
-        if without is None or suspect.rows is None or not self._odds[number]:
+        if without is None or leave_out is None or suspect.rows is None or suspect.logits is None:
             return True
-        from scipy.stats import mannwhitneyu
-
+        bearers = np.isin(suspect.rows, self._bearers[number])
+        whole = log_odds(leave_out(suspect.rows)[bearers], suspect.label)
+        if not self._excess.unlike(whole, suspect.label, _APART):
+            return False
         rows = self._controls.of(suspect.label, suspect.rows)
-        if not len(rows):
-            return True
-        logits = without(suspect.key, rows)
-        if logits is None:
-            return False
-        ordinary = log_odds(logits, suspect.label)
+        ordinary = without(suspect.key, rows) if len(rows) else None
+        if ordinary is None:
+            return not len(rows)
+        others = log_odds(ordinary, suspect.label)
         prior = self._prior[suspect.label]
-        if np.median(ordinary) <= np.log(prior / (1.0 - prior)):
+        if np.median(others) <= np.log(prior / (1.0 - prior)):
             return False
-        p = mannwhitneyu(self._odds[number], ordinary, alternative="less").pvalue
-        return bool(p <= _APART)
+        return lower(log_odds(suspect.logits[bearers], suspect.label), others) <= _APART
 
     def _victims(self, numbers: list[int]) -> list[int]:
         """Of significant suspects, those whose carriers look like victims rather than like a kind of their own.

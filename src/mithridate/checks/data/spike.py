@@ -24,6 +24,9 @@ __all__ = ["Spike"]
 
 _LOOKUPS = 64
 _EQUAL = 0.25  # most of the close ones that are equal by nature
+_NATURAL = (
+    0.25  # share of other samples with recurring texture above which exact recurrence is this data's nature
+)
 _CROWD = 8  # more separate spikes than this, and exact recurrence is this data's nature
 
 CARD = Card(
@@ -51,6 +54,7 @@ class Spike(DataCheck):
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         self._tally = Tally(scope)
+        self._covered = 0
         self._suspects: list[Suspect] = []
         self._best = 0.0
 
@@ -61,10 +65,17 @@ class Spike(DataCheck):
     def fit(self, batch: Batch) -> None:
         """Count carriers."""
         self._tally.fit(batch)
+        covered = np.zeros(len(batch.ids), dtype=bool)
+        for family in self._families():
+            keys, textured = batch.evidence[f"keys:{family}"], self.scope.tables[family].textured
+            assert textured is not None
+            covered[keys.rows[textured[keys.keys]]] = True
+        self._covered += int(covered.sum())
 
     def merge(self, other: Self) -> None:
         """Add another part."""
         self._tally.merge(other._tally)
+        self._covered += other._covered
 
     def advance(self) -> None:
         """Choose the keys that recur more than their neighbourhood allows."""
@@ -98,9 +109,10 @@ class Spike(DataCheck):
     def results(self, ranked: Mapping[int, Ranked]) -> Iterator[Result]:
         """One finding per stamp; many stamps mean that recurrence is natural here, and they are only shown."""
         groups = clusters(self._suspects, ranked)
-        natural = len(groups) > _CROWD
         for members in groups[:_CROWD]:
-            yield self._finding(self._suspects[members[0]], ranked[members[0]], natural)
+            hits = ranked[members[0]]
+            natural = len(groups) > _CROWD or self._recurs(len(hits.ids))
+            yield self._finding(self._suspects[members[0]], hits, natural)
         if not groups:
             yield Clear(
                 check=CARD.id,
@@ -113,7 +125,16 @@ class Spike(DataCheck):
         tables = self.scope.tables.items()
         return [f for f, t in tables if t.near is not None and t.textured is not None and t.textured.any()]
 
+    def _recurs(self, carriers: int) -> bool:
+        """Whether many of the samples that do not carry a stamp carry other textures that recur exactly."""
+        return self._covered - carriers > _NATURAL * max(self.scope.n - carriers, 1)
+
     def _limit(self) -> str:
+        if self._recurs(0):
+            return (
+                f"no power: {self._covered / self.scope.n:.0%} of the samples carry texture that recurs exactly, as in "
+                "drawings"
+            )
         tests = sum(self.scope.tables[f].tests for f in self._families())
         least = int(np.ceil((np.log10(max(tests, 1)) - np.log10(self.scope.alpha)) / -np.log10(_EQUAL)))
         return f"a stamp in fewer than {max(least, 12)} samples, or one that resembles natural texture at its place"
