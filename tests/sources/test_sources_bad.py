@@ -240,7 +240,7 @@ def test_arguments_that_do_not_fit(tmp_path):
         open_source(root, label="y")
     with pytest.raises(SourceError, match="one label for each of 2 samples, got 3"):
         open_source(["a", "b"], labels=[1, 2, 3])
-    with pytest.raises(SourceError, match="sequence of str"):
+    with pytest.raises(SourceError, match="sequence of texts"):
         open_source([1, 2])
     with pytest.raises(SourceError, match="Convert it"):
         open_source(3)

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from mithridate.core.batch import BadItem, Source
+from mithridate.core.errors import UsageError
 from mithridate.core.report import Report, Subject
 from mithridate.core.results import Action, Finding, Result, Severity, Skip
 from mithridate.core.verdict import grade, verdict
@@ -70,6 +71,8 @@ def audit(
     from mithridate.sources.base import RowSource
     from mithridate.sources.open import open_source
 
+    if seed < 0:
+        raise UsageError("0 or more", str(seed), "seed", "Take another number.")
     started = perf_counter()
     opened = (
         data
@@ -118,7 +121,7 @@ def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress)
     kinds = list(DATA_CHECKS)
     outcome = run_checks(kinds, evidence, jobs=jobs, progress=progress)
     graded = grade(outcome.results, [kind.card.id for kind in outcome.ran if kind.card.graded])
-    results = [*_unreadable(gathered.bad), *_merged(_sorted(graded))]
+    results = [*_unreadable(gathered.bad), *_unlabelled(evidence), *_merged(_sorted(graded))]
     progress("exhibits", 0, None)
     started = perf_counter()
     results = list(build_all(with_others(results, evidence), source))
@@ -130,7 +133,7 @@ def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress)
         results=tuple(results),
         actions=_actions(results),
         timings={**outcome.timings, "exhibits": perf_counter() - started},
-        notes=gathered.notes,
+        notes=(*gathered.notes, *_partly_labelled(evidence)),
         renderer=render_notebook,
     )
 
@@ -147,6 +150,30 @@ def _subject(source: Source, evidence: Evidence) -> Subject:
         count=len(evidence.ids),
         classes=counts,
         options=getattr(source, "options", {}),
+    )
+
+
+def _unlabelled(evidence: Evidence) -> list[Result]:
+    """Labels were promised, and there are none."""
+    if evidence.labels is None or (evidence.labels >= 0).any():
+        return []
+    return [
+        Skip(
+            check="source",
+            reason="no sample has a label where labels were expected: nothing that compares labels was run",
+            remedy="Name the column that holds them, or leave the option out.",
+            items=(),
+            count=len(evidence.ids),
+        )
+    ]
+
+
+def _partly_labelled(evidence: Evidence) -> tuple[str, ...]:
+    missing = 0 if evidence.labels is None else int((evidence.labels < 0).sum())
+    if not missing or missing == len(evidence.ids):
+        return ()
+    return (
+        f"{missing:,} of {len(evidence.ids):,} samples have no label; what compares labels passed over them",
     )
 
 

@@ -65,6 +65,10 @@ def column_text(column: Any) -> tuple[str | None, ...]:
     import pyarrow as pa
 
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_nested(array.type):
+        raise SourceError(
+            "one value for each sample", str(array.type), "labels, ids or sources", "Name another column."
+        )
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     names = [label_text(v) for v in array.dictionary.to_pylist()]

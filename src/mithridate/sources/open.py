@@ -251,11 +251,13 @@ def _open_memory(data: Any, ask: _Ask) -> RowSource:
             data = data.tolist()  # pandas and others keep strings as objects
         else:
             return _of_array(data, ask, uri=MEMORY, y=ask.labels)
+    if type(data).__module__.split(".")[0] == "pandas" and not hasattr(data, "columns"):
+        data = data.tolist()  # a Series
     if isinstance(data, list | tuple):
-        if not data or not all(isinstance(v, str) for v in data):
-            raise SourceError(
-                "a sequence of str", f"{type(data).__name__} of others", MEMORY, "Make it an array."
-            )
+        odd = next((i for i, v in enumerate(data) if not isinstance(v, str)), None)
+        if not data or odd is not None:
+            got = "an empty one" if odd is None else f"{type(data[odd]).__name__} at {odd}"
+            raise SourceError("a sequence of texts", got, MEMORY, "Images and numbers go into an array.")
         columns = {"text": text_array(data)} | _label_column(ask.labels, len(data))
         label = "label" if "label" in columns else None
         roles = Roles(label=label, id=None, source=None, text=("text",), features=())
@@ -289,7 +291,7 @@ def _as_table(data: Any) -> Any:
             return pa.Table.from_pandas(data, preserve_index=False).replace_schema_metadata(None)
         if hasattr(data, "__arrow_c_stream__"):
             return pa.table(data)
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise SourceError(
             "columns of one type each", str(error), MEMORY, "Convert the column to str."
         ) from error

@@ -106,7 +106,7 @@ class _WordReader:
             if pa.types.is_nested(encoded.type):
                 encoded = pa.array([None if v is None else str(v) for v in encoded.to_pylist()], pa.string())
             encoded = encoded.dictionary_encode()
-        texts = encoded.dictionary.cast(pa.string()).to_pylist() if len(encoded.dictionary) else []
+        texts = _texts(encoded.dictionary)
         table = np.append(self._names.codes(tuple(t if t else None for t in texts)), np.int32(-1))
         codes = table[encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)]
         self._missing += int((codes < 0).sum())
@@ -160,3 +160,15 @@ def _reader(field: Any, stem: Path) -> _NumberReader | _WordReader:
     if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
         return _NumberReader(field.name, False, stem)
     return _WordReader(field.name, stem)
+
+
+def _texts(values: Any) -> list[str | None]:
+    """Distinct values as text; bytes that are no UTF-8 keep their place as escapes."""
+    import pyarrow as pa
+
+    if not len(values):
+        return []
+    kind = values.type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return [None if v is None else v.decode("utf-8", "backslashreplace") for v in values.to_pylist()]
+    return list(values.cast(pa.string()).to_pylist())

@@ -113,7 +113,7 @@ def _decimal_table(column: Column) -> NDArray[np.int64]:
 
 def near_counts(column: Column) -> NDArray[np.int64]:
     """(d,) rows at the ten nearest distinct values, five on either side; -1 for words."""
-    if column.numbers is None:
+    if column.numbers is None or not len(column.counts):
         return np.full(len(column.counts), -1, dtype=np.int64)
     total = np.concatenate([np.zeros(_NEIGHBOURS), column.counts, np.zeros(_NEIGHBOURS)])
     window = np.convolve(total, np.ones(2 * _NEIGHBOURS + 1), mode="valid")

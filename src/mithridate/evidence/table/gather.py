@@ -206,7 +206,8 @@ def _pair_table(table: _Table, pairs: list[tuple[int, int]], values: Incidence) 
     together = [families.pair_cells(int(key), pairs) for key in found.hashes]
     parents = np.array([(alone.get(a, -1), alone.get(b, -1)) for a, b in together], np.int64).reshape(-1, 2)
     # a pair with the carriers of one of its values says nothing that the value does not say
-    same = (parents >= 0) & (values.support[parents] == found.support[:, None])
+    support = np.append(values.support, 0)  # a parent of -1 has none
+    same = support[parents] == found.support[:, None]
     more = ~same.any(axis=1)
     chosen = found.select(more, table.folder / "value-pair", found.least)
     cells = [pair for pair, kept in zip(together, more, strict=True) if kept]
