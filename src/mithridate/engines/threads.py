@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from mithridate.core.errors import UsageError
 
-__all__ = ["limited_threads", "side_by_side"]
+__all__ = ["limited_threads", "one_thread", "side_by_side"]
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -43,6 +43,15 @@ def limited_threads(jobs: int | None) -> Iterator[int]:
             yield threads
     finally:
         numba.set_num_threads(before)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For iterations that carry rounding errors on: sums are taken in the same order for any number of threads."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
 
 
 def side_by_side(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> list[Done]:

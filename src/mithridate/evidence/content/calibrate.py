@@ -45,5 +45,7 @@ def calibrate(scores: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[f
         return float(-np.log(mixed).sum() + 0.5 * ridge), gradient + theta
 
     bounds = [(-6.0, 6.0)] + [(-10.0, 10.0)] * k
-    found = minimize(loss, np.zeros(1 + k), jac=True, method="L-BFGS-B", bounds=bounds)
+    # To the end: where an early stop happens depends on the last digits of the scores.
+    exact = {"ftol": 1e-14, "gtol": 1e-6, "maxiter": 500}
+    found = minimize(loss, np.zeros(1 + k), jac=True, method="L-BFGS-B", bounds=bounds, options=exact)
     return float(np.exp(found.x[0])), found.x[1:]

@@ -185,9 +185,11 @@ def _solve(m: Moments, fold: int, penalty: float) -> tuple[NDArray[np.float32], 
 
     n = max(m.n.sum() - m.n[fold], 1.0)
     x, t = (m.x.sum(axis=0) - m.x[fold]) / n, (m.t.sum(axis=0) - m.t[fold]) / n
-    covariance, scale = standardised(m.xx.sum(axis=0) - m.xx[fold], x, n)
-    covariance[np.diag_indices_from(covariance)] += np.float32(penalty)
+    single, scale = standardised(m.xx.sum(axis=0) - m.xx[fold], x, n)
+    # Solved in double precision: the last digits must not depend on how many threads there are.
+    covariance = single.astype(np.float64)
+    covariance[np.diag_indices_from(covariance)] += penalty
     xt = ((m.xt.sum(axis=0) - m.xt[fold]) / n - np.outer(x, t)) * scale[:, None]
     factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
-    w = cho_solve(factor, xt.astype(np.float32), check_finite=False) * scale[:, None].astype(np.float32)
-    return w, (t - x @ w).astype(np.float32)
+    w = cho_solve(factor, xt, check_finite=False) * scale[:, None]
+    return w.astype(np.float32), (t - x @ w).astype(np.float32)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.engines.threads import side_by_side
+from mithridate.engines.threads import one_thread, side_by_side
 from mithridate.evidence.content.holdout import Holdout, fit_holdout
 from mithridate.evidence.content.ridge import RidgeContent, Task, fit_ridge
 from mithridate.evidence.image.canvas import Canvas
@@ -54,7 +54,8 @@ def fit_models(
         jobs: threads.
         progress: told (stage, done, total or None).
     """
-    extract = PatchFeatures.learn(canvas.pixels, seed)
+    with one_thread():
+        extract = PatchFeatures.learn(canvas.pixels, seed)
     stored = _features(canvas, extract, folder, stages, jobs, progress)
     task = Task(features=_passes(stored), labels=labels, classes=classes, folds=folds, d=stored.shape[1])
     progress("content model", 0, None)
@@ -64,7 +65,8 @@ def fit_models(
     leave_out = fit_holdout(task, xx, mean, content, folder / "half.f2")
 
     def coarse() -> RidgeContent:
-        sketched, d = sketch_features(canvas.pixels, seed)
+        with one_thread():
+            sketched, d = sketch_features(canvas.pixels, seed)
         rough = Task(features=_passes(sketched), labels=labels, classes=classes, folds=folds, d=d)
         return fit_ridge(rough, rough.moments(), refit=False)
 
