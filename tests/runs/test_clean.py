@@ -199,3 +199,11 @@ def test_reasons_name_the_worst_finding_first(rows):
         ("r1", "label-conflict: found by label-conflict"),
         ("r2", "label-conflict: found by label-conflict; also targeted-flips"),
     ]
+
+
+def test_dropping_everything_is_refused_and_leaves_nothing(rows, tmp_path):
+    path, report = rows
+    everybody = finding("label-conflict", [f"r{i}" for i in range(10)])
+    with pytest.raises(UsageError, match="all 10 accused"):
+        clean(replace(report, results=(everybody,)), tmp_path / "new.csv")
+    assert not (tmp_path / "new.csv").exists()

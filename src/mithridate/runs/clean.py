@@ -82,6 +82,11 @@ def clean(
         raise UsageError("the data that was audited", got, source.uri, remedy)
     target, listed = _target(Path(to), source, relabel)
     plan = _plan(_accusers(report, folder, include_info), relabel)
+    if not listed and len(plan.drop) >= report.subject.count > 0:
+        remedy = "Look at the findings; drop fewer of them, or write a list with --to keep.parquet."
+        raise UsageError(
+            "at least one sample to keep", f"all {report.subject.count:,} accused", source.uri, remedy
+        )
     outcome = _written_list(source, plan, target) if listed else _written_copy(source, plan, target)
     _write_ledger(report, source, plan, outcome, target)
     return replace(report, actions=_actions(plan, outcome, target))
