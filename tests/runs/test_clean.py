@@ -45,13 +45,13 @@ def rows(tmp_path):
     return path, report_of(open_source(path, label="label", id="key"), PATCH, FLIPS, *NOTES)
 
 
-def report_of(source, *findings):
+def report_of(source, *findings, count=10):
     subject = Subject(
         uri=source.uri,
         digest=source.digest,
         modality=source.modality,
-        count=10,
-        classes={"b": 10},
+        count=count,
+        classes={"b": count},
         options=source.options,
     )
     return Report(verdict=Verdict.FLAGGED, subject=subject, seed=0, cards={}, results=findings)
@@ -120,7 +120,7 @@ def test_long_lists_are_read_from_beside_the_report(tmp_path):
     path = tmp_path / "many.csv"
     path.write_text("value,label\n" + "".join(f"{i},b\n" for i in range(12_000)))
     many = finding("label-conflict", [str(i) for i in range(11_000)], count=10_500)
-    write_json(report_of(open_source(path, label="label"), many), tmp_path / "report.json")
+    write_json(report_of(open_source(path, label="label"), many, count=12_000), tmp_path / "report.json")
     clean(tmp_path, tmp_path / "c.csv")
     assert len(ids(tmp_path / "c.csv")) == 1500
     next(tmp_path.glob("targets-*.parquet")).unlink()
@@ -202,7 +202,7 @@ def test_reasons_name_the_worst_finding_first(rows):
 
 
 def test_dropping_everything_is_refused_and_leaves_nothing(rows, tmp_path):
-    path, report = rows
+    _, report = rows
     everybody = finding("label-conflict", [f"r{i}" for i in range(10)])
     with pytest.raises(UsageError, match="all 10 accused"):
         clean(replace(report, results=(everybody,)), tmp_path / "new.csv")
