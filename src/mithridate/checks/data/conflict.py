@@ -43,9 +43,7 @@ _LOOKS = 2000  # keys that get a second look
 _LEARNT = 300  # keys that get one because of their association alone
 # Carriers that differ this significantly from other classes are a kind of their own: mostly; where such kinds are known
 _UNLIKE, _ALIKE = 1e-2, 3e-2
-_APART = (
-    1e-3  # significance at which carriers look less like the label than other samples under the same paint
-)
+_APART = 1e-3  # significance of the trials that a key passes before its second look is believed
 _NAMED = 8
 
 CARD = Card(
@@ -57,7 +55,7 @@ CARD = Card(
     assumes="the trigger recurs, and its carriers keep the content of another class",
     catches=("patch", "word", "sentence", "invisible-character", "value", "value-pair"),
     misses="clean-label triggers; triggers whose form differs from sample to sample; "
-    "classes that content cannot tell apart",
+    "classes that content cannot tell apart; a patch that covers more than a quarter of the picture",
     effect="share of the carriers whose label their content does not explain: (k - mu) / n",
     cites="Gu et al., arXiv 1708.06733 (the attack); Gardner et al., EMNLP 2021, section 3 (association "
     "tests); Hoeffding, Ann. Math. Stat. 27, 1956, theorem 5 (the tail)",
@@ -230,9 +228,13 @@ class Conflict(DataCheck):
         for number, suspect in enumerate(self._suspects):
             if suspect.logits is not None:
                 suspect = replace(suspect, log10_p=float(log10_p[number]), effect=float(effect[number]))
-                self._best = min(self._best, suspect.log10_p + self._tests(suspect.family))
                 self._suspects[number] = suspect
-            if suspect.log10_p <= self._cut(suspect.family) and self._stands_apart(number):
+            strong = suspect.log10_p <= self._cut(suspect.family)
+            if strong and not self._stands_apart(number):
+                continue  # its p-value is the paint's: no evidence
+            if suspect.logits is not None:
+                self._best = min(self._best, suspect.log10_p + self._tests(suspect.family))
+            if strong:
                 significant.append(number)
         judged = [
             replace(s, log10_p=s.log10_p + self._tests(s.family))
