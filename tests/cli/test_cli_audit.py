@@ -23,7 +23,7 @@ def same(a, b):
         return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a if k != "timings")
     if isinstance(a, list):
         return len(a) == len(b) and all(map(same, a, b))
-    return a == pytest.approx(b, rel=1e-4, abs=1e-6) if isinstance(a, float) else a == b
+    return a == pytest.approx(b, rel=1e-6, abs=1e-9) if isinstance(a, float) else a == b
 
 
 def report(folder):

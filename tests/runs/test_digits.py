@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -23,11 +25,33 @@ def test_clean_digits_are_clean(seed):
     assert mithridate.audit(x, labels=y.tolist()).verdict is Verdict.CLEAN
 
 
-def test_a_stamp_on_digits_is_found():
+@pytest.fixture(scope="module")
+def stamped():
+    """Pictures, labels, ids of the victims."""
     x, y = _digits(2)
     victims = np.flatnonzero(y != 3)[:25]
     x[victims, :3, 5:] = np.random.default_rng(3).integers(0, 256, (3, 3), dtype=np.uint8)
     y[victims] = 3
-    report = mithridate.audit(x, labels=y.tolist())
-    wanted = {str(v) for v in victims}
+    return x, y.tolist(), {str(v) for v in victims}
+
+
+def test_a_stamp_on_digits_is_found(stamped):
+    x, y, wanted = stamped
+    report = mithridate.audit(x, labels=y)
     assert any(wanted <= set(f.targets) and len(f.targets) <= len(wanted) + 2 for f in report.alarms)
+
+
+def _figures(report):
+    """What a report says without its floats and timings, and the floats."""
+    floats: list[float] = []
+    plain = json.loads(report.to_json())
+    del plain["timings"]
+    words = json.loads(json.dumps(plain), parse_float=lambda text: floats.append(float(text)))
+    return words, floats
+
+
+def test_one_job_and_two_give_the_same_figures(stamped):
+    x, y, _ = stamped
+    (words, floats), (others, those) = (_figures(mithridate.audit(x, labels=y, jobs=jobs)) for jobs in (1, 2))
+    assert words == others
+    assert floats == pytest.approx(those, rel=1e-6, abs=1e-12)

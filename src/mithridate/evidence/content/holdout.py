@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.engines.threads import one_thread, side_by_side
 from mithridate.evidence.content.ridge import RidgeContent, Task, standardised
 from mithridate.evidence.store import new_map
 
 __all__ = ["Holdout", "fit_holdout"]
 
 _MOST = 3000  # largest group that is left out exactly
+_BLOCK = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,13 @@ class Holdout:
         parts = np.array_split(np.arange(len(rows)), max(1, -(-len(rows) // _MOST)))
         return np.concatenate([self._without(rows[part], changed[part]) for part in parts])
 
+    def _take_in(self, start: int, features: NDArray[np.float32], first: int) -> NDArray[np.float32]:
+        """Whiten and keep a block of features whose first row is `start + first`; its part of `moved`."""
+        part = features[first : first + _BLOCK] @ self.whiten - self.offset
+        here = slice(start + first, start + first + len(part))
+        self.half[here] = part
+        return np.asarray(part.T @ self.targets[here])
+
     def _without(self, rows: NDArray[np.int64], seen: NDArray[np.float64]) -> NDArray[np.float32]:
         """Logits of `seen` (r, d) under the model fitted without `rows`: one block Sherman-Morrison-Woodbury step."""
         half = self.half[rows].astype(np.float32)
@@ -80,27 +90,37 @@ def fit_holdout(
         fitted: the out-of-fold model, for its penalty and calibration.
         path: file of 2 n d bytes.
     """
-    from scipy.linalg import cholesky, solve_triangular
-
     labels, n, known = task.labels, len(task.labels), task.labels >= 0
     count = max(int(known.sum()), 1)
-    covariance, scale = standardised(xx, x, count)
-    covariance[np.diag_indices_from(covariance)] += np.float32(fitted.penalty)
-    root = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
-    inverse = solve_triangular(root, np.eye(task.d, dtype=np.float32), lower=True, check_finite=False)
-    whiten = (inverse * scale[None, :].astype(np.float32)).T / np.float32(np.sqrt(count))
+    whiten = _whiten(xx, x, count, fitted.penalty)
     shares = np.bincount(labels[known], minlength=task.classes) / count
     targets = np.zeros((n, task.classes), dtype=np.float32)
     targets[np.flatnonzero(known), labels[known]] = 1.0
     targets[known] -= shares.astype(np.float32)
-    half = new_map(path, np.float16, (n, task.d))
-    moved = np.zeros((task.d, task.classes))
-    offset = (x @ whiten).astype(np.float32)
+    held = Holdout(
+        half=new_map(path, np.float16, (n, task.d)),
+        targets=targets,
+        moved=np.zeros((task.d, task.classes)),
+        whiten=whiten,
+        offset=(x @ whiten).astype(np.float32),
+        shares=shares.astype(np.float32),
+        slope=fitted.slope,
+        shift=fitted.shift,
+    )
     for start, features in task.features():
-        part = features @ whiten - offset
-        half[start : start + len(part)] = part
-        moved += part.T @ targets[start : start + len(part)]
-    return Holdout(
-        half=half, targets=targets, moved=moved, whiten=whiten, offset=offset,
-        shares=shares.astype(np.float32), slope=fitted.slope, shift=fitted.shift,
-    )  # fmt: skip
+        add = partial(held._take_in, start, features)
+        held.moved[:] += sum(side_by_side(add, range(0, len(features), _BLOCK), task.jobs))
+    return held
+
+
+def _whiten(xx: NDArray[np.float32], x: NDArray[np.float64], n: int, penalty: float) -> NDArray[np.float32]:
+    """(d, d) from features to whitened ones, divided by the square root of n."""
+    from scipy.linalg import cholesky, solve_triangular
+
+    covariance, scale = standardised(xx, x, n)
+    covariance[np.diag_indices_from(covariance)] += np.float32(penalty)
+    with one_thread():
+        root = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+        inverse = solve_triangular(root, np.eye(len(x), dtype=np.float32), lower=True, check_finite=False)
+    whiten: NDArray[np.float32] = (inverse * scale[None, :].astype(np.float32)).T / np.float32(np.sqrt(n))
+    return whiten

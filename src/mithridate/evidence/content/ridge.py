@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.engines.threads import one_thread, side_by_side
 from mithridate.evidence.content.calibrate import calibrate
 
 __all__ = ["Moments", "RidgeContent", "Task", "fit_ridge", "standardised"]
@@ -78,6 +80,7 @@ class Task:
         classes: k >= 2.
         folds: (n,) fold of each sample.
         d: number of features.
+        jobs: threads; sums are taken in the same order for any number.
     """
 
     features: Features
@@ -85,15 +88,28 @@ class Task:
     classes: int
     folds: NDArray[np.int8]
     d: int
+    jobs: int = 1
 
     def update(self, moments: Moments, chosen: NDArray[np.bool_], sign: int) -> None:
         """Add (or with sign = -1 take out) the chosen samples."""
         for start, x in self.features():
-            stop = start + len(x)
-            for fold in range(len(moments.n)):
-                rows = np.flatnonzero((self.folds[start:stop] == fold) & chosen[start:stop])
-                if len(rows):
-                    moments.add(fold, x[rows], self.labels[start + rows], sign)
+            side_by_side(
+                partial(self._update, moments, chosen, sign, start, x), range(len(moments.n)), self.jobs
+            )
+
+    def _update(
+        self,
+        moments: Moments,
+        chosen: NDArray[np.bool_],
+        sign: int,
+        start: int,
+        x: NDArray[np.float32],
+        fold: int,
+    ) -> None:
+        here = slice(start, start + len(x))
+        rows = np.flatnonzero((self.folds[here] == fold) & chosen[here])
+        if len(rows):
+            moments.add(fold, x[rows], self.labels[start + rows], sign)
 
     def moments(self) -> Moments:
         """Of all labelled samples."""
@@ -110,13 +126,15 @@ def fit_ridge(task: Task, moments: Moments, *, refit: bool = True) -> RidgeConte
         moments: of all its labelled samples; a refit takes the doubtful ones out of them.
         refit: fit twice.
     """
-    penalty = _penalty(task, moments)
-    fitted = _predict(task, moments, penalty)
+    with one_thread():
+        penalty = _penalty(task, moments)
+        fitted = _predict(task, moments, penalty)
     if not refit:
         return fitted
     doubtful = (_own(fitted.logits, task.labels) < _DOUBT) & (task.labels >= 0)
     task.update(moments, doubtful, -1)
-    return _predict(task, moments, penalty)
+    with one_thread():
+        return _predict(task, moments, penalty)
 
 
 def _own(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -186,7 +204,7 @@ def _solve(m: Moments, fold: int, penalty: float) -> tuple[NDArray[np.float32], 
     n = max(m.n.sum() - m.n[fold], 1.0)
     x, t = (m.x.sum(axis=0) - m.x[fold]) / n, (m.t.sum(axis=0) - m.t[fold]) / n
     single, scale = standardised(m.xx.sum(axis=0) - m.xx[fold], x, n)
-    # Solved in double precision: the last digits must not depend on how many threads there are.
+    # In double precision: single leaves too few digits where features are nearly the same.
     covariance = single.astype(np.float64)
     covariance[np.diag_indices_from(covariance)] += penalty
     xt = ((m.xt.sum(axis=0) - m.xt[fold]) / n - np.outer(x, t)) * scale[:, None]

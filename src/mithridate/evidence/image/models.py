@@ -57,7 +57,9 @@ def fit_models(
     with one_thread():
         extract = PatchFeatures.learn(canvas.pixels, seed)
     stored = _features(canvas, extract, folder, stages, jobs, progress)
-    task = Task(features=_passes(stored), labels=labels, classes=classes, folds=folds, d=stored.shape[1])
+    task = Task(
+        features=_passes(stored), labels=labels, classes=classes, folds=folds, d=stored.shape[1], jobs=jobs
+    )
     progress("content model", 0, None)
     moments = task.moments()
     xx, mean = moments.xx.sum(axis=0), moments.x.sum(axis=0) / max(moments.n.sum(), 1.0)
@@ -67,7 +69,7 @@ def fit_models(
     def coarse() -> RidgeContent:
         with one_thread():
             sketched, d = sketch_features(canvas.pixels, seed)
-        rough = Task(features=_passes(sketched), labels=labels, classes=classes, folds=folds, d=d)
+        rough = Task(features=_passes(sketched), labels=labels, classes=classes, folds=folds, d=d, jobs=jobs)
         return fit_ridge(rough, rough.moments(), refit=False)
 
     return Models(
