@@ -66,6 +66,16 @@ def double_ids(tmp_path):
     return ["d.csv", "--label", "label", "--id", "id"], "'p'"
 
 
+def no_rows(tmp_path):
+    (tmp_path / "d.csv").write_text("body,label\n")
+    return ["d.csv", "--label", "label"], "expected at least one row"
+
+
+def page_to_stdout(tmp_path):
+    mails(tmp_path / "d.csv", 30)
+    return ["d.csv", "--text", "body", "--sarif", "-"], "expected a file name"
+
+
 def nothing_there(tmp_path):
     return ["nope"], "nothing there"
 
@@ -109,6 +119,8 @@ def option_of_another_kind(tmp_path):
         cut_parquet,
         missing_column,
         double_ids,
+        no_rows,
+        page_to_stdout,
         nothing_there,
         empty_folder,
         report_below_a_file,
@@ -159,3 +171,21 @@ def test_nan_and_infinity_are_values_like_others(tmp_path, capsys):
     code, shown, _ = mithridate(capsys, "audit", tmp_path / "d.npz", "--out", tmp_path / "out")
     assert code == 0
     assert "80 rows, 2 classes" in shown
+
+
+def test_a_label_that_nobody_named_is_mentioned(tmp_path, capsys):
+    (tmp_path / "d.csv").write_text("body,Class\n" + "hello,ham\n" * 3)
+    code, shown, _ = mithridate(
+        capsys, "audit", tmp_path / "d.csv", "--text", "body", "--out", tmp_path / "out"
+    )
+    assert code == 0
+    assert "note: no column was named as the label; perhaps it is 'Class'" in " ".join(shown.split())
+    assert "perhaps it is" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_copy_of_a_folder_is_not_named_like_a_file(tmp_path, capsys):
+    folder = photos(tmp_path / "d", 4)
+    mithridate(capsys, "audit", folder, "--out", tmp_path / "out")
+    code, _, error = mithridate(capsys, "clean", tmp_path / "out", "--to", tmp_path / "x.npz")
+    assert code == 2
+    assert "expected the name of a folder" in error

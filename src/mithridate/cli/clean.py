@@ -51,5 +51,7 @@ def clean(report: Path, to: Path, relabel: bool, include_info: bool, data: Path 
     dropped, relabelled = len(ledger["dropped"]), len(ledger["relabelled"])
     changed = f", relabelled {relabelled:,}" if relabelled else ""
     click.echo(f"dropped {count_of(dropped, 'sample')}{changed}, kept {ledger['kept']:,}")
+    if relabel and not relabelled:
+        click.echo("relabelled none: no finding knows the true label of what it accuses")
     click.echo(f"written: {plain(ledger['copy'])}")
     click.echo(f"undo: {plain(str(ledger_file))}")

@@ -50,6 +50,8 @@ class Outputs:
         Raises:
             UsageError: a place inside the data, or one that cannot be written.
         """
+        if _STDOUT in (self.html, self.sarif):
+            raise UsageError("a file name", "-", "--html or --sarif", "Only --json can go to stdout.")
         refuse_inside(uri, self.folder, *self.files, *([work] if work else []))
         _try(self.folder, self.folder)
         for file in self.files:

@@ -21,6 +21,7 @@ __all__ = ["render_terminal"]
 
 #: Entries of each kind that are shown; the rest is counted.
 _MOST, _MOST_INFO, _MOST_LIMITS = 20, 10, 12
+_MOST_NOTES = 5
 _MOST_ALIKE = 3  # notes of one check
 _TONE = {Verdict.FLAGGED: "bold red", Verdict.INCOMPLETE: "bold yellow", Verdict.CLEAN: "bold green"}
 _NARROW = 76
@@ -45,6 +46,9 @@ def render_terminal(report: Report, console: Console, files: Sequence[object] = 
     _more(console, len(report.alarms) - _MOST, "finding")
     _more(console, len(infos) - len(shown), "note")
     _skips(report, console)
+    for note in report.notes[:_MOST_NOTES]:
+        console.print(Padding(Text.assemble(("note: ", "bold"), plain(note, 400)), (0, 0, 0, 2)))
+    _more(console, len(report.notes) - _MOST_NOTES, "note")
     _unseen(console, limits(report))
     if files:
         console.print(Text.assemble("report: ", (" · ".join(plain(f) for f in files), "bold")))

@@ -20,6 +20,7 @@ from mithridate.sources.limits import Limits
 __all__ = ["ColumnSource", "Roles", "require"]
 
 JOINT = "\n"
+_LABELS = frozenset({"class", "label", "labels", "target", "y"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,10 @@ class ColumnSource(RowSource):
         self.modality = "text" if roles.text else "table"
         unread = [c for c in file.types if c not in roles.columns]
         if unread:
-            self.notes = (f"columns that were not read: {quote(unread, 40)}",)
+            self.notes += (f"columns that were not read: {quote(unread, 40)}",)
+        likely = [c for c in file.types if c.lower() in _LABELS and roles.label is None]
+        if likely:
+            self.notes += (f"no column was named as the label; perhaps it is {quote(likely, 3)}",)
         if roles.id is not None:
             self._refuse_duplicates()
 

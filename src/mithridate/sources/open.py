@@ -316,10 +316,10 @@ def _with_labels(table: Any, ask: _Ask) -> tuple[FrameFile, _Ask]:
 
 
 def _open_frame(file: FrameFile, ask: _Ask) -> RowSource:
-    for column, role in ((ask.label, "label"), (ask.id, "id"), (ask.source, "source")):
-        require(column, role, file)
     if file.count == 0:
         raise SourceError("at least one row", "none", file.uri, "Check the file.")
+    for column, role in ((ask.label, "label"), (ask.id, "id"), (ask.source, "source")):
+        require(column, role, file)
     content = [c for c in file.types if c not in (ask.label, ask.id, ask.source)]
     text: tuple[str, ...] = ()
     if ask.text is not None:

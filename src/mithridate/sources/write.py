@@ -22,6 +22,8 @@ from mithridate.sources.parquet import ParquetFiles
 
 __all__ = ["copy_suffixes", "keep_list", "write_copy"]
 
+_FILES = frozenset({".csv", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".tsv"})
+
 _Writer = Callable[[Path, Edits], int]
 
 
@@ -121,6 +123,9 @@ def _refuse_target(source: RowSource, target: Path, suffixes: tuple[str, ...]) -
     if suffixes and not target.name.lower().endswith(suffixes):
         want = f"a file name that ends in {' or '.join(suffixes)}"
         raise UsageError(want, repr(target.name), str(target), "Rename it.")
+    if not suffixes and target.suffix.lower() in _FILES:
+        want = "the name of a folder, as the original is one"
+        raise UsageError(want, repr(target.name), str(target), f"Leave {target.suffix} out.")
     busy = target.is_symlink() or (any(target.iterdir()) if target.is_dir() else target.exists())
     if busy or (target.is_dir() and suffixes):
         raise UsageError(
