@@ -133,7 +133,7 @@ def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress)
         results=tuple(results),
         actions=_actions(results),
         timings={**outcome.timings, "exhibits": perf_counter() - started},
-        notes=(*gathered.notes, *_partly_labelled(evidence)),
+        notes=(*getattr(source, "notes", ()), *gathered.notes, *_partly_labelled(evidence)),
         renderer=render_notebook,
     )
 
