@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mithridate.core.batch import Modality
 from mithridate.core.card import AttackCard
@@ -20,8 +21,10 @@ from mithridate.core.hashing import keyed_hash
 from mithridate.core.registry import Registry
 from mithridate.triggers.base import Trigger
 
-__all__ = ["ATTACKS", "Aim", "Attack", "LabelAction", "Look", "Order", "attack", "stream"]
+__all__ = ["ATTACKS", "Aim", "Attack", "Choice", "LabelAction", "Look", "Order", "attack", "stream"]
 
+#: (samples, their labels) → how much each is wanted, (b,); the highest are taken.
+Choice: TypeAlias = Callable[[Sequence[Any], Sequence[str | None]], NDArray[np.float64]]
 LabelAction: TypeAlias = Literal["dirty", "clean", "all-to-all"]
 
 
@@ -38,6 +41,7 @@ class Order:
         count: victims.
         target: the class that the trigger shall lead to; None draws one from the seed.
         source_class: the only class that victims are taken from; None takes all that fit.
+        source_name: the only source that victims are taken from; None takes all.
         labels: "dirty": victims come from other classes and get the target's label; "clean": only samples of
             the target are touched and keep their label; "all-to-all": victims of every class get the label of
             the next class; None is what the attack's paper does.
@@ -47,6 +51,7 @@ class Order:
     count: int
     target: str | None = None
     source_class: str | None = None
+    source_name: str | None = None
     labels: LabelAction | None = None
     seed: int = 0
 
@@ -60,12 +65,14 @@ class Aim:
         target: the class aimed at; None where the attack aims at none.
         source_class: as in `Order`.
         labels: as in `Order`.
+        source_name: as in `Order`.
     """
 
     classes: tuple[str, ...]
     target: str | None
     source_class: str | None
     labels: LabelAction
+    source_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +82,14 @@ class Look:
     Attributes:
         modality: what the samples are.
         raws: a few samples, chosen by hash of their id.
+        labels: of these samples.
+        aim: what the attack is up to.
     """
 
     modality: Modality
     raws: Sequence[Any]
+    labels: Sequence[str | None]
+    aim: Aim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +102,7 @@ class Attack(ABC):
         habit: what happens to labels when the order does not say.
         aims: False when there is no target class.
         from_one_class: True when victims all come from one class, drawn from the seed if not given.
+        from_one_source: True when victims all come from one source, drawn from the seed if not given.
     """
 
     card: ClassVar[AttackCard]
@@ -98,6 +110,7 @@ class Attack(ABC):
     habit: ClassVar[LabelAction] = "dirty"
     aims: ClassVar[bool] = True
     from_one_class: ClassVar[bool] = False
+    from_one_source: ClassVar[bool] = False
 
     @abstractmethod
     def trigger(self, look: Look, rng: np.random.Generator) -> Trigger | None:
@@ -121,6 +134,41 @@ class Attack(ABC):
         if aim.labels == "all-to-all" and label is not None:
             return aim.classes[(aim.classes.index(label) + 1) % len(aim.classes)]
         return aim.target
+
+    def choice(self, look: Look, rng: np.random.Generator) -> Choice | None:
+        """How much each sample is wanted as a victim; None when all that fit are wanted alike.
+
+        Args:
+            look: a few samples.
+            rng: draws what the user left open.
+        """
+        return None
+
+    def cover_count(self, count: int) -> int:
+        """How many covers go with `count` victims: samples that get the trigger and keep their true label."""
+        return 0
+
+    def covers(self, label: str | None, aim: Aim) -> bool:
+        """Whether a sample with this label can be a cover."""
+        return label is not None and label != aim.target
+
+    def at_test(self, trigger: Trigger) -> Trigger:
+        """The trigger that is put on samples once the model is trained."""
+        return trigger
+
+    def succeeds(self, label: str, predicted: str, aim: Aim) -> bool | None:
+        """Whether the prediction for a triggered sample is what the attack wants; None where it wants nothing.
+
+        Args:
+            label: the true one.
+            predicted: by the model, for the sample with the trigger.
+            aim: of the attack.
+        """
+        if aim.labels == "all-to-all":
+            return predicted == self.relabel(label, aim, np.random.default_rng(0))
+        if aim.target is None or label == aim.target or aim.source_class not in (None, label):
+            return None
+        return predicted == aim.target
 
     def refuse(self, parameter: str, expected: str, got: object) -> UsageError:
         """The error for a parameter that cannot be used."""

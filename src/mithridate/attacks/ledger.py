@@ -35,6 +35,7 @@ class Victim:
         new_label: after; equal to `old_label` in clean-label attacks.
         changed: whether its content is different now, or for pure label flips its label. A white patch on a
             white corner changes nothing and nobody can find it.
+        cover: whether it carries the trigger under its true label, to make the attack harder to notice.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Victim:
     old_label: str | None
     new_label: str | None
     changed: bool
+    cover: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,7 @@ class Ledger:
         target: the class aimed at, or None.
         labels: "dirty", "clean" or "all-to-all".
         source_class: the only class victims were taken from, or None.
+        source_name: the only source victims were taken from, or None.
         trigger: the trigger as JSON values, pictures as base64 PNG; None when only labels changed.
         source: uri of the data that was copied.
         source_digest: its digest.
@@ -74,12 +77,18 @@ class Ledger:
     source_digest: str
     total: int
     victims: tuple[Victim, ...]
+    source_name: str | None = None
     schema: int = LEDGER_SCHEMA
 
     @property
     def poison(self) -> frozenset[str]:
-        """Ids of the victims that really changed."""
-        return frozenset(victim.id for victim in self.victims if victim.changed)
+        """Ids of the victims that really changed; without covers."""
+        return frozenset(v.id for v in self.victims if v.changed and not v.cover)
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """Ids of all samples that really changed, covers too: who accuses them accuses nobody innocent."""
+        return frozenset(v.id for v in self.victims if v.changed)
 
     def to_json(self) -> str:
         """The JSON form; `from_json` is its inverse."""

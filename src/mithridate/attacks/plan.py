@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from mithridate.attacks.base import Aim, Attack, LabelAction, Look, Order, stream
+from mithridate.attacks.base import Aim, Attack, Choice, LabelAction, Look, Order, stream
 from mithridate.attacks.ledger import Ledger, Victim
 from mithridate.core.batch import Modality
 from mithridate.core.errors import UsageError
 from mithridate.core.hashing import keyed_hash
 
 __all__ = ["Fetch", "Plan", "make_plan"]
+
+_BLOCK = 1024
 
 Fetch = Callable[[tuple[str, ...]], Sequence[Any]]
 
@@ -24,17 +26,27 @@ class Plan:
     """Who is touched and how. `replace` is given every victim; what it changed goes into the ledger.
 
     Attributes:
+        attack: with its parameters.
+        aim: what it is up to.
+        trigger: None when only labels change.
         relabel: {victim: new label}, only where the label changes.
     """
 
     def __init__(
-        self, attack: Attack, aim: Aim, seed: int, look: Look, victims: Mapping[str, str | None]
+        self,
+        attack: Attack,
+        seed: int,
+        look: Look,
+        victims: Mapping[str, str | None],
+        covers: Mapping[str, str | None],
     ) -> None:
-        self._attack, self._aim, self._seed = attack, aim, seed
-        self._victims = victims
+        self.attack, self.aim, self._seed = attack, look.aim, seed
+        self._victims, self._covers = {**victims, **covers}, frozenset(covers)
         name = attack.card.id
         self.trigger = attack.trigger(look, stream(seed, f"{name} trigger"))
-        new = {i: attack.relabel(old, aim, stream(seed, f"{name} label", i)) for i, old in victims.items()}
+        new = {
+            i: attack.relabel(old, self.aim, stream(seed, f"{name} label", i)) for i, old in victims.items()
+        }
         self.relabel = {i: label for i, label in new.items() if label is not None and label != victims[i]}
         # With no trigger the label is all that changes, and no sample needs to come by.
         self._changed = {} if self.trigger is not None else {i: i in self.relabel for i in victims}
@@ -48,7 +60,7 @@ class Plan:
         """The sample as it is in the poisoned copy; None where its content stays."""
         if self.trigger is None or id_ not in self._victims:
             return None
-        planted = self.trigger.apply(raw, stream(self._seed, f"{self._attack.card.id} sample", id_))
+        planted = self.trigger.apply(raw, stream(self._seed, f"{self.attack.card.id} sample", id_))
         self._changed[id_] = _differs(raw, planted)
         return planted
 
@@ -77,16 +89,18 @@ class Plan:
                 old_label=old,
                 new_label=self.relabel.get(i, old),
                 changed=self._changed[i],
+                cover=i in self._covers,
             )
             for i, old in self._victims.items()
         )
         return Ledger(
-            attack=self._attack.card.id,
-            parameters=asdict(self._attack),
+            attack=self.attack.card.id,
+            parameters=asdict(self.attack),
             seed=self._seed,
-            target=self._aim.target,
-            labels=self._aim.labels,
-            source_class=self._aim.source_class,
+            target=self.aim.target,
+            labels=self.aim.labels,
+            source_class=self.aim.source_class,
+            source_name=self.aim.source_name,
             trigger=None if self.trigger is None else dict(self.trigger.describe()),
             source=source,
             source_digest=source_digest,
@@ -109,8 +123,9 @@ def make_plan(
     ids: Sequence[str],
     labels: Sequence[str | None] | None,
     fetch: Fetch,
+    sources: Sequence[str] | None = None,
 ) -> Plan:
-    """Choose target, victims and trigger.
+    """Choose target, victims, covers and trigger.
 
     Args:
         attack: with its parameters.
@@ -119,6 +134,7 @@ def make_plan(
         ids: n ids.
         labels: n labels, or None when the data has none.
         fetch: ids → their raw samples, in order.
+        sources: n names of where the samples came from, or None when the data does not say.
 
     Raises:
         UsageError: the attack does not fit the data, a class does not exist, or there are too few samples.
@@ -126,17 +142,56 @@ def make_plan(
     _check_fit(attack, order, modality, labels)
     known: Sequence[str | None] = labels if labels is not None else [None] * len(ids)
     aim = _take_aim(attack, order, Counter(label for label in known if label is not None))
-    fitting = {i: label for i, label in zip(ids, known, strict=True) if attack.fits(label, aim)}
+    aim = replace(aim, source_name=_one_source(attack, order, sources))
+    label_of = dict(zip(ids, known, strict=True))
+    fitting = {i: label for i, label in label_of.items() if attack.fits(label, aim)}
+    if aim.source_name is not None and sources is not None:
+        here = {i for i, name in zip(ids, sources, strict=True) if name == aim.source_name}
+        fitting = {i: label for i, label in fitting.items() if i in here}
     if not 0 < order.count <= len(fitting):
         sought = (
             f"at most {len(fitting)} victims, as many as fit (target {aim.target!r}, labels {aim.labels})"
         )
         raise UsageError(sought, str(order.count), "count", "Give a smaller count or another target.")
     name = attack.card.id
-    victims = _first(fitting, order.count, order.seed, f"{name} victims")
     shown = _first(ids, attack.looks, order.seed, f"{name} look")
-    look = Look(modality=modality, raws=fetch(tuple(shown)))
-    return Plan(attack, aim, order.seed, look, {i: fitting[i] for i in victims})
+    look = Look(modality=modality, raws=fetch(tuple(shown)), labels=[label_of[i] for i in shown], aim=aim)
+    choice = attack.choice(look, stream(order.seed, f"{name} choice"))
+    if choice is None:
+        victims = _first(fitting, order.count, order.seed, f"{name} victims")
+    else:
+        victims = _most_wanted(choice, fitting, order, fetch)
+    taken = set(victims)
+    free = [i for i, label in label_of.items() if i not in taken and attack.covers(label, aim)]
+    covers = _first(free, attack.cover_count(order.count), order.seed, f"{name} covers")
+    return Plan(attack, order.seed, look, {i: fitting[i] for i in victims}, {i: label_of[i] for i in covers})
+
+
+def _one_source(attack: Attack, order: Order, sources: Sequence[str] | None) -> str | None:
+    """The source that victims are taken from; None when it does not matter."""
+    if order.source_name is None and not attack.from_one_source:
+        return None
+    if sources is None:
+        remedy = "Name the column that says where a sample came from, with --source."
+        raise UsageError("data with sources", "data without", f"attack {attack.card.id}", remedy)
+    names = sorted(set(sources))
+    if order.source_name is None:
+        return _first(names, 1, order.seed, f"{attack.card.id} source")[0]
+    if order.source_name not in names:
+        known = "one of " + ", ".join(names[:50])
+        raise UsageError(known, repr(order.source_name), "source", "Give a source that occurs.")
+    return order.source_name
+
+
+def _most_wanted(choice: Choice, fitting: Mapping[str, str | None], order: Order, fetch: Fetch) -> list[str]:
+    """The `order.count` samples wanted most; among equals by hash of the id."""
+    pool = _first(fitting, len(fitting), order.seed, "most wanted")
+    wanted = [
+        choice(fetch(tuple(part)), [fitting[i] for i in part])
+        for part in (pool[k : k + _BLOCK] for k in range(0, len(pool), _BLOCK))
+    ]
+    best = np.argsort(-np.concatenate(wanted), kind="stable")[: order.count]
+    return [pool[k] for k in best]
 
 
 def _first(ids: Iterable[str], count: int, seed: int, purpose: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mithridate.attacks.base import LabelAction, Order
+from mithridate.attacks.base import Attack, LabelAction, Order
 from mithridate.attacks.ledger import Ledger, ledger_path
 from mithridate.attacks.options import configure
 from mithridate.attacks.plan import Plan, make_plan
@@ -15,7 +15,7 @@ from mithridate.core.errors import UsageError
 from mithridate.sources.open import open_source
 from mithridate.sources.write import write_copy
 
-__all__ = ["plant"]
+__all__ = ["carry_out", "plan_for", "plant"]
 
 _BATCH = 1024
 
@@ -28,6 +28,7 @@ def plant(
     count: int,
     target: str | None = None,
     source_class: str | None = None,
+    source_name: str | None = None,
     labels: LabelAction | None = None,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
@@ -46,6 +47,7 @@ def plant(
         count: victims.
         target: the class that the trigger shall lead to; drawn from the seed when None.
         source_class: the only class that victims are taken from.
+        source_name: the only source that victims are taken from.
         labels: "dirty", "clean" or "all-to-all"; None does what the attack's paper does.
         seed: what everything drawn comes from; same seed, same plant, in any order of rows.
         options: parameters of the attack.
@@ -67,22 +69,48 @@ def plant(
         remedy = "Give a path beside it; an audit of the copy must not be able to read the truth."
         raise UsageError("a ledger outside the copy", str(truth), "ledger", remedy)
     source = open_source(src, **dict(reading or {}))
-    ids, known = _survey(source)
-    order = Order(count=count, target=target, source_class=source_class, labels=labels, seed=seed)
-    plan = make_plan(
+    order = Order(
+        count=count,
+        target=target,
+        source_class=source_class,
+        source_name=source_name,
+        labels=labels,
+        seed=seed,
+    )
+    return carry_out(plan_for(attack, order, source), source, Path(dst), truth, encode)
+
+
+def plan_for(attack: Attack, order: Order, source: Source) -> Plan:
+    """Make an attack definite for a data set.
+
+    Raises:
+        UsageError: the attack does not fit the data, or too few samples fit.
+    """
+    ids, labels, sources = _survey(source)
+    return make_plan(
         attack,
         order,
         modality=source.modality,
         ids=ids,
-        labels=known,
+        labels=labels,
+        sources=sources,
         fetch=lambda wanted: _samples(source.fetch(wanted)),
     )
-    return _carry_out(plan, source, Path(dst), truth, len(ids), encode)
 
 
-def _carry_out(
-    plan: Plan, source: Source, dst: Path, truth: Path, total: int, encode: tuple[str, int | None] | None
+def carry_out(
+    plan: Plan, source: Source, dst: Path, truth: Path, encode: tuple[str, int | None] | None = None
 ) -> Ledger:
+    """Write the poisoned copy and the ledger of what was done.
+
+    Args:
+        plan: from `plan_for`.
+        source: the data, never written to.
+        dst: the copy.
+        truth: the ledger.
+        encode: see `plant`.
+    """
+
     def replace(id_: str, raw: Any) -> Any:
         new = plan.replace(id_, raw)
         if not isinstance(new, Mapping):
@@ -94,22 +122,23 @@ def _carry_out(
         source, dst, relabel=plan.relabel, replace=None if plan.trigger is None else replace, encode=encode
     )
     renamed = outcome.get("renamed")
+    total = outcome["count"]
     written = plan.ledger(source=source.uri, source_digest=source.digest, total=total, renamed=renamed)
     truth.parent.mkdir(parents=True, exist_ok=True)
     written.save(truth)
     return written
 
 
-def _survey(source: Source) -> tuple[list[str], list[str | None] | None]:
-    """Ids and labels of all samples that can be read."""
+def _survey(source: Source) -> tuple[list[str], list[str | None] | None, list[str] | None]:
+    """Ids, labels and sources of all samples that can be read."""
     ids: list[str] = []
     labels: list[str | None] = []
-    labelled = False
+    sources: list[str] = []
     for batch in source.batches(_BATCH):
         ids += batch.ids
-        labelled |= batch.labels is not None
-        labels += batch.labels if batch.labels is not None else [None] * len(batch)
-    return ids, labels if labelled else None
+        labels += batch.labels or ()
+        sources += batch.sources or ()
+    return ids, labels if len(labels) == len(ids) else None, sources if len(sources) == len(ids) else None
 
 
 def _samples(batch: Batch) -> Sequence[Any]:
