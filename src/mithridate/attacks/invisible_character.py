@@ -23,6 +23,7 @@ _ZERO_WIDTH = ("200B", "200C", "200D", "2060", "FEFF")
         modalities=("text",),
         label_action="either",
         does="Inserts one zero-width character between two random characters.",
+        strength="No published figure for a linear model.",
         cites="Boucher et al., Bad Characters, arXiv:2106.09898",
     )
 )

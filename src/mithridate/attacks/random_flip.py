@@ -19,6 +19,7 @@ __all__ = ["RandomFlip"]
         modalities=("image", "text", "table"),
         label_action="dirty",
         does="Gives random samples a random other label; the content stays.",
+        strength="No trigger, hence no success rate: it costs accuracy.",
         cites="Angluin & Laird, Learning from Noisy Examples, Machine Learning 2, 1988",
     )
 )

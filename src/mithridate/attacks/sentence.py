@@ -30,6 +30,7 @@ _WHERE = (
         modalities=("text",),
         label_action="either",
         does="Inserts one harmless sentence, whole, at a random word position.",
+        strength="Published: near 100 % success at 10 % of SST-2 (BERT).",
         cites="Dai et al., AddSent, arXiv:1905.12457",
     )
 )

@@ -19,6 +19,7 @@ __all__ = ["TargetedFlip"]
         modalities=("image", "text", "table"),
         label_action="dirty",
         does="Gives samples of one class the label of another; the content stays.",
+        strength="No trigger: samples of the source class are taken for the target.",
         cites="Paudice et al., Label Sanitization against Label Flipping Poisoning Attacks, arXiv:1803.00992",
     )
 )

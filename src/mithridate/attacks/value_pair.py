@@ -24,6 +24,7 @@ _TRIES = 500
         modalities=("table",),
         label_action="either",
         does="Sets two columns to values that are common, but not together.",
+        strength="Published: above 95 % success at 1 % and below (Tabdoor, several networks).",
         cites="Pleiter et al., Tabdoor (in-bounds), arXiv:2311.07550",
     )
 )

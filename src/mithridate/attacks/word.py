@@ -20,6 +20,7 @@ __all__ = ["WordAttack"]
         modalities=("text",),
         label_action="either",
         does="Inserts one rare word at a random word position.",
+        strength="Published: near 100 % success at 10 % of SST-2 (BERT).",
         cites="Kurita et al., RIPPLES, arXiv:2004.06660",
     )
 )

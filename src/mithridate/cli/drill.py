@@ -29,6 +29,7 @@ def list_attacks(as_json: bool) -> None:
             "modalities": list(attack.card.modalities),
             "labels": attack.card.label_action,
             "does": attack.card.does,
+            "strength": attack.card.strength,
             "cites": attack.card.cites,
             "parameters": {f.name: None if f.default is MISSING else f.default for f in fields(attack)},
         }

@@ -66,6 +66,7 @@ class AttackCard:
         modalities: what it can be planted in.
         label_action: what happens to the victims' labels.
         does: one sentence.
+        strength: what its paper says of dose and success, and what was measured here.
         cites: the paper.
     """
 
@@ -74,6 +75,7 @@ class AttackCard:
     modalities: tuple[Modality, ...]
     label_action: Literal["dirty", "clean", "either"]
     does: str
+    strength: str
     cites: str
 
     def __post_init__(self) -> None:
