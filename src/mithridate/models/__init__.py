@@ -1,0 +1,1 @@
+"""A model, whatever it is: anything that maps inputs to class probabilities."""
