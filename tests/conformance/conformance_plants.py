@@ -31,3 +31,6 @@ GAPS = {
     ("global-pattern", "blend"): "of classes of 200 too few samples are averaged to learn a pattern from",
     ("global-pattern", "sinusoid"): "of classes of 200 too few samples are averaged to learn a pattern from",
 }
+
+#: Attacks that no check claims, and why. An attack that a check comes to claim leaves this table.
+UNCLAIMED: dict[str, str] = {}

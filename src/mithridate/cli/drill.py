@@ -51,6 +51,8 @@ def list_attacks(as_json: bool) -> None:
 @click.option("--count", type=click.IntRange(min=1), required=True, help="How many samples to poison.")
 @click.option("--target", help="The class the trigger shall lead to.  [default: drawn from the seed]")
 @click.option("--source-class", help="The only class that victims are taken from.")
+@click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from.")
+@click.option("--source-name", metavar="NAME", help="The only source that victims are taken from.")
 @click.option("--clean-label", "labels", flag_value="clean", help="Touch only the target; keep labels.")
 @click.option("--dirty-label", "labels", flag_value="dirty", help="Touch other classes; relabel them.")
 @click.option("--all-to-all", "labels", flag_value="all-to-all", help="Each victim gets the next class.")
@@ -71,6 +73,7 @@ def plant(
     label: str | None,
     text: str | None,
     id_: str | None,
+    source: str | None,
     **order: Any,
 ) -> None:
     """Write a copy of SRC with ATTACK planted to DST, and the ledger of what was done beside it.
@@ -81,7 +84,7 @@ def plant(
     from mithridate.core.errors import UsageError
     from mithridate.runs.plant import plant as run
 
-    reading = {"label": label, "text": text, "id": id_}
+    reading = {"label": label, "text": text, "id": id_, "source": source}
     try:
         truth = run(
             attack,
