@@ -7,58 +7,16 @@ References:
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from mithridate.core.errors import UsageError
+from mithridate.triggers.pixels import Pixels, as_png, match_colours, mix, on_colours, scaled_to
 
 __all__ = ["Blend", "Patch", "Pixels", "Sinusoid", "as_png"]
-
-Pixels = NDArray[np.uint8]
-
-
-def as_png(picture: Pixels) -> str:
-    """A (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) uint8 picture as base64 PNG."""
-    flat = picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(flat)).save(buffer, format="PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _on_colours(raw: Pixels, change: Callable[[Pixels], Pixels]) -> Pixels:
-    """Apply `change` to the (h, w, 1 or 3) colour part of a picture; an alpha channel passes untouched."""
-    if raw.dtype != np.uint8 or raw.ndim not in (2, 3):
-        raise UsageError(
-            "a (h, w[, c]) uint8 picture", f"{raw.dtype} {raw.shape}", "trigger", "Decode it first."
-        )
-    solid = raw[..., None] if raw.ndim == 2 else raw
-    colours = solid.shape[2] - (solid.shape[2] in (2, 4))
-    out = solid.copy()
-    out[..., :colours] = change(solid[..., :colours])
-    return out.reshape(raw.shape)
-
-
-def _match_colours(pattern: Pixels, channels: int) -> Pixels:
-    """The (h, w, c) pattern with as many channels as the picture: repeated, or turned to grey."""
-    if pattern.shape[2] == channels:
-        return pattern
-    if pattern.shape[2] == 1:
-        return np.repeat(pattern, channels, axis=2)
-    grey: NDArray[np.float64] = pattern.astype(np.float64).mean(axis=2, keepdims=True)
-    return np.repeat(np.rint(grey).astype(np.uint8), channels, axis=2)
-
-
-def _mix(under: NDArray[Any], over: NDArray[Any], alpha: float) -> Pixels:
-    # x' = (1 - a) x + a t
-    mixed = (1.0 - alpha) * under.astype(np.float64) + alpha * over.astype(np.float64)
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +69,10 @@ class Patch:
         def stamp(colours: Pixels) -> Pixels:
             out = colours.copy()
             window = out[row : row + height, column : column + width]
-            window[:] = _mix(window, _match_colours(self.pattern, colours.shape[2]), self.opacity)
+            window[:] = mix(window, match_colours(self.pattern, colours.shape[2]), self.opacity)
             return out
 
-        return _on_colours(raw, stamp)
+        return on_colours(raw, stamp)
 
     def describe(self) -> Mapping[str, Any]:
         """Pattern as PNG, place and opacity."""
@@ -145,22 +103,14 @@ class Blend:
         """The blended picture, same shape and dtype."""
 
         def blend(colours: Pixels) -> Pixels:
-            scaled = _scaled(self.pattern, colours.shape[0], colours.shape[1])
-            return _mix(colours, _match_colours(scaled, colours.shape[2]), self.alpha)
+            scaled = scaled_to(self.pattern, colours.shape[0], colours.shape[1])
+            return mix(colours, match_colours(scaled, colours.shape[2]), self.alpha)
 
-        return _on_colours(raw, blend)
+        return on_colours(raw, blend)
 
     def describe(self) -> Mapping[str, Any]:
         """Picture as PNG and alpha."""
         return {"kind": "blend", "png": as_png(self.pattern), "alpha": self.alpha}
-
-
-def _scaled(pattern: Pixels, height: int, width: int) -> Pixels:
-    if pattern.shape[:2] == (height, width):
-        return pattern
-    picture = Image.fromarray(pattern[..., 0] if pattern.shape[2] == 1 else pattern)
-    scaled = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
-    return scaled.reshape(height, width, pattern.shape[2])
 
 
 @dataclass(frozen=True)
@@ -181,10 +131,9 @@ class Sinusoid:
         def add(colours: Pixels) -> Pixels:
             width = colours.shape[1]
             wave = self.delta * np.sin(2.0 * np.pi * np.arange(width) * self.frequency / width)
-            waved: Pixels = np.clip(np.rint(colours + wave[None, :, None]), 0, 255).astype(np.uint8)
-            return waved
+            return to_grey_levels(colours + wave[None, :, None])
 
-        return _on_colours(raw, add)
+        return on_colours(raw, add)
 
     def describe(self) -> Mapping[str, Any]:
         """Amplitude and frequency."""
