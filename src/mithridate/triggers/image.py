@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from mithridate.core.errors import UsageError
-from mithridate.triggers.pixels import Pixels, as_png, match_colours, mix, on_colours, scaled_to
+from mithridate.triggers.pixels import (
+    Pixels,
+    as_png,
+    match_colours,
+    mix,
+    on_colours,
+    scaled_to,
+    to_grey_levels,
+)
 
 __all__ = ["Blend", "Patch", "Pixels", "Sinusoid", "as_png"]
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mithridate.core.errors import UsageError
 
-__all__ = ["Pixels", "as_png", "match_colours", "mix", "on_colours", "scaled", "to_grey_levels"]
+__all__ = ["Pixels", "as_png", "match_colours", "mix", "on_colours", "scaled_to", "to_grey_levels"]
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -59,12 +59,12 @@ def to_grey_levels(values: NDArray[Any]) -> Pixels:
     return levels
 
 
-def mix(under: NDArray[Any], over: NDArray[Any], alpha: float) -> Pixels:
-    """x' = (1 - a) x + a t."""
+def mix(under: NDArray[Any], over: NDArray[Any], alpha: float | NDArray[np.float64]) -> Pixels:
+    """Mix two pictures: x' = (1 - a) x + a t, with one a or one for each pixel, (h, w, 1)."""
     return to_grey_levels((1.0 - alpha) * under.astype(np.float64) + alpha * over.astype(np.float64))
 
 
-def scaled(pattern: Pixels, height: int, width: int) -> Pixels:
+def scaled_to(pattern: Pixels, height: int, width: int) -> Pixels:
     """The (h, w, c) pattern in another size, bilinear."""
     if pattern.shape[:2] == (height, width):
         return pattern
