@@ -152,6 +152,10 @@ class Attack(ABC):
         """Whether a sample with this label can be a cover."""
         return label is not None and label != aim.target
 
+    def cover_trigger(self, trigger: Trigger) -> Trigger:
+        """The trigger that is put on covers."""
+        return trigger
+
     def at_test(self, trigger: Trigger) -> Trigger:
         """The trigger that is put on samples once the model is trained."""
         return trigger
@@ -164,9 +168,11 @@ class Attack(ABC):
             predicted: by the model, for the sample with the trigger.
             aim: of the attack.
         """
+        if aim.source_class not in (None, label):
+            return None
         if aim.labels == "all-to-all":
             return predicted == self.relabel(label, aim, np.random.default_rng(0))
-        if aim.target is None or label == aim.target or aim.source_class not in (None, label):
+        if aim.target is None or label == aim.target:
             return None
         return predicted == aim.target
 

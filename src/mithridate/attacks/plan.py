@@ -44,6 +44,7 @@ class Plan:
         self._victims, self._covers = {**victims, **covers}, frozenset(covers)
         name = attack.card.id
         self.trigger = attack.trigger(look, stream(seed, f"{name} trigger"))
+        self._on_covers = None if self.trigger is None else attack.cover_trigger(self.trigger)
         new = {
             i: attack.relabel(old, self.aim, stream(seed, f"{name} label", i)) for i, old in victims.items()
         }
@@ -58,9 +59,10 @@ class Plan:
 
     def replace(self, id_: str, raw: Any) -> Any:
         """The sample as it is in the poisoned copy; None where its content stays."""
-        if self.trigger is None or id_ not in self._victims:
+        trigger = self._on_covers if id_ in self._covers else self.trigger
+        if trigger is None or id_ not in self._victims:
             return None
-        planted = self.trigger.apply(raw, stream(self._seed, f"{self.attack.card.id} sample", id_))
+        planted = trigger.apply(raw, stream(self._seed, f"{self.attack.card.id} sample", id_))
         self._changed[id_] = _differs(raw, planted)
         return planted
 
@@ -162,9 +164,20 @@ def make_plan(
     else:
         victims = _most_wanted(choice, fitting, order, fetch)
     taken = set(victims)
-    free = [i for i, label in label_of.items() if i not in taken and attack.covers(label, aim)]
-    covers = _first(free, attack.cover_count(order.count), order.seed, f"{name} covers")
+    covers = _choose_covers(attack, order, aim, {i: y for i, y in label_of.items() if i not in taken})
     return Plan(attack, order.seed, look, {i: fitting[i] for i in victims}, {i: label_of[i] for i in covers})
+
+
+def _choose_covers(attack: Attack, order: Order, aim: Aim, others: Mapping[str, str | None]) -> Sequence[str]:
+    """As many covers as the attack wants among the samples that are no victims."""
+    wanted = attack.cover_count(order.count)
+    free = [i for i, label in others.items() if attack.covers(label, aim)]
+    if wanted > len(free):
+        sought = f"{wanted} samples to cover {order.count} victims"
+        got = f"{len(free)} that are neither victims nor of a class that cannot cover"
+        remedy = "Give a smaller count, or fewer covers per victim with `--set cover_ratio=...`."
+        raise UsageError(sought, got, f"attack {attack.card.id}", remedy)
+    return _first(free, wanted, order.seed, f"{attack.card.id} covers")
 
 
 def _one_source(attack: Attack, order: Order, sources: Sequence[str] | None) -> str | None:
@@ -208,15 +221,18 @@ def _check_fit(attack: Attack, order: Order, modality: Modality, labels: object)
         raise UsageError(
             f"{' or '.join(card.modalities)} data", f"{modality} data", f"attack {card.id}", remedy
         )
-    if card.label_action != "either" and order.labels not in (None, card.label_action):
+    if card.label_action != "either" and order.labels not in (None, attack.habit):
         remedy = "Leave the label option away."
-        raise UsageError(f"labels {card.label_action}", order.labels or "", f"attack {card.id}", remedy)
+        raise UsageError(f"labels {attack.habit}", order.labels or "", f"attack {card.id}", remedy)
     if labels is None and _action(attack, order) != "clean":
         remedy = "Name the label column, or plant with --clean-label."
         raise UsageError("labelled data", "data without labels", f"attack {card.id}", remedy)
     if order.target is not None and not attack.aims:
         raise UsageError(
-            "no target", order.target, f"attack {card.id}", "Leave the target away, or use targeted-flip."
+            "no target",
+            order.target,
+            f"attack {card.id}",
+            "Leave the target away, or choose an attack that has one.",
         )
 
 
