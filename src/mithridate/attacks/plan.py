@@ -187,9 +187,11 @@ def _one_source(attack: Attack, order: Order, sources: Sequence[str] | None) -> 
     if sources is None:
         remedy = "Name the column that says where a sample came from, with --source."
         raise UsageError("data with sources", "data without", f"attack {attack.card.id}", remedy)
-    names = sorted(set(sources))
+    sizes = Counter(sources)
+    names = sorted(sizes)
     if order.source_name is None:
-        return _first(names, 1, order.seed, f"{attack.card.id} source")[0]
+        roomy = [name for name in names if sizes[name] >= order.count]
+        return _first(roomy or names, 1, order.seed, f"{attack.card.id} source")[0]
     if order.source_name not in names:
         known = "one of " + ", ".join(names[:50])
         raise UsageError(known, repr(order.source_name), "source", "Give a source that occurs.")
