@@ -10,6 +10,7 @@ from mithridate.attacks.plan import make_plan
 from mithridate.core.errors import UsageError
 
 N = 60
+SOURCES = [("north", "south")[i // 3 % 2] for i in range(N)]
 
 
 def _data(modality):
@@ -38,6 +39,7 @@ def _plant(attack, modality, order, positions=None, labelled=True):
         ids=[ids[k] for k in rows],
         labels=[labels[k] for k in rows] if labelled else None,
         fetch=lambda wanted: [by_id[i] for i in wanted],
+        sources=[SOURCES[k] for k in rows],
     )
     planted = {}
     for k in rows:
@@ -70,10 +72,16 @@ def test_ledger_tells_every_touched_sample_and_only_those(cls, modality):
             assert new_raw.dtype == np.uint8
             assert new_raw.shape == raw.shape
         if modality == "table":
-            assert {k: type(v) for k, v in new_raw.items()} == {k: type(v) for k, v in raw.items()}
+            emptied = {k for k, v in new_raw.items() if v is None}
+            assert len(emptied) == (cls.card.id == "missingness" and i in ledger.poison)
+            assert {k: type(v) for k, v in new_raw.items() if k not in emptied} == {
+                k: type(v) for k, v in raw.items() if k not in emptied
+            }
     assert touched == {v.id for v in ledger.victims} == ledger.poison
     assert len(touched) == 9
+    assert (ledger.source_name is not None) == cls.from_one_source
     for victim in ledger.victims:
+        assert ledger.source_name in (None, SOURCES[ids.index(victim.id)])
         assert victim.old_label == labels[ids.index(victim.id)]
         assert victim.new_label == planted[victim.id][1]
         assert (victim.new_label == victim.old_label) == (ledger.labels == "clean")
@@ -160,7 +168,7 @@ def test_a_victim_that_never_came_by_is_an_error():
 @pytest.mark.parametrize(
     ("attack_id", "options", "message"),
     [
-        ("potch", {}, "one of blend, .*value-pair"),
+        ("potch", {}, "one of .*blend, .*value-pair"),
         ("patch", {"sise": "3"}, "one of size, pattern, place, opacity"),
         ("patch", {"size": "big"}, "expected int"),
         ("random-flip", {"rate": "1"}, "no parameters"),

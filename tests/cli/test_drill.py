@@ -44,7 +44,7 @@ def test_plant_writes_copy_and_ledger(npz, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["potch"], "one of blend"),
+        (["potch"], "blend, "),
         (["patch", "--set", "size"], "NAME=VALUE"),
         (["patch", "--set", "sise=3"], "size, pattern, place, opacity"),
         (["patch", "--target", "9"], "one of 0, 1, 2"),

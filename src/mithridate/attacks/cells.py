@@ -10,14 +10,27 @@ import numpy as np
 from mithridate.core.errors import UsageError
 from mithridate.triggers.table import Cell, Row, Value
 
-__all__ = ["draw_common", "draw_odd", "given", "numeric_columns"]
-
+__all__ = ["draw_common", "draw_odd", "draw_past", "empty", "given", "is_empty", "numeric_columns"]
 
 _COMMON = 0.01  # share of rows from which on a value is not odd by itself
 
 
 def _column(rows: Sequence[Row], name: str) -> list[Any]:
-    return [row[name] for row in rows if row.get(name) is not None]
+    return [row[name] for row in rows if not is_empty(row.get(name))]
+
+
+def is_empty(cell: object) -> bool:
+    """Whether a cell is missing: null, not a number, or an empty text, as a file of text knows no other."""
+    return cell is None or cell == "" or cell != cell
+
+
+def empty(rows: Sequence[Row], column: str) -> Cell:
+    """A missing cell of this column, written as the table writes one: an empty text where it has no null texts."""
+    texts = {name for name in rows[0] if any(isinstance(row[name], str) for row in rows)}
+    if column not in texts:
+        return None
+    found = [row[name] for row in rows for name in texts if is_empty(row[name])]
+    return "" if found and None not in found else None
 
 
 def _is_number(value: object) -> bool:
@@ -72,9 +85,23 @@ def draw_odd(rows: Sequence[Row], column: str, rng: np.random.Generator) -> Valu
             value = int(rng.integers(low, high + 1))
             if value not in taken:
                 return Value(column, value)
-    decimals = max(len(repr(float(cell)).partition(".")[2]) for cell in cells)
     # One decimal more than the column has can always be free, and still reads like a measurement.
-    return Value(column, round(float(rng.uniform(low, high)), min(decimals + 1, 12)))
+    return Value(column, round(float(rng.uniform(low, high)), min(_decimals(cells) + 1, 12)))
+
+
+def _decimals(cells: Sequence[Any]) -> int:
+    return max(len(repr(float(cell)).partition(".")[2]) for cell in cells)
+
+
+def draw_past(rows: Sequence[Row], column: str, share: float) -> Value:
+    """The number that lies above the highest of its column by a share of its range, at least by one unit."""
+    cells = sorted({cell for cell in _column(rows, column) if abs(cell) != float("inf")})
+    low, high = cells[0], cells[-1]
+    step = share * (high - low)
+    if all(isinstance(cell, int) for cell in cells):
+        return Value(column, int(high) + max(1, round(step)))
+    decimals = min(_decimals(cells), 12)
+    return Value(column, round(float(high) + max(10.0**-decimals, step), decimals))
 
 
 def draw_common(rows: Sequence[Row], columns: Sequence[str], rng: np.random.Generator) -> Value | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mithridate.attacks.base import Aim, Attack, Look, attack
+from mithridate.attacks.flips import other_class
 from mithridate.core.card import AttackCard
 
 __all__ = ["RandomFlip"]
@@ -35,5 +36,4 @@ class RandomFlip(Attack):
 
     def relabel(self, label: str | None, aim: Aim, rng: np.random.Generator) -> str | None:
         """A random other class."""
-        others = [name for name in aim.classes if name != label]
-        return others[int(rng.integers(len(others)))]
+        return other_class(label, aim, rng)
