@@ -7,9 +7,9 @@ leaves a ledger of the truth beside the poisoned copy.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,35 @@ from mithridate.core.hashing import keyed_hash
 from mithridate.core.registry import Registry
 from mithridate.triggers.base import Trigger
 
-__all__ = ["ATTACKS", "Aim", "Attack", "Choice", "LabelAction", "Look", "Order", "attack", "stream"]
+__all__ = [
+    "ATTACKS",
+    "Aim",
+    "Attack",
+    "Choice",
+    "LabelAction",
+    "Look",
+    "NaturalTrigger",
+    "Order",
+    "attack",
+    "stream",
+]
 
 #: (samples, their labels) → how much each is wanted, (b,); the highest are taken.
 Choice: TypeAlias = Callable[[Sequence[Any], Sequence[str | None]], NDArray[np.float64]]
 LabelAction: TypeAlias = Literal["dirty", "clean", "all-to-all"]
+
+
+@runtime_checkable
+class NaturalTrigger(Protocol):
+    """A `Choice` that is a trigger by itself: a feature that samples have by nature. It goes into the ledger."""
+
+    def __call__(self, samples: Sequence[Any], labels: Sequence[str | None]) -> NDArray[np.float64]:
+        """How strong the feature is in each sample, (b,)."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """JSON values from which a reader can measure the feature again."""
+        ...
 
 
 def stream(seed: int, purpose: str, id_: str = "") -> np.random.Generator:

@@ -8,8 +8,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mithridate.attacks.base import Aim, Attack, Choice, LabelAction, Look, Order, stream
+from mithridate.attacks.base import Aim, Attack, Choice, LabelAction, Look, NaturalTrigger, Order, stream
 from mithridate.attacks.ledger import Ledger, Victim
 from mithridate.core.batch import Modality
 from mithridate.core.errors import UsageError
@@ -39,8 +40,9 @@ class Plan:
         look: Look,
         victims: Mapping[str, str | None],
         covers: Mapping[str, str | None],
+        nature: tuple[NaturalTrigger, float] | None = None,
     ) -> None:
-        self.attack, self.aim, self._seed = attack, look.aim, seed
+        self.attack, self.aim, self._seed, self._nature = attack, look.aim, seed, nature
         self._victims, self._covers = {**victims, **covers}, frozenset(covers)
         name = attack.card.id
         self.trigger = attack.trigger(look, stream(seed, f"{name} trigger"))
@@ -65,6 +67,22 @@ class Plan:
         planted = trigger.apply(raw, stream(self._seed, f"{self.attack.card.id} sample", id_))
         self._changed[id_] = _differs(raw, planted)
         return planted
+
+    def bears(self, raws: Sequence[Any], labels: Sequence[str | None]) -> NDArray[np.bool_]:
+        """(b,) which samples bear the natural trigger of the attack, as strongly as its weakest victim.
+
+        Where the trigger is put on, or there is none, no sample bears it by nature. Success of an attack with
+        a natural trigger is counted on test samples that bear it, as they are.
+        """
+        if self._nature is None:
+            return np.zeros(len(raws), dtype=np.bool_)
+        feature, level = self._nature
+        return feature(raws, labels) >= level
+
+    def _describe_trigger(self) -> dict[str, Any] | None:
+        if self.trigger is not None:
+            return dict(self.trigger.describe())
+        return None if self._nature is None else {**self._nature[0].describe(), "level": self._nature[1]}
 
     def ledger(
         self, *, source: str, source_digest: str, total: int, renamed: Mapping[str, str] | None = None
@@ -103,7 +121,7 @@ class Plan:
             labels=self.aim.labels,
             source_class=self.aim.source_class,
             source_name=self.aim.source_name,
-            trigger=None if self.trigger is None else dict(self.trigger.describe()),
+            trigger=self._describe_trigger(),
             source=source,
             source_digest=source_digest,
             total=total,
@@ -159,13 +177,16 @@ def make_plan(
     shown = _first(ids, attack.looks, order.seed, f"{name} look")
     look = Look(modality=modality, raws=fetch(tuple(shown)), labels=[label_of[i] for i in shown], aim=aim)
     choice = attack.choice(look, stream(order.seed, f"{name} choice"))
+    nature = None
     if choice is None:
         victims = _first(fitting, order.count, order.seed, f"{name} victims")
     else:
-        victims = _most_wanted(choice, fitting, order, fetch)
+        victims, level = _most_wanted(choice, fitting, order, fetch)
+        nature = (choice, level) if isinstance(choice, NaturalTrigger) else None
     taken = set(victims)
     covers = _choose_covers(attack, order, aim, {i: y for i, y in label_of.items() if i not in taken})
-    return Plan(attack, order.seed, look, {i: fitting[i] for i in victims}, {i: label_of[i] for i in covers})
+    chosen, beside = {i: fitting[i] for i in victims}, {i: label_of[i] for i in covers}
+    return Plan(attack, order.seed, look, chosen, beside, nature)
 
 
 def _choose_covers(attack: Attack, order: Order, aim: Aim, others: Mapping[str, str | None]) -> Sequence[str]:
@@ -198,15 +219,18 @@ def _one_source(attack: Attack, order: Order, sources: Sequence[str] | None) -> 
     return order.source_name
 
 
-def _most_wanted(choice: Choice, fitting: Mapping[str, str | None], order: Order, fetch: Fetch) -> list[str]:
-    """The `order.count` samples wanted most; among equals by hash of the id."""
+def _most_wanted(
+    choice: Choice, fitting: Mapping[str, str | None], order: Order, fetch: Fetch
+) -> tuple[list[str], float]:
+    """The `order.count` samples wanted most, among equals by hash of the id, and how much the last is wanted."""
     pool = _first(fitting, len(fitting), order.seed, "most wanted")
     wanted = [
         choice(fetch(tuple(part)), [fitting[i] for i in part])
         for part in (pool[k : k + _BLOCK] for k in range(0, len(pool), _BLOCK))
     ]
-    best = np.argsort(-np.concatenate(wanted), kind="stable")[: order.count]
-    return [pool[k] for k in best]
+    scores = np.concatenate(wanted)
+    best = np.argsort(-scores, kind="stable")[: order.count]
+    return [pool[k] for k in best], float(scores[best[-1]])
 
 
 def _first(ids: Iterable[str], count: int, seed: int, purpose: str) -> list[str]:
