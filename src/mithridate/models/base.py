@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "Probabilities",
     "as_table",
     "checked",
+    "in_batches",
     "is_distribution",
     "softmax",
     "to_probabilities",
@@ -90,11 +92,43 @@ def checked(probabilities: Any, n: int, name: str = "the model") -> Probabilitie
     return np.clip(table, 0, 1)
 
 
-def to_probabilities(outputs: Any, n: int, logits: Logits, name: str) -> Probabilities:
+def in_batches(ask: Callable[[Any], Any], x: Any, batch: int, name: str) -> list[Any]:
+    """What a model answers to (n, ...) inputs, a stretch at a time.
+
+    Args:
+        ask: (b, ...) inputs → b outputs.
+        x: anything that can be sliced by rows.
+        batch: how many inputs at once.
+        name: of the model, for messages.
+
+    Returns:
+        The answers in order.
+
+    Raises:
+        UsageError: no inputs, or whatever the model raised, in words.
+    """
+    if batch < 1:
+        raise UsageError("a batch of 1 or more", str(batch), name, "Give `batch` another value.")
+    if not hasattr(x, "__len__") or len(x) == 0:
+        raise UsageError("one input or more", "none", f"inputs of {name}", "Give an array (n, ...).")
+    try:
+        return [ask(x[start : start + batch]) for start in range(0, len(x), batch)]
+    except UsageError:
+        raise
+    except Exception as error:  # a model is code of the user: it may raise anything
+        got = f"{type(error).__name__}: {str(error)[:300]}"
+        given = (
+            f"shape {tuple(getattr(x, 'shape', (len(x),)))}, dtype {getattr(x, 'dtype', type(x).__name__)}"
+        )
+        remedy = f"Inputs were of {given}; give them as in training (shape, dtype, scaling)."
+        raise UsageError("a model that takes these inputs", got, name, remedy) from error
+
+
+def to_probabilities(outputs: list[Any], n: int, logits: Logits, name: str) -> Probabilities:
     """Raw outputs as probabilities.
 
     Args:
-        outputs: what the model gave for n inputs.
+        outputs: what the model gave, a list of tables (b, k) that make up n rows.
         n: how many inputs were asked about.
         logits: True applies softmax, False never, "auto" only when some row is no distribution.
         name: of the model, for messages.
@@ -102,12 +136,18 @@ def to_probabilities(outputs: Any, n: int, logits: Logits, name: str) -> Probabi
     Raises:
         UsageError: as `checked`.
     """
-    if logits is False:
-        return checked(outputs, n, name)
-    table = as_table(outputs, n, name)
-    if logits is True or not is_distribution(table):
+    table = as_table(_joined(outputs, name), n, name)
+    if logits is True or (logits == "auto" and not is_distribution(table)):
         table = softmax(table)
     return checked(table, n, name)
+
+
+def _joined(outputs: list[Any], name: str) -> Any:
+    try:
+        return outputs[0] if len(outputs) == 1 else np.concatenate([np.asarray(part) for part in outputs])
+    except ValueError as error:
+        remedy = "The model must give the same classes for every batch."
+        raise UsageError("one table of outputs", str(error)[:200], f"answer of {name}", remedy) from error
 
 
 def softmax(logits: NDArray[Any]) -> Probabilities:
@@ -138,7 +178,10 @@ def as_table(outputs: Any, n: int, name: str) -> Probabilities:
     except (TypeError, ValueError) as error:
         raise UsageError("an array of numbers", type(outputs).__name__, where, str(error)[:200]) from error
     if table.ndim != 2 or table.shape[0] != n or table.shape[1] < 2:
-        remedy = "One row for each input, one column for each class; a model with one sigmoid output needs two columns."
+        remedy = (
+            "One row for each input, one column for each class; "
+            "hand over a model with a single output p as a function that gives the columns 1 - p and p."
+        )
         raise UsageError(f"shape ({n}, classes) with 2 classes or more", str(table.shape), where, remedy)
     if not np.isfinite(table).all():
         row = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
