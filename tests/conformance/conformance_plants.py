@@ -34,11 +34,18 @@ GAPS = {
 
 #: Attacks that no check claims, and why. An attack that a check comes to claim leaves this table.
 UNCLAIMED: dict[str, str] = {
+    "adap-blend": "not yet tried",
+    "adap-patch": "not yet tried",
+    "all-to-all": "not yet tried",
     "bidi": "not yet tried",
     "habit": "not yet tried",
     "homoglyph": "not yet tried",
+    "low-frequency": "not yet tried",
     "margin-flip": "not yet tried",
     "missingness": "not yet tried",
     "out-of-range": "not yet tried",
     "source-flip": "not yet tried",
+    "tact": "not yet tried",
+    "untargeted": "not yet tried",
+    "wanet": "not yet tried",
 }

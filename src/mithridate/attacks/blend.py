@@ -44,7 +44,7 @@ class BlendAttack(Attack):
         return Blend(self._draw(rng, look.raws[0].shape), self.alpha)
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
-        channels = 3 if len(shape) == 3 and shape[2] >= 3 else 1
+        channels = pictures.colours(shape)
         if self.picture == "noise":
             return pictures.noise(rng, shape[0], shape[1], channels)
         if self.picture == "rings":

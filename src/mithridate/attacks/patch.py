@@ -32,7 +32,8 @@ class PatchAttack(Attack):
     Attributes:
         size: side in pixels; None draws 3, 4 or 5.
         pattern: checker, random, white, or a picture file; None draws checker or random.
-        place: "fixed" draws one place, "moving" one for each victim, "ROW,COLUMN" is the upper left corner.
+        place: "fixed" draws one place, "moving" one for each victim, "corner" is the last row and column,
+            "ROW,COLUMN" is where the upper left pixel of the patch goes.
         opacity: 1 overwrites.
     """
 
@@ -49,7 +50,7 @@ class PatchAttack(Attack):
             raise self.refuse("size", "1 or more", size)
         if not 0 < self.opacity <= 1:
             raise self.refuse("opacity", "a number above 0, at most 1", self.opacity)
-        pattern = self._draw_pattern(rng, size, 3 if len(shape) == 3 and shape[2] >= 3 else 1)
+        pattern = self._draw_pattern(rng, size, pictures.colours(shape))
         return Patch(pattern, self._draw_place(rng, shape, pattern.shape), self.opacity)
 
     def _draw_pattern(self, rng: np.random.Generator, size: int, channels: int) -> Pixels:
@@ -67,10 +68,12 @@ class PatchAttack(Attack):
     ) -> tuple[int, int] | None:
         if self.place == "moving":
             return None
+        if self.place == "corner":
+            return -pattern[0], -pattern[1]
         if self.place == "fixed":
             return Patch(np.zeros(pattern, dtype=np.uint8)).locate(shape, rng)
         row, _, column = self.place.partition(",")
         try:
             return int(row), int(column)
         except ValueError:
-            raise self.refuse("place", "fixed, moving or ROW,COLUMN", self.place) from None
+            raise self.refuse("place", "fixed, moving, corner or ROW,COLUMN", self.place) from None

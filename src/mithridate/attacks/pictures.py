@@ -10,9 +10,14 @@ from PIL import Image
 
 from mithridate.core.errors import UsageError
 
-__all__ = ["checker", "load", "noise", "rings"]
+__all__ = ["checker", "colours", "load", "noise", "rings"]
 
 _LEAST_CONTRAST = 96  # grey levels between two colours that are meant to be told apart
+
+
+def colours(shape: tuple[int, ...]) -> int:
+    """How many colour channels a pattern needs for a picture of this shape: 1 or 3."""
+    return 3 if len(shape) == 3 and shape[2] >= 3 else 1
 
 
 def noise(rng: np.random.Generator, height: int, width: int, channels: int) -> NDArray[np.uint8]:
@@ -23,11 +28,11 @@ def noise(rng: np.random.Generator, height: int, width: int, channels: int) -> N
 def checker(rng: np.random.Generator, size: int, channels: int) -> NDArray[np.uint8]:
     """(size, size, channels): two random colours that differ visibly, alternating."""
     while True:
-        colours = rng.integers(0, 256, (2, channels))
-        if abs(colours[0].mean() - colours[1].mean()) >= _LEAST_CONTRAST:
+        pair = rng.integers(0, 256, (2, channels))
+        if abs(pair[0].mean() - pair[1].mean()) >= _LEAST_CONTRAST:
             break
     which = np.indices((size, size)).sum(axis=0) % 2
-    pattern: NDArray[np.uint8] = colours[which].astype(np.uint8)
+    pattern: NDArray[np.uint8] = pair[which].astype(np.uint8)
     return pattern
 
 
