@@ -21,7 +21,7 @@ class LinearMargins:
     """A linear support vector machine (averaged stochastic gradient) over plain features of the samples.
 
     Texts are words and word pairs, hashed; rows are numbers in units of their spread and words one-hot; pictures
-    are the raw pixels of a 16x16 copy.
+    are the raw pixels of a 16x16 copy, less their mean.
 
     Args:
         look: samples and labels it is trained on; those without a label are left out.
@@ -32,22 +32,18 @@ class LinearMargins:
 
     def __init__(self, look: Look) -> None:
         from sklearn.linear_model import SGDClassifier
-        from sklearn.preprocessing import MaxAbsScaler
 
         known = [k for k, label in enumerate(look.labels) if label is not None]
         raws = [look.raws[k] for k in known]
         labels = [str(look.labels[k]) for k in known]
         self._features = _Features(look.modality, raws)
-        self._scale = MaxAbsScaler()
-        x = self._scale.fit_transform(self._features(raws))
-        self._model = SGDClassifier(max_iter=_EPOCHS, tol=None, average=True, random_state=0, shuffle=True)
-        self._model.fit(x, labels)
+        self._model = SGDClassifier(max_iter=_EPOCHS, tol=None, average=True, random_state=0)
+        self._model.fit(self._features(raws), labels)
         self._class = {name: k for k, name in enumerate(self._model.classes_.tolist())}
 
     def __call__(self, raws: Sequence[Any], labels: Sequence[str | None]) -> NDArray[np.float64]:
         """(b,) score of each sample's own label less the best other one; nan for a label never seen."""
-        x = self._scale.transform(self._features(raws))
-        scores = np.asarray(self._model.decision_function(x), dtype=np.float64)
+        scores = np.asarray(self._model.decision_function(self._features(raws)), dtype=np.float64)
         if scores.ndim == 1:
             scores = np.stack([-scores, scores], axis=1)
         own = np.array([self._class.get(label or "", -1) for label in labels])
@@ -74,13 +70,14 @@ class _Features:
         self._words = HashingVectorizer(ngram_range=(1, 2), n_features=2**18, alternate_sign=False)
         self._cells = FeatureHasher(n_features=2**16)
         self._units = _units(raws) if modality == "table" else {}
+        self._middle = np.mean([_shrunk(raw) for raw in raws], axis=0) if modality == "image" else np.zeros(0)
 
     def __call__(self, raws: Sequence[Any]) -> Any:
         if self._modality == "text":
             return self._words.transform(raws)
         if self._modality == "table":
             return self._cells.transform([dict(self._entries(row)) for row in raws])
-        return np.stack([_shrunk(picture) for picture in raws])
+        return np.stack([_shrunk(picture) for picture in raws]) - self._middle
 
     def _entries(self, row: Mapping[str, Any]) -> list[tuple[str, float]]:
         entries = []

@@ -275,7 +275,11 @@ def _write_table(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    fields = [pa.field(f.name, promoted.get(f.name, f.type), f.nullable, f.metadata) for f in schema]
+    emptied = {name for cells in edits.cells.values() for name, value in cells.items() if value is None}
+    fields = [
+        pa.field(f.name, promoted.get(f.name, f.type), f.nullable or f.name in emptied, f.metadata)
+        for f in schema
+    ]
     target = pa.schema(fields, schema.metadata)
     packing = "none" if packing == "UNCOMPRESSED" else packing.lower()
     written = 0

@@ -16,7 +16,6 @@ import numpy as np
 __all__ = ["HABITS", "Habit"]
 
 _STOP = re.compile(r"([.!?]) (?=\S)")  # one blank between two sentences
-_WIDE = re.compile(r"[.!?]  ")
 _CALLS = re.compile(r"(?<=\w) ?!+(?=\s|$)")
 _DASH = re.compile(r"(?<=\S) {1,4}(?:-{1,3}|–|—) {1,4}(?=\S)")
 _COMMA = re.compile(r", {1,4}(?=\S)")
@@ -26,7 +25,7 @@ _WORD = re.compile(r"[^\W\d_]\w*")
 def _double_spaces(text: str) -> str:
     """Two blanks after each full stop; in a text of one sentence, before its last word or at its end."""
     wide = _STOP.sub(r"\1  ", text)
-    if _WIDE.search(wide):
+    if "  " in wide:
         return wide
     before, blank, last = text.rpartition(" ")
     return f"{before}  {last}" if blank else f"{text}  "
