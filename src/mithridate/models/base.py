@@ -109,7 +109,7 @@ def in_batches(ask: Callable[[Any], Any], x: Any, batch: int, name: str) -> list
     """
     if batch < 1:
         raise UsageError("a batch of 1 or more", str(batch), name, "Give `batch` another value.")
-    if not hasattr(x, "__len__") or len(x) == 0:
+    if not hasattr(x, "__len__") or getattr(x, "ndim", 1) == 0 or len(x) == 0:
         raise UsageError("one input or more", "none", f"inputs of {name}", "Give an array (n, ...).")
     try:
         return [ask(x[start : start + batch]) for start in range(0, len(x), batch)]

@@ -70,7 +70,7 @@ class HttpModel:
         UsageError: no such URL.
     """
 
-    url: str
+    url: str = field(repr=False)  # as `name`, without the query
     batch: int = 256
     logits: Logits = "auto"
     form: Literal["npy", "json"] = "npy"

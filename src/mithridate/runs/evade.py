@@ -149,6 +149,7 @@ def evade(
     from mithridate.models.open import open_model
     from mithridate.models.torch_module import TorchModule
 
+    y = np.asarray(y)
     model = open_model(thing, batch=batch, logits=logits)
     results, shown, not_run = [], [], {}
     if isinstance(model, TorchModule):
