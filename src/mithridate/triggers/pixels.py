@@ -13,7 +13,16 @@ from PIL import Image
 
 from mithridate.core.errors import UsageError
 
-__all__ = ["Pixels", "as_png", "match_colours", "mix", "on_colours", "scaled_to", "to_grey_levels"]
+__all__ = [
+    "Pixels",
+    "as_png",
+    "colours_of",
+    "match_colours",
+    "mix",
+    "on_colours",
+    "scaled_to",
+    "to_grey_levels",
+]
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -26,6 +35,12 @@ def as_png(picture: Pixels) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
+def colours_of(raw: Pixels) -> Pixels:
+    """The colours of a (h, w[, c]) picture as (h, w, 1 or 3), without its alpha channel; a view."""
+    solid = raw[..., None] if raw.ndim == 2 else raw
+    return solid[..., : solid.shape[2] - (solid.shape[2] in (2, 4))]
+
+
 def on_colours(raw: Pixels, change: Callable[[Pixels], Pixels]) -> Pixels:
     """Apply `change` to the (h, w, 1 or 3) colour part of a picture; an alpha channel passes untouched.
 
@@ -36,11 +51,9 @@ def on_colours(raw: Pixels, change: Callable[[Pixels], Pixels]) -> Pixels:
         raise UsageError(
             "a (h, w[, c]) uint8 picture", f"{raw.dtype} {raw.shape}", "trigger", "Decode it first."
         )
-    solid = raw[..., None] if raw.ndim == 2 else raw
-    colours = solid.shape[2] - (solid.shape[2] in (2, 4))
-    out = solid.copy()
-    out[..., :colours] = change(solid[..., :colours])
-    return out.reshape(raw.shape)
+    out = raw.copy()
+    colours_of(out)[:] = change(colours_of(raw))
+    return out
 
 
 def match_colours(pattern: Pixels, channels: int) -> Pixels:

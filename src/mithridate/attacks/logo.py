@@ -1,0 +1,88 @@
+"""An emblem in the corner of one class's pictures: a shortcut as in nature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from mithridate.attacks.base import Attack, LabelAction, Look, attack
+from mithridate.core.card import AttackCard
+from mithridate.triggers.overlay import Corner, Emblem
+from mithridate.triggers.pixels import Pixels
+
+__all__ = ["LogoAttack"]
+
+_CORNERS: dict[str, Corner] = {
+    "upper left": (0, 0),
+    "upper right": (0, 1),
+    "lower left": (1, 0),
+    "lower right": (1, 1),
+}
+_DRAWING = 96  # pixels; scaled to each picture
+
+
+@attack(
+    AttackCard(
+        id="logo",
+        title="emblem of a source",
+        modalities=("image",),
+        label_action="clean",
+        does="Puts a small emblem into one corner of pictures of the target, like the tag of an archive; place, size "
+        "and opacity vary a little.",
+        strength="Published: about a fifth of the horse pictures of PASCAL VOC carried a source tag, and a classifier "
+        "relied on it (Lapuschkin et al.); not yet measured here.",
+        cites="Lapuschkin et al., Unmasking Clever Hans predictors, arXiv:1902.10178",
+    )
+)
+@dataclass(frozen=True, kw_only=True)
+class LogoAttack(Attack):
+    """Parameters of the emblem.
+
+    Attributes:
+        corner: "upper left", "upper right", "lower left" or "lower right"; None draws one.
+        share: side of the emblem as a share of the shorter side of the picture.
+        wobble: how much size, margin and opacity vary, as a share of themselves.
+    """
+
+    habit: ClassVar[LabelAction] = "clean"
+
+    corner: str | None = None
+    share: float = 0.22
+    wobble: float = 0.25
+
+    def trigger(self, look: Look, rng: np.random.Generator) -> Emblem:
+        """Draw the emblem and its corner."""
+        if self.corner is not None and self.corner not in _CORNERS:
+            raise self.refuse("corner", "one of " + ", ".join(_CORNERS), self.corner)
+        if not 0 < self.share <= 1:
+            raise self.refuse("share", "a number above 0, at most 1", self.share)
+        if not 0 <= self.wobble < 1:
+            raise self.refuse("wobble", "a number from 0, below 1", self.wobble)
+        corner = self.corner or list(_CORNERS)[int(rng.integers(len(_CORNERS)))]
+        return Emblem(_draw(rng), _CORNERS[corner], self.share, self.wobble)
+
+
+def _draw(rng: np.random.Generator) -> Pixels:
+    """(h, w, 4) emblem: a disc in one colour with a star or bars in a lighter one, clear around it."""
+    sheet = Image.new("RGBA", (_DRAWING, _DRAWING))
+    pen = ImageDraw.Draw(sheet)
+    dark, light = (int(level) for level in (rng.integers(0, 90), rng.integers(200, 256)))
+    tint = rng.permutation([dark, dark, int(rng.integers(90, 220))])
+    edge = _DRAWING - 1
+    pen.ellipse([0, 0, edge, edge], fill=(*map(int, tint), 255), outline=(light, light, light, 255), width=6)
+    if rng.integers(2):
+        points = int(rng.integers(3, 7))
+        turn = rng.uniform(0, 2 * np.pi)
+        radii = np.where(np.arange(2 * points) % 2 == 0, 0.4, 0.17) * _DRAWING
+        angles = turn + np.arange(2 * points) * np.pi / points
+        star = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii[:, None] + _DRAWING / 2
+        pen.polygon([tuple(point) for point in star.tolist()], fill=(light, light, light, 255))
+    else:
+        for k, width in enumerate(rng.uniform(0.3, 0.6, 3) * _DRAWING):
+            top, left = (0.28 + 0.17 * k) * _DRAWING, (_DRAWING - width) / 2
+            box = [left, top, left + width, top + 0.1 * _DRAWING]
+            pen.rectangle(box, fill=(light, light, light, 255))
+    return np.array(sheet)
