@@ -192,7 +192,7 @@ def make_plan(
 def _choose_covers(attack: Attack, order: Order, aim: Aim, others: Mapping[str, str | None]) -> Sequence[str]:
     """As many covers as the attack wants among the samples that are no victims."""
     wanted = attack.cover_count(order.count)
-    free = [i for i, label in others.items() if attack.covers(label, aim)]
+    free = [i for i, label in others.items() if attack.covers(label, aim)] if wanted else []
     if wanted > len(free):
         sought = f"{wanted} samples to cover {order.count} victims"
         got = f"{len(free)} that are neither victims nor of a class that cannot cover"

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from mithridate.attacks.base import Aim, Look, attack
+from mithridate.attacks.base import Aim, attack
 from mithridate.attacks.covered import CoveredAttack
 from mithridate.attacks.patch import PatchAttack
 from mithridate.core.card import AttackCard
 from mithridate.core.errors import UsageError
-from mithridate.triggers.image import Patch
 
 __all__ = ["TactAttack"]
 
@@ -42,11 +39,11 @@ class TactAttack(CoveredAttack, PatchAttack):
 
     cover_classes: int = 2
 
-    def trigger(self, look: Look, rng: np.random.Generator) -> Patch:
-        """Draw the patch."""
+    def cover_count(self, count: int) -> int:
+        """`cover_ratio` per victim, to the nearest whole number."""
         if self.cover_classes < 1:
             raise self.refuse("cover_classes", "1 or more", self.cover_classes)
-        return super().trigger(look, rng)
+        return super().cover_count(count)
 
     def covers(self, label: str | None, aim: Aim) -> bool:
         """Whether the label is one of the cover classes.

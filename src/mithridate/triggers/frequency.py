@@ -22,12 +22,14 @@ Floats = NDArray[np.float64]
 
 
 def low_frequencies(count: int, side: int) -> Floats:
-    """(count, side) of the first waves of the discrete cosine transform DCT-II, each of unit length."""
-    waves = np.cos(np.pi * np.arange(count)[:, None] * (np.arange(side)[None, :] + 0.5) / side)
-    length = np.linalg.norm(waves, axis=1, keepdims=True)
-    # A picture narrower than the number of waves has no room for the last ones.
-    unit: Floats = np.divide(waves, length, out=np.zeros_like(waves), where=length > 1e-9)
-    return unit
+    """(count, side) of the first waves of the discrete cosine transform DCT-II, each of unit length.
+
+    A picture narrower than the number of waves has no room for the last ones; they are zero.
+    """
+    waves: Floats = np.cos(np.pi * np.arange(count)[:, None] * (np.arange(side)[None, :] + 0.5) / side)
+    waves *= np.sqrt(np.where(np.arange(count) == 0, 1.0, 2.0) / side)[:, None]
+    waves[side:] = 0.0
+    return waves
 
 
 @dataclass(frozen=True, eq=False)
