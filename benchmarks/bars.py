@@ -25,9 +25,9 @@ from typing import Any
 from benchmarks.datasets import DATASETS, halves
 from benchmarks.inputs import build
 from benchmarks.plants import CASES, Case, Expect, make
-from benchmarks.score import Score, score
 from mithridate.attacks.ledger import Ledger, ledger_path
 from mithridate.core.report import Report
+from mithridate.runs.drill.score import Score, score
 
 __all__ = ["Run", "audit", "holds"]
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.plants import CASES, Planted, make
-from benchmarks.score import average_precision, score
 from mithridate.core.report import Report
 from mithridate.evidence.view import Evidence
 from mithridate.runs.audit import audit
+from mithridate.runs.drill.score import average_precision, score
 from mithridate.sources.open import open_source
 
 __all__ = ["compare"]

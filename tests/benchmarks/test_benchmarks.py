@@ -7,13 +7,13 @@ benchmarks = pytest.importorskip("benchmarks", reason="run from the root of the 
 
 from benchmarks.bars import holds  # noqa: E402
 from benchmarks.plants import CASES, Expect  # noqa: E402
-from benchmarks.score import average_precision, score  # noqa: E402
 from benchmarks.zipf import write_documents  # noqa: E402
 
 from mithridate.attacks.ledger import Ledger, Victim  # noqa: E402
 from mithridate.core.report import Report, Subject  # noqa: E402
 from mithridate.core.results import Finding, Severity  # noqa: E402
 from mithridate.core.verdict import Verdict  # noqa: E402
+from mithridate.runs.drill.score import average_precision, score  # noqa: E402
 
 
 def _finding(check, targets, severity=Severity.LIKELY, count=None):

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.engines.threads import one_thread, side_by_side
-from mithridate.evidence.content.ridge import RidgeContent, Task, standardised
-from mithridate.evidence.store import new_map
+from mithridate.engines.threads import one_thread
+from mithridate.evidence.content.ridge import Moments, RidgeContent, standardised
 
 __all__ = ["Holdout", "fit_holdout"]
 
 _MOST = 3000  # largest group that is left out exactly
-_BLOCK = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +23,7 @@ class Holdout:
     w + Z_S' (I - Z_S Z_S')^-1 Z_S w with w = Z' T - Z_S' T_S (leave-many-out; Cook & Weisberg 1982, section 2.2).
 
     Attributes:
-        half: (n, d) float16, whitened features.
+        features: (n, d) of the samples.
         targets: (n, k) one-hot labels minus class shares; 0 where there is no label.
         moved: (d, k) weights of the model fitted on all.
         whiten: (d, d) from features to whitened ones.
@@ -37,7 +33,7 @@ class Holdout:
         shift: (k,) of the calibration.
     """
 
-    half: NDArray[np.float16]
+    features: NDArray[np.float16] | NDArray[np.float32]
     targets: NDArray[np.float32]
     moved: NDArray[np.float64]
     whiten: NDArray[np.float32]
@@ -49,7 +45,9 @@ class Holdout:
     def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(r,) rows → (r, k) logits. Of more than 3,000 rows, each is left out with 2,999 others."""
         parts = np.array_split(rows, max(1, -(-len(rows) // _MOST)))
-        return np.concatenate([self._without(part, self.half[part].astype(np.float64)) for part in parts])
+        return np.concatenate(
+            [self._without(part, self._whitened(part).astype(np.float64)) for part in parts]
+        )
 
     def of(self, rows: NDArray[np.int64], features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same for changed versions of the samples.
@@ -62,16 +60,13 @@ class Holdout:
         parts = np.array_split(np.arange(len(rows)), max(1, -(-len(rows) // _MOST)))
         return np.concatenate([self._without(rows[part], changed[part]) for part in parts])
 
-    def _take_in(self, start: int, features: NDArray[np.float32], first: int) -> NDArray[np.float32]:
-        """Whiten and keep a block of features whose first row is `start + first`; its part of `moved`."""
-        part = features[first : first + _BLOCK] @ self.whiten - self.offset
-        here = slice(start + first, start + first + len(part))
-        self.half[here] = part
-        return np.asarray(part.T @ self.targets[here])
+    def _whitened(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(r, d). Not kept: of most samples nobody ever asks."""
+        return self.features[rows].astype(np.float32) @ self.whiten - self.offset
 
     def _without(self, rows: NDArray[np.int64], seen: NDArray[np.float64]) -> NDArray[np.float32]:
         """Logits of `seen` (r, d) under the model fitted without `rows`: one block Sherman-Morrison-Woodbury step."""
-        half = self.half[rows].astype(np.float32)
+        half = self._whitened(rows)
         weights = self.moved - half.T @ self.targets[rows]
         left = np.eye(len(rows)) * (1 + 1e-6) - (half @ half.T).astype(np.float64)
         weights = weights + half.T @ np.linalg.solve(left, half @ weights)
@@ -79,41 +74,39 @@ class Holdout:
 
 
 def fit_holdout(
-    task: Task, xx: NDArray[np.float32], x: NDArray[np.float64], fitted: RidgeContent, path: Path
+    features: NDArray[np.float16] | NDArray[np.float32],
+    labels: NDArray[np.int32],
+    moments: Moments,
+    fitted: RidgeContent,
 ) -> Holdout:
     """Fit on all labelled samples and keep what leaving some out takes.
 
     Args:
-        task: what to predict.
-        xx: (d, d) sum of x x' over all labelled samples; overwritten.
-        x: (d,) their mean.
+        features: (n, d) of all samples.
+        labels: (n,) class index, -1 = missing.
+        moments: of all labelled samples.
         fitted: the out-of-fold model, for its penalty and calibration.
-        path: file of 2 n d bytes.
     """
-    labels, n, known = task.labels, len(task.labels), task.labels >= 0
-    count = max(int(known.sum()), 1)
-    whiten = _whiten(xx, x, count, fitted.penalty)
-    shares = np.bincount(labels[known], minlength=task.classes) / count
-    targets = np.zeros((n, task.classes), dtype=np.float32)
+    known = labels >= 0
+    total, sizes = max(float(moments.n.sum()), 1.0), moments.t.sum(axis=0)
+    x, shares = moments.x.sum(axis=0) / total, sizes / total
+    whiten = _whiten(moments.xx.sum(axis=0), x, total, fitted.penalty)
+    targets = np.zeros((len(labels), len(sizes)), dtype=np.float32)
     targets[np.flatnonzero(known), labels[known]] = 1.0
     targets[known] -= shares.astype(np.float32)
-    held = Holdout(
-        half=new_map(path, np.float16, (n, task.d)),
+    return Holdout(
+        features=features,
         targets=targets,
-        moved=np.zeros((task.d, task.classes)),
+        moved=whiten.T.astype(np.float64) @ (moments.xt.sum(axis=0) - np.outer(x * total, shares)),
         whiten=whiten,
         offset=(x @ whiten).astype(np.float32),
         shares=shares.astype(np.float32),
         slope=fitted.slope,
         shift=fitted.shift,
     )
-    for start, features in task.features():
-        add = partial(held._take_in, start, features)
-        held.moved[:] += sum(side_by_side(add, range(0, len(features), _BLOCK), task.jobs))
-    return held
 
 
-def _whiten(xx: NDArray[np.float32], x: NDArray[np.float64], n: int, penalty: float) -> NDArray[np.float32]:
+def _whiten(xx: NDArray[np.float32], x: NDArray[np.float64], n: float, penalty: float) -> NDArray[np.float32]:
     """(d, d) from features to whitened ones, divided by the square root of n."""
     from scipy.linalg import cholesky, solve_triangular
 

@@ -69,6 +69,13 @@ class Moments:
         self.t[fold] += sign * hot.sum(axis=0)
         self.n[fold] += sign * len(x)
 
+    def total(self) -> Moments:
+        """All folds as one; a copy."""
+        whole = Moments(1, self.xx.shape[1], self.t.shape[1])
+        for name in ("xx", "xt", "x", "t", "n"):
+            getattr(whole, name)[0] = getattr(self, name).sum(axis=0)
+        return whole
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:

@@ -49,7 +49,7 @@ def fit_models(
         classes: k >= 2.
         folds: (n,) fold of each image.
         seed: decides filters and random features.
-        folder: for files of 4 bytes per feature and image.
+        folder: for files of 2 bytes per feature and image.
         stages: what is done already.
         jobs: threads.
         progress: told (stage, done, total or None).
@@ -62,9 +62,9 @@ def fit_models(
     )
     progress("content model", 0, None)
     moments = task.moments()
-    xx, mean = moments.xx.sum(axis=0), moments.x.sum(axis=0) / max(moments.n.sum(), 1.0)
+    whole = moments.total()  # fitting takes doubtful samples out
     content = _kept(stages, "content", lambda: fit_ridge(task, moments), folder)
-    leave_out = fit_holdout(task, xx, mean, content, folder / "half.f2")
+    leave_out = fit_holdout(stored, labels, whole, content)
 
     def coarse() -> RidgeContent:
         with one_thread():

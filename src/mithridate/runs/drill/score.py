@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,10 @@ class Score:
         poison: victims that really changed.
         check: of the best finding above INFO, the one with the most poison less innocents; "" without any.
         caught: poison that it accuses.
-        innocents: others that it accuses.
+        innocents: others that it accuses; covers of the attack are none.
+        all_caught: poison accused by any finding above INFO.
+        all_accused: everybody accused above INFO.
+        all_innocents: of these, those that the drill did not touch.
         best_at_info: the same three for the best finding at INFO, to see what grading cost.
         precision: average precision of the longest ranked list of label errors; nan without one.
     """
@@ -36,16 +40,22 @@ class Score:
     check: str
     caught: int
     innocents: int
+    all_caught: int
+    all_accused: int
+    all_innocents: int
     best_at_info: tuple[str, int, int]
     precision: float
 
 
 def score(report: Report, ledger: Ledger | None) -> Score:
     """Count; with no ledger the data is clean and everything accused is innocent."""
-    poison = ledger.poison if ledger is not None else frozenset()
+    poison, touched = (
+        (frozenset[str](), frozenset[str]()) if ledger is None else (ledger.poison, ledger.touched)
+    )
     alarms = report.alarms
     above = {id(finding) for finding in alarms}
-    check, caught, innocents = _best(alarms, poison)
+    check, caught, innocents = _best(alarms, poison, touched)
+    everybody = {target for finding in alarms for target in finding.accused}
     return Score(
         verdict=str(report.verdict),
         alarm=bool(alarms),
@@ -54,16 +64,21 @@ def score(report: Report, ledger: Ledger | None) -> Score:
         check=check,
         caught=caught,
         innocents=innocents,
-        best_at_info=_best([f for f in report.findings if id(f) not in above], poison),
+        all_caught=len(everybody & poison),
+        all_accused=len(everybody),
+        all_innocents=len(everybody - touched),
+        best_at_info=_best([f for f in report.findings if id(f) not in above], poison, touched),
         precision=_label_errors(report, poison),
     )
 
 
-def _best(findings: list[Finding] | tuple[Finding, ...], poison: frozenset[str]) -> tuple[str, int, int]:
+def _best(
+    findings: Sequence[Finding], poison: frozenset[str], touched: frozenset[str]
+) -> tuple[str, int, int]:
     counted = []
     for finding in findings:
         accused = set(finding.accused)
-        counted.append((finding.check, len(accused & poison), len(accused - poison)))
+        counted.append((finding.check, len(accused & poison), len(accused - touched)))
     return max(counted, key=lambda c: (c[1] - c[2], c[1]), default=("", 0, 0))
 
 
