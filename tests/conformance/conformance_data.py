@@ -114,7 +114,7 @@ class Plant:
 
 
 def poisoned(attack: str, plant: Plant, seed: int) -> tuple[Samples, frozenset[str]]:
-    """A clean data set with an attack planted in memory, and the ids that really changed."""
+    """A clean data set with an attack planted in memory, and the ids that really changed, covers too."""
     samples = clean(plant.modality, seed)
     known = dict(zip(samples.ids, samples.raws, strict=True))
     plan = make_plan(
@@ -129,7 +129,7 @@ def poisoned(attack: str, plant: Plant, seed: int) -> tuple[Samples, frozenset[s
     raws = tuple(raw if changed.get(i) is None else changed[i] for i, raw in known.items())
     labels = tuple(plan.relabel.get(i, y) for i, y in zip(samples.ids, samples.labels, strict=True))
     ledger = plan.ledger(source="memory", source_digest="", total=len(raws))
-    return Samples(samples.modality, raws, labels, samples.ids), ledger.poison
+    return Samples(samples.modality, raws, labels, samples.ids), ledger.touched
 
 
 @contextmanager

@@ -36,7 +36,7 @@ CARD = Card(
     modalities=("image",),
     needs=("keys",),
     assumes="texture does not recur exactly at one place unless somebody put it there",
-    catches=("patch",),
+    catches=("patch", "all-to-all", "untargeted", "tact"),
     misses="stamps at moving places, stamps re-encoded after stamping, data in which exact recurrence is natural "
     "(drawings, screenshots)",
     effect="carriers over carriers and near neighbours: n / (n + c)",
