@@ -160,26 +160,49 @@ def _fit(
     targets: NDArray[np.int64],
     plan: tuple[np.random.Generator, int, float],
 ) -> None:
-    """Adam with a one-cycle rate; at the end the weights stand still, so that gradients cost less."""
+    """Adam with a rate that rises and falls; at the end the weights stand still, so that gradients cost less."""
     import torch
 
     rng, passes, epsilon = plan
     x = torch.cat([surrogate.shrink(surrogate.enter(raw)) for raw in raws])
     y = torch.from_numpy(targets)
-    weights = [w for module in modules for w in module.parameters()]
-    steps = passes * -(-len(x) // _BATCH)
-    adam = torch.optim.Adam(weights, lr=_LEARNING_RATE)
-    rate = torch.optim.lr_scheduler.OneCycleLR(adam, _LEARNING_RATE, total_steps=max(2, steps))
-    for _ in range(passes):
-        for part in np.array_split(rng.permutation(len(x)), -(-len(x) // _BATCH)):
+    adam = _Adam([w for module in modules for w in module.parameters()])
+    parts = -(-len(x) // _BATCH)
+    for turn in range(passes):
+        for k, part in enumerate(np.array_split(rng.permutation(len(x)), parts)):
             pictures = _harder(surrogate, x[part], y[part], epsilon) if epsilon else x[part]
             loss = torch.nn.functional.cross_entropy(surrogate.logits(pictures), y[part])
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-            rate.step()
-    for weight in weights:
+            done = (turn * parts + k + 1) / (passes * parts + 1)
+            adam.step(loss, _LEARNING_RATE * min(done / 0.3, (1 - done) / 0.7))
+    for weight in adam.weights:
         weight.requires_grad_(False)
+
+
+class _Adam:
+    """Kingma and Ba, arXiv:1412.6980, algorithm 1, by hand: torch.optim takes seconds to import."""
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        import torch
+
+        self.weights = weights
+        self._means = [torch.zeros_like(w) for w in weights]
+        self._squares = [torch.zeros_like(w) for w in weights]
+        self._steps = 0
+
+    def step(self, loss: Tensor, rate: float) -> None:
+        """Move the weights down the gradient of the loss."""
+        import torch
+
+        self._steps += 1
+        slopes = torch.autograd.grad(loss, self.weights)
+        with torch.no_grad():
+            for weight, slope, mean, square in zip(
+                self.weights, slopes, self._means, self._squares, strict=True
+            ):
+                mean.lerp_(slope, 1 - 0.9)
+                square.lerp_(slope * slope, 1 - 0.999)
+                spread = (square / (1 - 0.999**self._steps)).sqrt_() + 1e-8
+                weight.sub_(mean / spread, alpha=rate / (1 - 0.9**self._steps))
 
 
 def _harder(surrogate: Surrogate, x: Tensor, y: Tensor, epsilon: float) -> Tensor:
