@@ -103,5 +103,5 @@ def _climb(
         moved = slope.project(slope.ascend(moved, gradient, step), origin, epsilon)
     loss, misread, _ = slope(moved, truth)
     # A loss is at most 104 in float32 with probabilities, and far below 1e6 with any logits of use.
-    worth = misread.double() * 1e6 + loss.double().clamp(max=1e6 - 1)
-    return moved.float().cpu().numpy(), worth.cpu().numpy()
+    worth = misread.cpu().double() * 1e6 + loss.cpu().double().clamp(max=1e6 - 1)
+    return moved.float().cpu().numpy(), worth.numpy()
