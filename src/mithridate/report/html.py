@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 from dataclasses import dataclass, replace
-from importlib.resources import files
-from itertools import accumulate
 from typing import Any
-
-from markupsafe import Markup
 
 from mithridate.core.report import Report
 from mithridate.core.results import Finding, NotApplicable, Severity, Skip
+from mithridate.report.fit import MAX_BYTES, fitted, style
 from mithridate.report.page import environment, first, histogram, limits, title_of
 
 __all__ = ["MAX_BYTES", "render_html"]
 
-#: The page stays below this; exhibits are dropped from the end to keep it so.
-MAX_BYTES = 5_000_000
 _IDS = 50
 
 
@@ -45,49 +38,23 @@ def render_html(report: Report, *, folder: str = "mithridate-report") -> str:
 
 
 def _fit(report: Report, folder: str) -> str:
-    """All exhibits; else as many as fit by their measured size; else fewer findings and rows."""
-    sizes = [len(ascii(e.data)) for f in report.findings for e in f.exhibits]
-    kept = _prefix(sizes, MAX_BYTES)
-    full = _render(report, folder, _Room(kept, 100, 200))
-    if _bytes(full) < MAX_BYTES:
-        return full
-    bare = _render(report, folder, _Room(0, 100, 200))
-    # What escaping made of the exhibits, per byte of their data.
-    growth = (_bytes(full) - _bytes(bare)) / max(sum(sizes[:kept]), 1)
-    for share in (0.9, 0.5):
-        room = share * (MAX_BYTES - _bytes(bare)) / max(growth, 1e-9)
-        page = _render(report, folder, _Room(_prefix(sizes, room), 100, 200)) if room > 0 else full
-        if _bytes(page) < MAX_BYTES:
-            return page
-    if _bytes(bare) < MAX_BYTES:
-        return bare
-    short = _render(report, folder, _Room(0, 30, 40, 20))
-    return short if _bytes(short) < MAX_BYTES else _render(report, folder, _Room(0, 5, 10, 5))
-
-
-def _bytes(page: str) -> int:
-    return len(page.encode("utf-8", "replace"))
-
-
-def _prefix(sizes: list[int], room: float) -> int:
-    """How many of the first sizes fit."""
-    return sum(total <= room for total in accumulate(sizes))
+    return fitted(
+        [len(ascii(e.data)) for f in report.findings for e in f.exhibits],
+        lambda kept: _render(report, folder, _Room(kept, 100, 200)),
+        (
+            lambda: _render(report, folder, _Room(0, 30, 40, 20)),
+            lambda: _render(report, folder, _Room(0, 5, 10, 5)),
+        ),
+    )
 
 
 def _render(report: Report, folder: str, room: _Room) -> str:
     trimmed, dropped = _keep_exhibits(report, room.exhibits)
-    style = files("mithridate.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    context = _context(trimmed, folder, room)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    look = style("style.css")
     return (
         environment()
         .get_template("report.html.j2")
-        .render(
-            **context,
-            dropped=dropped,
-            style=Markup(style),  # noqa: S704 - a file of this package
-            style_hash=digest,
-        )
+        .render(**_context(trimmed, folder, room), dropped=dropped, style=look.text, style_hash=look.digest)
     )
 
 

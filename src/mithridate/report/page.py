@@ -27,6 +27,7 @@ __all__ = [
     "histogram",
     "limits",
     "picture",
+    "sound",
     "title_of",
 ]
 
@@ -131,17 +132,17 @@ def bars(data: Mapping[str, Any]) -> list[Bar]:
 
 def evidence_of(finding: Finding) -> tuple[list[Exhibit], list[Exhibit]]:
     """What was found (small pictures, bars), and whom it was found in; unsound exhibits are left out."""
-    sound = [e for e in finding.exhibits if _sound(e)]
+    shown = [e for e in finding.exhibits if sound(e)]
     what = [
         e
-        for e in sound
+        for e in shown
         if e.kind in ("image", "bars") or (e.kind == "gallery" and len(e.data["items"]) < _FEW)
     ]
-    return what, [e for e in sound if e not in what]
+    return what, [e for e in shown if e not in what]
 
 
-def _sound(exhibit: Exhibit) -> bool:
-    """A report may come from anywhere; a page is drawn from what can be drawn."""
+def sound(exhibit: Exhibit) -> bool:
+    """Whether an exhibit can be drawn: a report may come from anywhere."""
     data = exhibit.data
     try:
         if exhibit.kind == "bars":

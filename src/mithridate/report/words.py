@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 
-from mithridate.core.report import Report
+from mithridate.core.report import Report, Subject
 from mithridate.core.results import Finding, Severity, Skip
 from mithridate.core.verdict import Verdict
 
 __all__ = [
     "amount",
+    "amount_of",
     "count_of",
     "duration",
     "innocents",
     "p_short",
     "p_words",
+    "samples_of",
     "severity_word",
+    "span",
     "verdict_words",
 ]
 
@@ -40,8 +43,12 @@ def count_of(n: int, noun: str) -> str:
 
 def amount(report: Report) -> str:
     """What was examined: `50,000 images, 10 classes`."""
-    subject = report.subject
-    samples = count_of(subject.count, _NOUNS.get(subject.modality, "sample"))
+    return amount_of(report.subject)
+
+
+def amount_of(subject: Subject) -> str:
+    """What was examined: `50,000 images, 10 classes`."""
+    samples = samples_of(subject.count, subject)
     return (
         f"{samples}, {count_of(len(subject.classes), 'class')}"
         if subject.classes
@@ -49,10 +56,19 @@ def amount(report: Report) -> str:
     )
 
 
+def samples_of(n: int, subject: Subject) -> str:
+    """`1 image`, `25 texts`, `300 rows`."""
+    return count_of(n, _NOUNS.get(subject.modality, "sample"))
+
+
 def duration(report: Report) -> str:
     """Whole run time: `0.4 s`, `41 s`, `2 min 5 s`, "" when it is not known."""
     timings = report.timings
-    seconds = float(timings.get("total", sum(timings.values()))) if timings else math.nan
+    return span(float(timings.get("total", sum(timings.values()))) if timings else math.nan)
+
+
+def span(seconds: float) -> str:
+    """`0.4 s`, `41 s`, `2 min 5 s`; "" when it is not finite."""
     if not math.isfinite(seconds):
         return ""
     if seconds < 10:
