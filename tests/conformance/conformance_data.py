@@ -124,6 +124,7 @@ def poisoned(attack: str, plant: Plant, seed: int) -> tuple[Samples, frozenset[s
         ids=samples.ids,
         labels=samples.labels,
         fetch=lambda ids: [known[i] for i in ids],
+        sources=[("north", "south")[k % 2] for k in range(len(samples.ids))],
     )
     changed = {i: plan.replace(i, known[i]) for i in sorted(plan.victims)}
     raws = tuple(raw if changed.get(i) is None else changed[i] for i, raw in known.items())

@@ -38,5 +38,7 @@ def test_every_claim_has_a_plant():
 def test_every_attack_is_claimed_by_a_check_or_known_to_be_missed():
     claimed = {attack for card in CHECKS for attack in card.catches or ()}
     unclaimed = {attack.card.id for attack in ATTACKS} - claimed
-    assert unclaimed == set(UNCLAIMED), "claim it on a check's card with a plant, or say why nothing claims it"
+    assert unclaimed == set(UNCLAIMED), (
+        "claim it on a check's card with a plant, or say why nothing claims it"
+    )
     assert all(UNCLAIMED.values())

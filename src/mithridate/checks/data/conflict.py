@@ -53,8 +53,21 @@ CARD = Card(
     modalities=("image", "text", "table"),
     needs=("keys", "labels", "content"),
     assumes="the trigger recurs, and its carriers keep the content of another class",
-    catches=("patch", "word", "sentence", "invisible-character", "value", "value-pair"),
-    misses="clean-label triggers; triggers whose form differs from sample to sample; "
+    catches=(
+        "patch",
+        "word",
+        "sentence",
+        "invisible-character",
+        "value",
+        "value-pair",
+        "homoglyph",
+        "bidi",
+        "habit",
+        "out-of-range",
+        "missingness",
+    ),
+    misses="clean-label triggers; triggers whose form differs from sample to sample; habits of writing that many "
+    "texts have by nature (a first word in capitals); "
     "classes that content cannot tell apart; a patch that covers more than a quarter of the picture",
     effect="share of the carriers whose label their content does not explain: (k - mu) / n",
     cites="Gu et al., arXiv 1708.06733 (the attack); Gardner et al., EMNLP 2021, section 3 (association "

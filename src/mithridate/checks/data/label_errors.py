@@ -37,9 +37,9 @@ def _known(batch: Batch) -> NDArray[np.int64]:
         needs=("labels", "content"),
         assumes="A sample's content, judged by a model that never saw the sample, is better evidence than "
         "its label.",
-        catches=("random-flip", "targeted-flip"),
-        misses="Wrong labels of samples that truly look like the wrong class; errors that the content model "
-        "shares.",
+        catches=("random-flip", "targeted-flip", "margin-flip", "source-flip"),
+        misses="Wrong labels of samples that truly look like the wrong class, such as flips placed nearest to the "
+        "border; errors that the content model shares.",
         effect="share of labelled samples worth a look",
         cites="Northcutt, Jiang & Chuang, Confident Learning, JAIR 2021, sections 3.1-3.2 (joint, "
         "self-confidence); Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2.",
