@@ -241,11 +241,10 @@ class Bench:
 
     def plan(self, attack: str, options: dict[str, str], count: int, seed: int) -> Plan:
         """The attack on the training part."""
-        cls = configure(attack, options)
-        aimed = cls.aims and not cls.from_one_class
+        configured = configure(attack, options)
         return make_plan(
-            cls,
-            Order(count=count, target=self.set.target if aimed else None, seed=seed),
+            configured,
+            Order(count=count, target=self.set.target if configured.aims else None, seed=seed),
             modality=self.modality,
             ids=[self.ids[k] for k in self.train],
             labels=[self.labels[k] for k in self.train],

@@ -60,6 +60,21 @@ def test_errors_say_what_to_do(npz, tmp_path, words, message):
     assert not (tmp_path / "o.npz").exists()
 
 
+def test_victims_come_from_the_source_that_is_named(tmp_path):
+    src, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    rows = [f"text {k},{('ham', 'spam')[k % 2]},{('left', 'right')[k // 2 % 2]}" for k in range(40)]
+    src.write_text("\n".join(["body,kind,office", *rows]) + "\n")
+    words = ["plant", "source-flip", str(src), str(out), "--count", "5", "--text", "body", "--label", "kind"]
+    result = CliRunner().invoke(drill, [*words, "--source", "office", "--source-name", "right"])
+    assert result.exit_code == 0, result.output
+    changed = [b for a, b in zip(rows, out.read_text().splitlines()[1:], strict=True) if a != b]
+    assert len(changed) == 5
+    assert all(row.endswith(",right") for row in changed)
+    result = CliRunner().invoke(drill, [*words[:3], str(tmp_path / "b.csv"), *words[4:]])
+    assert result.exit_code == 2
+    assert "--source" in result.output
+
+
 def test_list_names_every_attack_and_parameter():
     result = CliRunner().invoke(drill, ["list"])
     assert result.exit_code == 0
