@@ -132,7 +132,7 @@ def test_ledger_path(dst, ledger):
 def test_wrong_modality_and_unknown_attack(npz, tmp_path):
     with pytest.raises(UsageError, match="text data, got image data"):
         plant("word", npz, tmp_path / "out.npz", count=1)
-    with pytest.raises(UsageError, match="one of .*blend"):
+    with pytest.raises(UsageError, match=r"one of .*blend"):
         plant("wrod", npz, tmp_path / "out.npz", count=1)
     assert not (tmp_path / "out.npz").exists()
     assert not (tmp_path / "out.ledger.json").exists()
