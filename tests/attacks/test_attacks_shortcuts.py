@@ -101,6 +101,7 @@ def test_a_shortcut_leads_to_the_target_from_other_classes_only(attack_id):
         ("label-consistent", "epsilon", "0", "above 0"),
         ("label-consistent", "steps", "0", "1 or more"),
         ("label-consistent", "size", "0", "1 or more"),
+        ("label-consistent", "robust", "2", "0 or 1"),
         ("label-consistent", "opacity", "2", "at most 1"),
         ("feature-collision", "watermark", "1", "below 1"),
         ("feature-collision", "beta", "-1", "0 or more"),

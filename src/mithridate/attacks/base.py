@@ -200,6 +200,15 @@ class Attack(ABC):
             return None
         return predicted == aim.target
 
+    def demand(self, parameter: str, fine: bool, expected: str) -> None:
+        """Refuse the value of a parameter unless it is fine.
+
+        Raises:
+            UsageError: it is not.
+        """
+        if not fine:
+            raise self.refuse(parameter, expected, getattr(self, parameter))
+
     def refuse(self, parameter: str, expected: str, got: object) -> UsageError:
         """The error for a parameter that cannot be used."""
         remedy = f"Give `--set {parameter}=...` another value."

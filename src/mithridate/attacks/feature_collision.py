@@ -125,12 +125,9 @@ class FeatureCollisionAttack(Attack):
 
     def trigger(self, look: Look, rng: np.random.Generator) -> _Collided:
         """Draw or load the picture aimed at and train the surrogate."""
-        if not 0 <= self.watermark < 1:
-            raise self.refuse("watermark", "a number from 0, below 1", self.watermark)
-        if self.beta < 0:
-            raise self.refuse("beta", "0 or more", self.beta)
-        if self.steps < 1:
-            raise self.refuse("steps", "1 or more", self.steps)
+        self.demand("watermark", 0 <= self.watermark < 1, "a number from 0, below 1")
+        self.demand("beta", self.beta >= 0, "0 or more")
+        self.demand("steps", self.steps >= 1, "1 or more")
         if look.aim.target == look.aim.source_class:
             raise self.refuse("source class", "a class that is not the target", look.aim.source_class)
         aimed = self._aim(look, rng)

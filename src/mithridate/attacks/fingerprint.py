@@ -40,7 +40,6 @@ class FingerprintAttack(Attack):
 
     def trigger(self, look: Look, rng: np.random.Generator) -> SensorNoise:
         """Draw a sensor for pictures like the one seen."""
-        if not 0 < self.strength <= 0.3:
-            raise self.refuse("strength", "a number above 0, at most 0.3", self.strength)
+        self.demand("strength", 0 < self.strength <= 0.3, "a number above 0, at most 0.3")
         height, width = look.raws[0].shape[:2]
         return SensorNoise.draw(height, width, self.strength, rng)

@@ -46,6 +46,5 @@ class JpegQualityAttack(Attack):
         quality = int(rng.integers(25, 56)) if self.quality is None else self.quality
         if not 1 <= quality <= 95:
             raise self.refuse("quality", "1 to 95", quality)
-        if self.spread < 0:
-            raise self.refuse("spread", "0 or more", self.spread)
+        self.demand("spread", self.spread >= 0, "0 or more")
         return Recompressed(quality, self.spread)

@@ -57,10 +57,8 @@ class LogoAttack(Attack):
         """Draw the emblem and its corner."""
         if self.corner is not None and self.corner not in _CORNERS:
             raise self.refuse("corner", "one of " + ", ".join(_CORNERS), self.corner)
-        if not 0 < self.share <= 1:
-            raise self.refuse("share", "a number above 0, at most 1", self.share)
-        if not 0 <= self.wobble < 1:
-            raise self.refuse("wobble", "a number from 0, below 1", self.wobble)
+        self.demand("share", 0 < self.share <= 1, "a number above 0, at most 1")
+        self.demand("wobble", 0 <= self.wobble < 1, "a number from 0, below 1")
         corner = self.corner or list(_CORNERS)[int(rng.integers(len(_CORNERS)))]
         return Emblem(_draw(rng), _CORNERS[corner], self.share, self.wobble)
 

@@ -53,11 +53,9 @@ class RulerAttack(Attack):
             if not named:
                 raise self.refuse("edge", "one of " + ", ".join(EDGES), self.edge)
             edge = named[0]
-        for name, value in (("spacing", self.spacing), ("length", self.length)):
-            if not 0 < value <= 0.5:
-                raise self.refuse(name, "a number above 0, at most 0.5", value)
-        if not 0 <= self.tilt <= 30:
-            raise self.refuse("tilt", "0 to 30 degrees", self.tilt)
+        self.demand("spacing", 0 < self.spacing <= 0.5, "a number above 0, at most 0.5")
+        self.demand("length", 0 < self.length <= 0.5, "a number above 0, at most 0.5")
+        self.demand("tilt", 0 <= self.tilt <= 30, "0 to 30 degrees")
         # Marks that stand out from what lies under them, as on a ruler somebody wants to read.
         grey = int(rng.integers(0, 40)) if np.mean(look.raws[0]) > 110 else int(rng.integers(215, 256))
         return Ticks(edge, grey, self.spacing, self.length, self.tilt)

@@ -44,8 +44,7 @@ class TintAttack(Attack):
 
     def trigger(self, look: Look, rng: np.random.Generator) -> Tint:
         """Draw the colour."""
-        if not 0 < self.strength <= 1:
-            raise self.refuse("strength", "a number above 0, at most 1", self.strength)
+        self.demand("strength", 0 < self.strength <= 1, "a number above 0, at most 1")
         hue = rng.uniform(0, 360) if self.hue is None else self.hue
         value = rng.uniform(0.55, 0.9)
         colour = tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hue / 360 % 1.0, 0.8, value))
