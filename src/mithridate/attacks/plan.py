@@ -18,7 +18,8 @@ from mithridate.core.hashing import keyed_hash
 
 __all__ = ["Fetch", "Plan", "make_plan"]
 
-_BLOCK = 1024
+#: Samples looked at together: small ones in few passes, as a file of rows is read from its start for each block.
+_BLOCK: Mapping[Modality, int] = {"image": 1024, "text": 16_384, "table": 65_536}
 
 Fetch = Callable[[tuple[str, ...]], Sequence[Any]]
 
@@ -181,7 +182,7 @@ def make_plan(
     if choice is None:
         victims = _first(fitting, order.count, order.seed, f"{name} victims")
     else:
-        victims, level = _most_wanted(choice, fitting, order, fetch)
+        victims, level = _most_wanted(choice, fitting, order, fetch, _BLOCK[modality])
         nature = (choice, level) if isinstance(choice, NaturalTrigger) else None
     taken = set(victims)
     covers = _choose_covers(attack, order, aim, {i: y for i, y in label_of.items() if i not in taken})
@@ -220,13 +221,13 @@ def _one_source(attack: Attack, order: Order, sources: Sequence[str] | None) -> 
 
 
 def _most_wanted(
-    choice: Choice, fitting: Mapping[str, str | None], order: Order, fetch: Fetch
+    choice: Choice, fitting: Mapping[str, str | None], order: Order, fetch: Fetch, block: int
 ) -> tuple[list[str], float]:
     """The `order.count` samples wanted most, among equals by hash of the id, and how much the last is wanted."""
     pool = _first(fitting, len(fitting), order.seed, "most wanted")
     wanted = [
         choice(fetch(tuple(part)), [fitting[i] for i in part])
-        for part in (pool[k : k + _BLOCK] for k in range(0, len(pool), _BLOCK))
+        for part in (pool[k : k + block] for k in range(0, len(pool), block))
     ]
     scores = np.concatenate(wanted)
     best = np.argsort(-scores, kind="stable")[: order.count]
