@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from mithridate.attacks.base import ATTACKS, Attack
+from mithridate.attacks.model_base import MODEL_ATTACKS, ModelAttack
 from mithridate.core.errors import UsageError
+from mithridate.core.registry import Registry
 
-__all__ = ["configure"]
+__all__ = ["configure", "configure_model"]
+
+Kind = TypeVar("Kind", Attack, ModelAttack)
 
 
 def configure(attack_id: str, options: Mapping[str, Any] | None = None) -> Attack:
@@ -23,9 +27,18 @@ def configure(attack_id: str, options: Mapping[str, Any] | None = None) -> Attac
     Raises:
         UsageError: unknown attack, unknown parameter, or a value that does not fit it.
     """
-    cls = ATTACKS.get(attack_id)
+    return _configured(ATTACKS, attack_id, options)
+
+
+def configure_model(attack_id: str, options: Mapping[str, Any] | None = None) -> ModelAttack:
+    """As `configure`, for attacks on models."""
+    return _configured(MODEL_ATTACKS, attack_id, options)
+
+
+def _configured(attacks: Registry[Kind], attack_id: str, options: Mapping[str, Any] | None) -> Kind:
+    cls: Any = attacks.get(attack_id)
     if cls is None:
-        known = ", ".join(a.card.id for a in ATTACKS)
+        known = ", ".join(a.card.id for a in (*ATTACKS, *MODEL_ATTACKS))
         raise UsageError(f"one of {known}", repr(attack_id), "attack", "Choose one of these.")
     hints = get_type_hints(cls)
     names = [f.name for f in fields(cls)]
@@ -34,7 +47,8 @@ def configure(attack_id: str, options: Mapping[str, Any] | None = None) -> Attac
         if name not in names:
             expected = "one of " + ", ".join(names) if names else "no parameters"
             raise UsageError(expected, repr(name), f"attack {attack_id}", "See `mithridate drill list`.")
-    return cls(**{name: _typed(attack_id, name, value, hints[name]) for name, value in chosen.items()})
+    made: Kind = cls(**{name: _typed(attack_id, name, value, hints[name]) for name, value in chosen.items()})
+    return made
 
 
 def _typed(attack_id: str, name: str, value: Any, hint: Any) -> Any:
