@@ -47,7 +47,7 @@ class Excess:
     ) -> NDArray[np.float64]:
         """(m, SUMS): one, bears y, p(y), share of T, -ln rank, log E exp(tilt * bears y)."""
         odds = log_odds(logits, y)
-        p = np.clip(1.0 / (1.0 + np.exp(-odds)), SURE, 1.0)
+        p = np.clip(np.exp(-np.logaddexp(0.0, -odds)), SURE, 1.0)
         prior = self._prior[y]
         surprise = np.log(prior / np.maximum(1.0 - prior, 1e-12)) - odds
         tilted = [np.log1p(p * np.expm1(tilt)) for tilt in _TILTS]

@@ -11,7 +11,7 @@ from mithridate.core.batch import Source
 from mithridate.core.results import Exhibit, Finding, Result
 from mithridate.report.exhibits.samples import Drawn, Sample, Samples, gather, pairs_of, wanted
 
-__all__ = ["MOST_FINDINGS", "build", "build_all"]
+__all__ = ["MOST_FINDINGS", "as_they_are", "build", "build_all"]
 
 #: Findings that get exhibits, worst first: 40 x (12 + 6 + 12) bounds what is fetched.
 MOST_FINDINGS = 40
@@ -56,7 +56,7 @@ def _pictures(finding: Finding, modality: str, samples: Samples) -> Drawn:
     carriers, others = ([samples[i] for i in ids if i in samples] for ids in wanted(finding))
     pairs = [(samples[a], samples[b]) for a, b in pairs_of(finding) if a in samples and b in samples]
     if pairs:
-        return [], [e for n, pair in enumerate(pairs, 1) if (e := _plain(f"Pair {n}", pair, modality))]
+        return [], [e for n, pair in enumerate(pairs, 1) if (e := as_they_are(f"Pair {n}", pair, modality))]
     if modality == "image":
         from mithridate.report.exhibits import images
 
@@ -73,13 +73,13 @@ def _pictures(finding: Finding, modality: str, samples: Samples) -> Drawn:
 
         return tables.draw_cells(details, carriers, others)
     lists = (
-        _plain("The first of them", carriers, modality),
-        _plain("Their nearest neighbours", others, modality),
+        as_they_are("The first of them", carriers, modality),
+        as_they_are("Their nearest neighbours", others, modality),
     )
     return [], [e for e in lists if e]
 
 
-def _plain(title: str, samples: Sequence[Sample], modality: str) -> Exhibit | None:
+def as_they_are(title: str, samples: Sequence[Sample], modality: str) -> Exhibit | None:
     """Samples as they are."""
     if modality == "image":
         from mithridate.report.exhibits.images import gallery

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,7 +10,18 @@ from mithridate.core.batch import Batch, Source
 from mithridate.core.errors import MithridateError
 from mithridate.core.results import Exhibit, Finding
 
-__all__ = ["CARRIERS", "OTHERS", "PAIRS", "Drawn", "Sample", "Samples", "gather", "pairs_of", "wanted"]
+__all__ = [
+    "CARRIERS",
+    "OTHERS",
+    "PAIRS",
+    "Drawn",
+    "Sample",
+    "Samples",
+    "fetched",
+    "gather",
+    "pairs_of",
+    "wanted",
+]
 
 CARRIERS, OTHERS, PAIRS = 12, 6, 6
 
@@ -57,13 +68,24 @@ def gather(findings: Iterable[Finding], source: Source) -> Samples:
         carriers, others = wanted(finding)
         pairs = (i for pair in pairs_of(finding) for i in pair)
         ids |= dict.fromkeys((*carriers, *others, *pairs))
+    return {sample.id: sample for sample in fetched(source, list(ids))}
+
+
+def fetched(source: Source, ids: Sequence[str]) -> list[Sample]:
+    """Samples for display, in this order; none where they cannot be had.
+
+    Args:
+        source: the data.
+        ids: of the samples.
+    """
     if not ids:
-        return {}
+        return []
     try:
-        return _samples(source.fetch(tuple(ids)))
+        found = _samples(source.fetch(tuple(ids)))
     except (MithridateError, OSError, LookupError, ValueError):
         # Pictures are an addition: data that moved since the audit must not cost the report.
-        return {}
+        return []
+    return [found[i] for i in ids if i in found]
 
 
 def _samples(batch: Batch) -> Samples:

@@ -9,18 +9,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from mithridate.core.errors import MithridateError
 
-__all__ = ["AuditFailed", "Auditor"]
+__all__ = ["AuditError", "Auditor"]
 
 Progress = Callable[[str, int, int | None], None]
 
 
-class AuditFailed(MithridateError):
+class AuditError(MithridateError):
     """An audit of a drill could not be carried out."""
 
 
@@ -61,7 +62,7 @@ class Auditor:
             progress: told (stage, done, total or None).
 
         Raises:
-            AuditFailed: with what the child said, or that it said nothing.
+            AuditError: with what the child said, or that it said nothing.
         """
         task = {
             "data": str(data), "reading": dict(reading), "seed": seed, "report": str(report), "jobs": self._jobs,
@@ -72,7 +73,7 @@ class Auditor:
         while True:
             said = self._next(until)
             if "error" in said:
-                raise AuditFailed(str(said["error"]))
+                raise AuditError(str(said["error"]))
             if "finished" in said:
                 return
             progress(str(said["stage"]), int(said["done"]), said["total"])
@@ -80,7 +81,8 @@ class Auditor:
     def _send(self, line: str) -> None:
         if self._child is None or self._child.poll() is not None:
             self._start()
-        assert self._child is not None and self._child.stdin is not None
+        assert self._child is not None
+        assert self._child.stdin is not None
         self._child.stdin.write(line + "\n")
         self._child.stdin.flush()
 
@@ -89,10 +91,10 @@ class Auditor:
             line = self._answers.get(timeout=max(until - time.monotonic(), 0.0))
         except queue.Empty:
             self._stop()
-            raise AuditFailed(f"no answer within {self._limit_s:g} s") from None
+            raise AuditError(f"no answer within {self._limit_s:g} s") from None
         if line is None:
             code = self._stop()
-            raise AuditFailed(f"the auditing process ended unexpectedly (exit status {code})")
+            raise AuditError(f"the auditing process ended unexpectedly (exit status {code})")
         told: dict[str, Any] = json.loads(line)
         return told
 
@@ -109,18 +111,11 @@ class Auditor:
         child, self._child = self._child, None
         if child is None:
             return None
-        child.kill() if child.poll() is None else None
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None and pipe is not child.stdout:
-                _close(pipe)
+        child.kill()
+        if child.stdin is not None:
+            with suppress(OSError):  # what was buffered for it goes nowhere
+                child.stdin.close()
         return child.wait()
-
-
-def _close(pipe: Any) -> None:
-    try:
-        pipe.close()
-    except OSError:  # the child is gone, and what was buffered for it too
-        pass
 
 
 def _pump(child: subprocess.Popen[str], answers: queue.Queue[str | None]) -> None:

@@ -1,0 +1,108 @@
+"""`mithridate drill --data ...`: the matrix of attacks and doses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from mithridate.core.drill import Drill
+
+__all__ = ["drill_options", "run_drill"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_READING = ("label", "text", "id", "source", "x_key", "y_key")
+
+
+def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise click.BadParameter(f"expected whole numbers above 0 such as 10,25,100, got {text!r}")
+    return tuple(int(part) for part in parts)
+
+
+_OPTIONS = (
+    click.option("--data", type=click.Path(path_type=Path), help="The data set; as for audit."),
+    click.option(
+        "--doses", default="10,25,100,500", show_default=True, callback=_numbers, help="Victims, separated by commas."
+    ),
+    click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Draws of each."),
+    click.option("--attacks", metavar="NAMES", help="Separated by commas.  [default: all that fit]"),
+    click.option(
+        "--attack", "more", multiple=True, metavar="'NAME KEY=VALUE ...'", help="One more, with parameters."
+    ),
+    click.option("--train", metavar="MODULE:FUNCTION", help="Also train: fit(x, y, seed) -> predict."),
+    click.option(
+        "--train-limit", type=click.FloatRange(min=1), default=3600.0, show_default=True, help="Seconds."
+    ),
+    click.option(
+        "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("mithridate-drill"), show_default=True,
+        help="Folder for drill.html, drill.json and the ledgers.",
+    ),
+    click.option("--label", metavar="COLUMN", help="Column (npz: key) of the labels."),
+    click.option("--text", metavar="COLUMNS", help="Column or columns of the text, separated by commas."),
+    click.option("--id", metavar="COLUMN", help="Column (npz: key) of the ids."),
+    click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from."),
+    click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples."),
+    click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels."),
+    click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: all]"),
+    click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
+    click.option("--no-progress", is_flag=True, help="No progress bar."),
+)  # fmt: skip
+
+
+def drill_options(command: Command) -> Command:
+    """Give a command the options of a drill."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def run_drill(data: Path | None, **asked: Any) -> int:
+    """Carry out a drill and show it.
+
+    Returns:
+        The exit code: 0 when all cells could be judged, 3 when some failed.
+    """
+    from mithridate.cli.progress import progress_bar
+    from mithridate.runs.drill.run import drill
+
+    if data is None:
+        raise click.UsageError("expected --data DATA or a subcommand. See `mithridate drill --help`.")
+    names = [name.strip() for name in (asked["attacks"] or "").split(",") if name.strip()]
+    reading = {name: asked[name] for name in _READING if asked[name] is not None}
+    with progress_bar(not (asked["quiet"] or asked["no_progress"])) as progress:
+        found = drill(
+            data,
+            asked["out"],
+            attacks=[*names, *asked["more"]],
+            doses=asked["doses"],
+            seeds=asked["seeds"],
+            train=asked["train"],
+            train_limit_s=asked["train_limit"],
+            jobs=asked["jobs"],
+            reading=reading,
+            progress=progress,
+        )
+    files = _written(found, asked["out"])
+    if not asked["quiet"]:
+        from rich.console import Console
+
+        from mithridate.report.drill_terminal import render_drill_terminal
+
+        render_drill_terminal(found, Console(highlight=False), files)
+    return 3 if any(cell.state == "failed" for cell in found.cells) else 0
+
+
+def _written(found: Drill, folder: Path) -> list[Path]:
+    from mithridate.report.drill_page import render_drill
+    from mithridate.report.files import write_bytes
+    from mithridate.runs.drill.settings import claims
+
+    page, told = folder / "drill.html", folder / "drill.json"
+    write_bytes(page, render_drill(found, claims(found.attacks)).encode("utf-8"))
+    write_bytes(told, found.to_json().encode("ascii"))
+    return [page, told]

@@ -1,0 +1,249 @@
+"""`drill`: attack by dose by seed, each planted in a copy, audited by a process that knows of no ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from mithridate.attacks.base import Attack
+from mithridate.core.batch import Source
+from mithridate.core.drill import Cell, Drill, Twin, cell_of
+from mithridate.core.errors import UsageError
+from mithridate.core.report import Subject
+from mithridate.report.files import write_bytes
+from mithridate.runs.clean import refuse_inside
+from mithridate.runs.drill.auditor import Auditor
+from mithridate.runs.drill.cell import Place, audited_twin, run_cell
+from mithridate.runs.drill.settings import card_of, chosen_attacks
+from mithridate.runs.drill.training import Training, hold_out
+from mithridate.sources.base import RowSource
+
+__all__ = ["drill"]
+
+Progress = Callable[[str, int, int | None], None]
+_DOSES = (10, 25, 100, 500)
+_AUDIT_LIMIT_S, _TRAIN_LIMIT_S = 3600.0, 3600.0
+
+
+def drill(
+    data: str | Path,
+    out: str | Path,
+    *,
+    attacks: Sequence[str] = (),
+    doses: Sequence[int] = _DOSES,
+    seeds: int | Sequence[int] = 3,
+    train: str | None = None,
+    train_limit_s: float = _TRAIN_LIMIT_S,
+    audit_limit_s: float = _AUDIT_LIMIT_S,
+    jobs: int | None = None,
+    reading: Mapping[str, Any] | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Drill:
+    """Plant every attack at every dose with every seed in a copy of the data, and audit the copies.
+
+    Finished cells are kept in `out`: the same drill, started again, goes on where it was interrupted.
+
+    Args:
+        data: path of a data set, as `audit` takes it; never written to.
+        out: folder for ledgers, finished cells and, while it works, copies.
+        attacks: each "ID" or "ID NAME=VALUE ..."; none means all that are made for this kind of data.
+        doses: victims.
+        seeds: how many, or which.
+        train: "package.module:name" of `fit(x, y, seed) -> predict` with `predict(x) -> (n, classes)`
+            probabilities; x is an array (n, h, w, c), a list of paths, a list of texts or a DataFrame, y the index
+            of the label among all labels, sorted.
+        train_limit_s: most seconds for training and predicting once.
+        audit_limit_s: most seconds for one audit.
+        jobs: threads; all processors when None.
+        reading: how to read the data (label, text, id, ...), as in `open_source`.
+        progress: told (what, done, total or None).
+
+    Raises:
+        UsageError: the data cannot be read as asked, has no labels, an unknown attack, or a place inside the data.
+        AuditError: the data itself cannot be audited.
+    """
+    from mithridate.runs.drill.trainer import load_function
+    from mithridate.sources.open import open_source
+
+    named = dict(reading or {})
+    source = open_source(data, **named)
+    where = Path(out)
+    refuse_inside(source.uri, where)
+    if train is not None:
+        try:
+            load_function(train)
+        except Exception as error:
+            got = f"{train!r} ({type(error).__name__}: {error})"
+            raise UsageError(
+                "a function MODULE:NAME", got, "train", "Is its folder the current one?"
+            ) from error
+    told = _Orders(
+        attacks=chosen_attacks(attacks, source.modality),
+        doses=_ascending(doses),
+        seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds)),
+    )
+    for folder in (where / "cells", where / "truth", where / "work"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with Auditor(where / "work", jobs=jobs, limit_s=audit_limit_s) as auditor:
+        run = _Run(source=source, reading=named, out=where, auditor=auditor, train=train, progress=progress)
+        with run.base(train_limit_s) as (base, training):
+            twins = tuple(run.twin(seed, base) for seed in told.seeds)
+            cells = tuple(run.cells(told, base, training))
+    return Drill(
+        subject=_subject(base),
+        attacks={name: card_of(attack) for name, attack in told.attacks.items()},
+        doses=told.doses,
+        seeds=told.seeds,
+        cells=cells,
+        twins=twins,
+        training=train,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Orders:
+    attacks: Mapping[str, Attack]
+    doses: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What all cells share."""
+
+    source: RowSource
+    reading: Mapping[str, Any]
+    out: Path
+    auditor: Auditor
+    train: str | None
+    progress: Progress
+
+    @contextmanager
+    def base(self, limit_s: float) -> Iterator[tuple[RowSource, Training | None]]:
+        """What is poisoned: all data, or without training's hold-out."""
+        from mithridate.sources.open import open_source
+        from mithridate.sources.write import write_copy
+
+        if self.train is None:
+            yield self.source, None
+            return
+        with TemporaryDirectory(prefix="training-", dir=self.out / "work") as folder:
+            held = hold_out(self.source)
+            copy = Path(folder) / "base" / Path(self.source.uri).name
+            write_copy(self.source, copy, drop=held.ids)
+            training = Training(
+                function=self.train,
+                limit_s=limit_s,
+                held=held,
+                reading=self.reading,
+                work=Path(folder).resolve(),
+            )
+            yield open_source(copy, **self.reading), training
+
+    def twin(self, seed: int, base: RowSource) -> Twin:
+        """The audit of what is poisoned, before it is."""
+        kept = self._kept(f"twin-{seed}", base, ["twin", seed])
+        found = kept.read()
+        if found is not None:
+            return Twin(**found)
+        self.progress(f"as it is, seed {seed}", 0, None)
+        with self._place(f"twin-{seed}") as place:
+            told = self._telling(f"as it is, seed {seed}")
+            twin = audited_twin(base.uri, self.reading, seed, place, self.auditor, told)
+        kept.write(asdict(twin))
+        return twin
+
+    def cells(self, orders: _Orders, base: RowSource, training: Training | None) -> Iterator[Cell]:
+        """All cells, those that are finished from their files."""
+        everything = [
+            (name, dose, seed) for name in orders.attacks for dose in orders.doses for seed in orders.seeds
+        ]
+        for done, (name, dose, seed) in enumerate(everything):
+            self.progress("cells", done, len(everything))
+            label = f"{_slug(name)}-{dose}-{seed}"
+            kept = self._kept(label, base, [name, dose, seed, self.train])
+            found = kept.read()
+            if found is not None:
+                yield cell_of(found)
+                continue
+            with self._place(label) as place:
+                told = self._telling(f"{name}, dose {dose}, seed {seed}")
+                outcome = run_cell(
+                    orders.attacks[name], dose, seed, base, self.reading, place, self.auditor, told
+                )
+                cell = replace(outcome.cell, attack=name)
+                if training is not None and cell.state == "done":
+                    told("training", 0, None)
+                    cell = replace(cell, arms=training.arms(outcome, seed))
+            kept.write(asdict(cell))
+            yield cell
+
+    @contextmanager
+    def _place(self, label: str) -> Iterator[Place]:
+        with TemporaryDirectory(prefix="copy-", dir=self.out / "work") as folder:
+            yield Place(copies=Path(folder).resolve(), truth=self.out / "truth" / f"{label}.ledger.json")
+
+    def _telling(self, what: str) -> Progress:
+        return lambda stage, done, total: self.progress(f"{what}: {stage}", done, total)
+
+    def _kept(self, label: str, base: Source, told: Sequence[Any]) -> _Kept:
+        from mithridate import __version__
+
+        words = json.dumps([base.digest, dict(self.reading), __version__, *told], default=str)
+        key = blake2b(words.encode(), digest_size=16).hexdigest()
+        return _Kept(path=self.out / "cells" / f"{label}.json", key=key)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A finished cell in a file; one of other data, settings or version counts for nothing."""
+
+    path: Path
+    key: str
+
+    def read(self) -> dict[str, Any] | None:
+        try:
+            told = json.loads(self.path.read_text(encoding="ascii"))
+            found: dict[str, Any] = told["found"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return found if told.get("key") == self.key else None
+
+    def write(self, found: Mapping[str, Any]) -> None:
+        write_bytes(self.path, json.dumps({"key": self.key, "found": found}).encode("ascii"))
+
+
+def _ascending(doses: Sequence[int]) -> tuple[int, ...]:
+    if not doses or min(doses) < 1:
+        raise UsageError("doses of 1 or more", str(list(doses)), "doses", "Write e.g. 10,25,100,500.")
+    return tuple(sorted(set(doses)))
+
+
+def _slug(name: str) -> str:
+    """A name as part of a file name; different names differ."""
+    plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    return plain if plain == name else f"{plain[:40]}-{blake2b(name.encode(), digest_size=4).hexdigest()}"
+
+
+def _subject(source: RowSource) -> Subject:
+    counts: dict[str, int] = {}
+    total = 0
+    for batch in source.batches(1024):
+        total += len(batch)
+        for label in batch.labels or ():
+            if label is not None:
+                counts[label] = counts.get(label, 0) + 1
+    return Subject(
+        uri=source.uri,
+        digest=source.digest,
+        modality=source.modality,
+        count=total,
+        classes=dict(sorted(counts.items())),
+        options=source.options,
+    )
