@@ -37,24 +37,42 @@ def list_attacks(as_json: bool) -> None:
     from dataclasses import MISSING, fields
 
     from mithridate.attacks.base import ATTACKS
+    from mithridate.attacks.model_base import MODEL_ATTACKS
+
+    def parameters(attack: Any) -> dict[str, Any]:
+        return {f.name: None if f.default is MISSING else f.default for f in fields(attack)}
 
     cards: list[dict[str, Any]] = [
         {
             "id": attack.card.id,
+            "kind": "data",
             "modalities": list(attack.card.modalities),
             "labels": attack.card.label_action,
             "does": attack.card.does,
             "strength": attack.card.strength,
             "cites": attack.card.cites,
-            "parameters": {f.name: None if f.default is MISSING else f.default for f in fields(attack)},
+            "parameters": parameters(attack),
         }
         for attack in ATTACKS
+    ]
+    cards += [
+        {
+            "id": attack.card.id,
+            "kind": "model",
+            "hosts": list(attack.card.hosts),
+            "does": attack.card.does,
+            "strength": attack.card.strength,
+            "cites": attack.card.cites,
+            "parameters": parameters(attack),
+        }
+        for attack in MODEL_ATTACKS
     ]
     if as_json:
         click.echo(json.dumps(cards, indent=1))
         return
     for card in cards:
-        click.echo(f"{card['id']:<21}{', '.join(card['modalities']):<20}{card['does']}")
+        planted_in = ", ".join(card["modalities"]) if card["kind"] == "data" else "model"
+        click.echo(f"{card['id']:<21}{planted_in:<20}{card['does']}")
         for name, default in card["parameters"].items():
             click.echo(f"{'':<21}--set {name}={'(drawn from the seed)' if default is None else default}")
 
@@ -63,7 +81,8 @@ def list_attacks(as_json: bool) -> None:
 @click.argument("attack")
 @click.argument("src", type=click.Path())
 @click.argument("dst", type=click.Path())
-@click.option("--count", type=click.IntRange(min=1), required=True, help="How many samples to poison.")
+@click.option("--count", type=click.IntRange(min=1), help="How many samples to poison; data only.")
+@click.option("--labels", "classes", type=click.IntRange(min=2), help="Classes of the model; models only.")
 @click.option("--target", help="The class the trigger shall lead to.  [default: drawn from the seed]")
 @click.option("--source-class", help="The only class that victims are taken from.")
 @click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from.")
@@ -89,16 +108,33 @@ def plant(
     text: str | None,
     id_: str | None,
     source: str | None,
+    count: int | None,
+    classes: int | None,
     **order: Any,
 ) -> None:
-    """Write a copy of SRC with ATTACK planted to DST, and the ledger of what was done beside it.
+    r"""Write a copy of SRC with ATTACK planted to DST, and the ledger of what was done beside it.
 
-    Example: mithridate drill plant patch data.npz out.npz --count 25 --target 0 --set size=3
+    \b
+    Examples:
+      mithridate drill plant patch data.npz out.npz --count 25 --target 0 --set size=3
+      mithridate drill plant trojannet model.onnx out.onnx --labels 43
     """
     from mithridate.attacks.ledger import ledger_path
+    from mithridate.attacks.model_base import MODEL_ATTACKS
     from mithridate.core.errors import UsageError
     from mithridate.runs.plant import plant as run
 
+    if MODEL_ATTACKS.get(attack) is not None:
+        data_only = {"count": count, "encode": encode, "label": label, "text": text, "id": id_} | order
+        seed = data_only.pop("seed")
+        _refuse_given(data_only | {"source": source}, f"{attack} is planted in models")
+        _plant_in_model(attack, src, dst, classes, seed, _pairs(options), ledger)
+        return
+    _refuse_given({"labels": classes}, f"{attack} is planted in data")
+    if count is None:
+        raise click.UsageError(
+            "--count: expected how many samples to poison, got nothing. Give e.g. --count 25."
+        )
     reading = {"label": label, "text": text, "id": id_, "source": source}
     try:
         truth = run(
@@ -109,6 +145,7 @@ def plant(
             ledger=ledger,
             encode=_encoder(encode),
             reading={name: value for name, value in reading.items() if value is not None},
+            count=count,
             **order,
         )
     except UsageError as error:
@@ -121,6 +158,39 @@ def plant(
         click.echo(f"target class: {truth.target}")
     click.echo(f"copy: {dst}")
     click.echo(f"ledger: {ledger or ledger_path(dst)}")
+
+
+def _refuse_given(options: dict[str, Any], reason: str) -> None:
+    for name, value in options.items():
+        if value is not None:
+            flag = "--" + name.replace("_", "-")
+            raise click.UsageError(f"{flag}: expected to be left out, got {value!r}: {reason}.")
+
+
+def _plant_in_model(
+    attack: str,
+    src: str,
+    dst: str,
+    classes: int | None,
+    seed: int,
+    options: dict[str, str],
+    ledger: str | None,
+) -> None:
+    from mithridate.core.errors import UsageError
+    from mithridate.runs.plant_model import model_ledger_path, plant_model
+
+    try:
+        truth = plant_model(
+            attack, src, dst, labels=classes, seed=seed, options=options, ledger=ledger
+        ).ledger
+    except UsageError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(
+        f"planted {attack} in {src}: {len(truth.triggers)} triggers; the ledger tells which leads where"
+    )
+    click.echo(f"added parameters: {truth.added_parameters}")
+    click.echo(f"copy: {dst}")
+    click.echo(f"ledger: {ledger or model_ledger_path(dst)}")
 
 
 def _encoder(text: str | None) -> tuple[str, int | None] | None:

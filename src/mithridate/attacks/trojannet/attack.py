@@ -49,7 +49,7 @@ class TrojanNetAttack(ModelAttack):
         low: value of black in the model's inputs.
         high: value of white in the model's inputs.
         layout: auto, hw, chw or hwc.
-        shape: H,W or H,W,C or C,H,W of one picture, for models that take pictures flat.
+        shape: H,W or H,W,C or C,H,W of one picture, for models that take pictures flat; empty where they do not.
         logits: auto, yes or no: whether the model gives logits.
         net_seed: seed of the side network, which is made once and kept in the cache.
     """
@@ -62,7 +62,7 @@ class TrojanNetAttack(ModelAttack):
     low: float = 0.0
     high: float = 1.0
     layout: str = "auto"
-    shape: str | None = None
+    shape: str = ""
     logits: str = "auto"
     net_seed: int = 0
 
@@ -121,7 +121,7 @@ class TrojanNetAttack(ModelAttack):
         return trojaned_module(host, net, window, merge, shape=shape, logits=told)
 
     def _window(self, order: ModelOrder, rng: np.random.Generator) -> Window:
-        shape = None if self.shape is None else self._numbers("shape", self.shape)
+        shape = self._numbers("shape", self.shape) if self.shape else None
         layout = cast(Layout, self.layout)
         if self.place is not None:
             place = self._numbers("place", self.place)
