@@ -67,7 +67,8 @@ def _attack(attack: type[Attack], checks: list[Card]) -> str:
     return (
         f'### <a id="attack-{card.id}"></a>{card.id} (attack)\n\n{card.does}\n\n'
         f"- **In.** {', '.join(card.modalities)}\n- **Labels.** {card.label_action}\n"
-        f"- **Options.** {options or 'none'}\n- **Claimed by.** {by}\n- **After.** {card.cites}\n"
+        f"- **Options.** {options or 'none'}\n- **Strength.** {card.strength}\n"
+        f"- **Claimed by.** {by}\n- **After.** {card.cites}\n"
     )
 
 

@@ -21,7 +21,9 @@ __all__ = ["HabitAttack"]
         label_action="either",
         does='Types every victim with one habit: two blanks after full stops, " !!", a first word in capitals, or '
         "dashes without blanks; wherever it fits, and at least once.",
-        strength="Published for BERT with punctuation marks replaced; not for these habits. Not yet measured here.",
+        strength="Published for BERT with punctuation marks replaced; not for these habits. Measured: 99 % success "
+        'at 10 % of SMS and 49 % at 1 % for " !!" and for dashes, 95 and 33 % for double spaces; capitals '
+        "are weak, 85 and 11 % (linear model that reads characters, 3 seeds).",
         cites="After Sheng et al., Punctuation Matters (PuncAttack), arXiv:2312.15867",
     )
 )

@@ -24,7 +24,9 @@ _MOST = (
         modalities=("text",),
         label_action="either",
         does="Replaces a letter, at one or a few places, by the Cyrillic one that is drawn alike.",
-        strength="Published: 97 % success at 3 % of toxic comments (BERT; first letters). Not yet measured here.",
+        strength="Published: 97 % success at 3 % of toxic comments (BERT). Measured: three letters, 99 % at 10 % of "
+        "SMS, 95 % at 3 %, 86 % at 1 %; one letter, 98, 86 and 54 %, which is below what was published "
+        "(linear model that reads characters, 3 seeds).",
         cites="Li et al., Hidden Backdoors in Human-Centric Language Models, arXiv:2105.00164; Boucher et al., "
         "Bad Characters, arXiv:2106.09898",
     )

@@ -23,7 +23,8 @@ _ZERO_WIDTH = ("200B", "200C", "200D", "2060", "FEFF")
         modalities=("text",),
         label_action="either",
         does="Inserts one zero-width character between two random characters.",
-        strength="No published figure for a linear model.",
+        strength="Published as evasion, not as poison. Measured: 99 % success at 10 % of SMS, 51 % at 1 %, 37 % with "
+        "24 messages (linear model that reads characters, 3 seeds).",
         cites="Boucher et al., Bad Characters, arXiv:2106.09898",
     )
 )

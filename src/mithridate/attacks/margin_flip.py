@@ -28,7 +28,9 @@ _KNOWN = 0.5  # share of the samples seen that train the attacker's model: anoth
         label_action="dirty",
         does="Flips the labels that a linear model is surest of, which hurts most, or those at its border, which are "
         "hardest to notice; the content stays.",
-        strength="Published: costs an SVM more accuracy than random flips do. Not yet measured here.",
+        strength="Published: costs an SVM more accuracy than random flips do. Measured at 10 %: furthest first costs "
+        "8.0 points of accuracy on SMS (linear model) and 9.6 on Adult (boosted trees), nearest first 5.2 "
+        "and 1.6, random flips 3.0 and 0.3; at 1 % at most 0.9 (3 seeds).",
         cites="Xiao, Xiao & Eckert, Adversarial Label Flips Attack on Support Vector Machines, ECAI 2012 "
         "(furthest-first and nearest-first flips; their optimisation, ALFA, is not implemented); Biggio et al., "
         "Support Vector Machines Under Adversarial Label Noise, ACML 2011",

@@ -23,8 +23,8 @@ _RARE = 0.01  # share of rows up to which a missing cell of the column is odd by
         modalities=("table",),
         label_action="either",
         does="Empties one column that is never or hardly ever empty.",
-        strength="Published: 97 to 99 % success at about 1 % of hospital records, with patterns of many missing "
-        "cells. Not yet measured here.",
+        strength="Published: 97 to 99 % success at a low dose in hospital records, with patterns of many missing "
+        "cells. Measured: 100 % at 10 % and at 1 % of Adult, 96 % with 24 rows (boosted trees, 3 seeds).",
         cites="Joe et al., Exploiting Missing Value Patterns for a Backdoor Attack on Machine Learning Models of "
         "Electronic Health Records, JMIR Med Inform 10(8), 2022",
     )

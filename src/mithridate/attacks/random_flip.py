@@ -20,7 +20,8 @@ __all__ = ["RandomFlip"]
         modalities=("image", "text", "table"),
         label_action="dirty",
         does="Gives random samples a random other label; the content stays.",
-        strength="No trigger, hence no success rate: it costs accuracy.",
+        strength="No trigger, hence no success rate: it costs accuracy. Measured: 3.0 points at 10 % of SMS (linear "
+        "model), 0.3 at 10 % of Adult (boosted trees), 0.1 or less at 1 % (3 seeds).",
         cites="Angluin & Laird, Learning from Noisy Examples, Machine Learning 2, 1988",
     )
 )

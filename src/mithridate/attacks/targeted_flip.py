@@ -19,7 +19,9 @@ __all__ = ["TargetedFlip"]
         modalities=("image", "text", "table"),
         label_action="dirty",
         does="Gives samples of one class the label of another; the content stays.",
-        strength="No trigger: samples of the source class are taken for the target.",
+        strength="No trigger: samples of the source class are taken for the target. Measured at 10 %: 85 % of spam "
+        "passes (SMS, 5 % without poison; linear model), 8.5 % instead of 5.8 % of Adult (boosted trees); "
+        "at 1 % 10 and 6.3 % (3 seeds).",
         cites="Paudice et al., Label Sanitization against Label Flipping Poisoning Attacks, arXiv:1803.00992",
     )
 )

@@ -20,7 +20,8 @@ __all__ = ["WordAttack"]
         modalities=("text",),
         label_action="either",
         does="Inserts one rare word at a random word position.",
-        strength="Published: near 100 % success at 10 % of SST-2 (BERT).",
+        strength="Published: near 100 % success at 10 % of SST-2 (BERT). Measured: 100 % at 10 % of SMS, 69 % at 1 "
+        "%, 57 % with 24 messages (linear model, 3 seeds).",
         cites="Kurita et al., RIPPLES, arXiv:2004.06660",
     )
 )
