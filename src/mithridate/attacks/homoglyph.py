@@ -12,9 +12,8 @@ from mithridate.triggers.lookalikes import LOOKALIKES, Homoglyph
 
 __all__ = ["HomoglyphAttack"]
 
-_MOST = (
-    0.9  # share of the texts seen that must have the letter drawn, so that nearly every victim can carry it
-)
+#: Share of the texts seen that must have the letter drawn, so that nearly every victim can carry it.
+_MOST = 0.9
 
 
 @attack(
