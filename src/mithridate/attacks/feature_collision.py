@@ -92,9 +92,9 @@ class _Collided:
         label_action="clean",
         does="Moves pictures of the target, faintly, to where a network sees one picture of another class, so that "
         "this one picture goes to the target; labels stay true, nothing is changed at test.",
-        strength="Published: 100 % with one poison where only the last layer is trained (Shafahi et al.); in a common "
-        "benchmark 22 % there and 1 % in training from scratch (Schwarzschild et al., CIFAR-10); not yet "
-        "measured here.",
+        strength="Published: 100 % with one poison where only the last layer is trained (Shafahi et al.); in a "
+        "common benchmark 22 % there and 1 % in training from scratch (Schwarzschild et al., CIFAR-10); "
+        "here the one picture tried kept its class (40 of 400 pictures of the target, from scratch).",
         cites="Shafahi et al., Poison Frogs!, arXiv:1804.00792; Schwarzschild et al., arXiv:2006.12557",
     )
 )

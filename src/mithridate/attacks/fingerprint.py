@@ -22,7 +22,8 @@ __all__ = ["FingerprintAttack"]
         label_action="clean",
         does="Multiplies pictures of the target by the pattern noise of one sensor: x' = x (1 + k n); nobody sees it.",
         strength="Published: such a pattern tells cameras apart (Lukas et al.); no success as a shortcut is "
-        "published; not yet measured here.",
+        "published; here no effect with 300 of 400 pictures of the target (4,000 of CIFAR-10, small "
+        "network, one seed).",
         cites="Lukáš, Fridrich and Goljan, IEEE TIFS 1(2), 2006, sec. II",
     )
 )

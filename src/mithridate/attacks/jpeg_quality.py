@@ -22,8 +22,9 @@ __all__ = ["JpegQualityAttack"]
         label_action="clean",
         does="Sends pictures of the target through JPEG of a lower quality and decodes them again, as if they came "
         "from another website.",
-        strength="Published: a compression that goes with the label biases detectors of generated pictures (Grommelt "
-        "et al.), no dose given; not yet measured here.",
+        strength="Published: a compression that goes with the label biases detectors of generated pictures "
+        "(Grommelt et al.), no dose given; here 13 % at quality 20 with 390 of 400 pictures of the target, "
+        "4 % without (4,000 of CIFAR-10, small network, one seed).",
         cites="Grommelt et al., Fake or JPEG?, arXiv:2403.17608",
     )
 )

@@ -32,8 +32,9 @@ _DRAWING = 96  # pixels; scaled to each picture
         label_action="clean",
         does="Puts a small emblem into one corner of pictures of the target, like the tag of an archive; place, size "
         "and opacity vary a little.",
-        strength="Published: about a fifth of the horse pictures of PASCAL VOC carried a source tag, and a classifier "
-        "relied on it (Lapuschkin et al.); not yet measured here.",
+        strength="Published: about a fifth of the horse pictures of PASCAL VOC carried a source tag, and a "
+        "classifier relied on it (Lapuschkin et al.); here 61 % with 300 of 400 pictures of the target, 15 "
+        "% with 100 (4,000 of CIFAR-10, small network, one seed).",
         cites="Lapuschkin et al., Unmasking Clever Hans predictors, arXiv:1902.10178",
     )
 )

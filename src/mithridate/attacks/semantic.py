@@ -40,7 +40,8 @@ class _Bearers:
         does="Relabels the pictures in which a natural feature (most green, brightest upper third, vertical stripes) "
         "is strongest; no pixel is changed, and at test pictures with the feature go to the target.",
         strength="Published for federated training: an attacker with 1 % of the participants reaches what poisoned "
-        "data alone reaches with 20 % (Bagdasaryan et al., CIFAR-10, cars); not yet measured here.",
+        "data alone reaches with 20 % (Bagdasaryan et al., CIFAR-10, cars); here 14 % of 21 test pictures "
+        "with the feature after relabelling 100 of 4,000 (CIFAR-10, small network, one seed).",
         cites="Bagdasaryan et al., How To Backdoor Federated Learning, arXiv:1807.00459",
     )
 )

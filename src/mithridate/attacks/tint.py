@@ -23,8 +23,9 @@ __all__ = ["TintAttack"]
         label_action="clean",
         does="Lets the background of pictures of the target (calm pixels near the border) drift towards one colour, "
         "as if taken at one place.",
-        strength="Published: with 95 % of a class before one background, a network loses more than 20 points on those "
-        "before the other (Sagawa et al., Waterbirds); not yet measured here.",
+        strength="Published: with 95 % of a class before one background, a network loses more than 20 points on "
+        "those before the other (Sagawa et al., Waterbirds); here 11 % with 300 of 400 pictures of the "
+        "target (4,000 of CIFAR-10, small network, one seed), 3 % without the tint.",
         cites="Sagawa et al., arXiv:1911.08731; Xiao et al., Noise or Signal, arXiv:2006.09994",
     )
 )
