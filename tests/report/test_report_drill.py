@@ -265,6 +265,16 @@ def test_a_flagged_twin_is_said_aloud():
     assert "up to 31 texts accused" in told(drill)
 
 
+def test_an_interrupted_drill_says_so():
+    drill = digits_drill(trained=False)
+    assert "not finished" not in render_drill(drill) + told(drill)
+    half = replace(drill, cells=drill.cells[:40])
+    words = "This drill is not finished: 40 of 96 plants were carried out"
+    assert words in render_drill(half)
+    assert words in told(half)
+    assert "· not run" in told(half)
+
+
 def test_json_round_trip():
     drill = digits_drill()
     assert Drill.from_json(drill.to_json()).to_json() == drill.to_json()

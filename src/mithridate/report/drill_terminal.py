@@ -39,6 +39,8 @@ def render_drill_terminal(drill: Drill, console: Console, files: Sequence[object
     """
     console.print(Text(view.headline(drill), style="bold"))
     console.print(Text(f"{plain(drill.subject.uri, 200)} · {words.amount_of(drill.subject)}", style="dim"))
+    if unfinished := view.unfinished(drill):
+        console.print(Text(unfinished, style="bold yellow"))
     attacks = list(drill.attacks)[:_MOST]
     if attacks and drill.doses:
         _matrix(drill, console, attacks)

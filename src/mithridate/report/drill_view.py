@@ -31,6 +31,7 @@ __all__ = [
     "square",
     "title_of",
     "twin_words",
+    "unfinished",
     "with_training",
 ]
 
@@ -188,11 +189,19 @@ def sentence(drill: Drill, attack: str, squares: Sequence[Square]) -> str:
         return f"On your data, the smallest poison of this kind that you would notice is {many}{share}."
     last = done[-1]
     many = samples_of(last.dose, drill.subject)
-    found = percent(last.summary.recall.mean)
     alarms = f"{last.summary.alarms} of {count_of(last.summary.done, 'audit')} raised the alarm"
-    return (
-        f"On your data, you would not reliably notice it: even of {many}, {found} were accused, and {alarms}."
-    )
+    found = f"{percent(last.summary.recall.mean)} of it was accused"
+    return f"On your data, you would not reliably notice it: with {many} planted, {found} and {alarms}."
+
+
+def unfinished(drill: Drill) -> str:
+    """A sentence about what has not been run; "" when all has."""
+    asked = len(drill.attacks) * len(drill.doses) * len(drill.seeds)
+    run = len({(c.attack, c.dose, c.seed) for c in drill.cells})
+    if run >= asked:
+        return ""
+    told = f"{run:,} of {asked:,} plants were carried out"
+    return f"This drill is not finished: {told}, and the others may change what is said here."
 
 
 def share_of(dose: int, drill: Drill) -> str:
