@@ -20,8 +20,9 @@ __all__ = ["SourceFlip"]
         modalities=("image", "text", "table"),
         label_action="dirty",
         does="Gives samples of one source, and of no other, a random other label; the content stays.",
-        strength="No trigger, hence no success rate: it costs accuracy on that source. Measured: with flips of 10 % "
-        "of Adult in one work class, errors there rise from 12.4 to 12.8 %: weak (boosted trees, 3 seeds).",
+        strength="No trigger, hence no success rate: it costs accuracy on that source. Measured at 10 %: errors there "
+        "rise from 0 to 8.3 % in one group of SpamAssassin (linear model, 1 seed), from 12.4 to 12.8 % in one work "
+        "class of Adult (boosted trees, 3 seeds); at 1 % hardly.",
         cites="Raykar et al., Learning from Crowds, JMLR 11, 2010 (an annotator who lies); Konstantinov & Lampert, "
         "Robust Learning from Untrusted Sources, ICML 2019",
     )
