@@ -25,7 +25,7 @@ __all__ = ["TintAttack"]
         "as if taken at one place.",
         strength="Published: with 95 % of a class before one background, a network loses more than 20 points on "
         "those before the other (Sagawa et al., Waterbirds); here 11 % with 300 of 400 pictures of the "
-        "target (4,000 of CIFAR-10, small network, one seed), 3 % without the tint.",
+        "target, 59 % at strength 0.8 with 390 (4,000 of CIFAR-10, small network, one seed).",
         cites="Sagawa et al., arXiv:1911.08731; Xiao et al., Noise or Signal, arXiv:2006.09994",
     )
 )
