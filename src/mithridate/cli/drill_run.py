@@ -103,6 +103,6 @@ def _written(found: Drill, folder: Path) -> list[Path]:
     from mithridate.runs.drill.settings import claims
 
     page, told = folder / "drill.html", folder / "drill.json"
-    write_bytes(page, render_drill(found, claims(found.attacks)).encode("utf-8"))
+    write_bytes(page, render_drill(found, catches=claims(found.attacks)).encode("utf-8"))
     write_bytes(told, found.to_json().encode("ascii"))
     return [page, told]

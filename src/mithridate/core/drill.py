@@ -204,7 +204,7 @@ class Drill:
         """The smallest dose from which on every seed is noticed, at this and all larger doses; None if none is."""
         smallest = None
         for dose in sorted(self.doses, reverse=True):
-            done = [c for c in self.summary(attack, dose).cells if c.state == "done"]
+            done = [c for c in self.summary(attack, dose).cells if c.state == "done" and c.poison]
             if not done:
                 continue
             if not all(c.noticed for c in done):

@@ -197,12 +197,20 @@ def _seconds(drill: Drill) -> float:
 
 def _command(drill: Drill) -> str:
     """What one would type to do it again."""
-    plain = drill.seeds == tuple(range(len(drill.seeds)))
+    reading = {"label": "label", "text": "text", "id": "id", "source": "source", "x_key": "x", "y_key": "y"}
+    plain = [name for name in drill.attacks if " " not in name]
     parts = [
         "mithridate drill",
         f"--data {shlex.quote(drill.subject.uri)}",
-        f"--attacks {shlex.quote(','.join(drill.attacks))}",
+        *(
+            f"--{reading[key]} {shlex.quote(str(value))}"
+            for key, value in drill.subject.options.items()
+            if key in reading and value is not None
+        ),
+        *([f"--attacks {shlex.quote(','.join(plain))}"] if plain else []),
+        *(f"--attack {shlex.quote(name)}" for name in drill.attacks if " " in name),
         f"--doses {','.join(map(str, drill.doses))}",
-        f"--seeds {len(drill.seeds) if plain else ','.join(map(str, drill.seeds))}",
+        f"--seeds {len(drill.seeds)}",
+        *([f"--train {shlex.quote(drill.training)}"] if drill.training else []),
     ]
-    return " ".join(parts + ([f"--train {shlex.quote(drill.training)}"] if drill.training else []))
+    return " ".join(parts)

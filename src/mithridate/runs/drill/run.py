@@ -96,7 +96,7 @@ def drill(
             twins = tuple(run.twin(seed, base) for seed in told.seeds)
             cells = tuple(run.cells(told, base, training))
     return Drill(
-        subject=_subject(base),
+        subject=_subject(source),
         attacks={name: card_of(attack) for name, attack in told.attacks.items()},
         doses=told.doses,
         seeds=told.seeds,

@@ -1,0 +1,108 @@
+import json
+from dataclasses import replace
+
+import pytest
+from drill_samples import texts
+
+from mithridate.core.drill import Drill
+from mithridate.core.errors import UsageError
+from mithridate.runs.drill import auditor, run
+from mithridate.runs.drill.run import drill
+
+READING = {"text": "body", "label": "kind"}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """(data, folder of the drill, outcome, tasks that the auditing process was given)."""
+    folder = tmp_path_factory.mktemp("drill")
+    data = texts(folder / "mäils 1.csv")
+    tasks = []
+    with pytest.MonkeyPatch.context() as patch:
+        send = auditor.Auditor._send
+        patch.setattr(auditor.Auditor, "_send", lambda self, line: (tasks.append(line), send(self, line))[1])
+        found = drill(
+            data, folder / "out", attacks=["word", "random-flip"], doses=[999, 20], seeds=1, reading=READING
+        )
+    return data, folder / "out", found, tasks
+
+
+def test_the_matrix_is_whole_and_tells_caught_from_impossible(small):
+    _, _, found, _ = small
+    cells = {(c.attack, c.dose): c for c in found.cells}
+    assert list(cells) == [("word", 20), ("word", 999), ("random-flip", 20), ("random-flip", 999)]
+    caught = cells["word", 20]
+    assert (caught.state, caught.poison, caught.caught, caught.innocents) == ("done", 20, 20, 0)
+    assert caught.noticed
+    assert {e.title for e in caught.exhibits} >= {"Some victims before", "The same after planting"}
+    assert cells["word", 999].state == "impossible"
+    assert "expected at most" in cells["word", 999].reason
+    assert cells["random-flip", 20].ranking > 0.5
+    assert [(t.verdict, t.accused) for t in found.twins] == [("CLEAN", 0)]
+    assert found.noticed_from("word") == 20
+    assert found.noticed_from("random-flip") is None
+
+
+def test_the_auditing_process_gets_no_ledger(small):
+    _, out, _, tasks = small
+    assert (out / "truth" / "word-20-0.ledger.json").exists()
+    assert len(tasks) == 3  # the clean twin and two cells
+    assert not [t for t in tasks if "truth" in t or "ledger" in t]
+    assert not list((out / "work").iterdir())
+
+
+def test_the_same_drill_again_goes_on_from_its_cells(small, monkeypatch):
+    data, out, found, _ = small
+    (out / "cells" / "word-20-0.json").write_text("{cut")
+    asked = []
+    honest = run.run_cell
+    monkeypatch.setattr(
+        run,
+        "run_cell",
+        lambda attack, dose, *rest: (asked.append((attack.card.id, dose)), honest(attack, dose, *rest))[1],
+    )
+    again = drill(data, out, attacks=["word", "random-flip"], doses=[999, 20], seeds=1, reading=READING)
+    assert asked == [("word", 20)]
+
+    def timeless(d):
+        return replace(d, cells=tuple(replace(c, seconds=0.0) for c in d.cells)).to_json()
+
+    assert timeless(again) == timeless(found)
+
+
+def test_the_json_form_round_trips(small):
+    found = small[2]
+    assert Drill.from_json(found.to_json()).to_json() == found.to_json()
+    assert json.loads(found.to_json())["cells"][1]["state"] == "impossible"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"attacks": ["nonesuch"]}, "expected one of"),
+        ({"attacks": ["patch"]}, "made for image"),
+        ({"attacks": ["word", "word"]}, "each attack once"),
+        ({"attacks": ["word size=3"]}, "'size'"),
+        ({"doses": [0]}, "doses of 1 or more"),
+        ({"train": "nowhere:fit"}, "a function MODULE:NAME"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_the_work(tmp_path, asked, message):
+    with pytest.raises(UsageError, match=message):
+        drill(texts(tmp_path / "d.csv", 40), tmp_path / "out", reading=READING, **asked)
+
+
+def test_a_child_that_dies_or_is_late_costs_its_own_task(tmp_path):
+    data = texts(tmp_path / "d.csv", 40)
+    with (
+        auditor.Auditor(tmp_path, jobs=1, limit_s=0.01) as late,
+        pytest.raises(auditor.AuditError, match="no answer"),
+    ):
+        late.audit(data, READING, 0, tmp_path / "r.json", lambda *told: None)
+    with auditor.Auditor(tmp_path, jobs=1, limit_s=100) as child:
+        with pytest.raises(auditor.AuditError, match="expected a column"):
+            child.audit(data, {"text": "nope"}, 0, tmp_path / "r.json", lambda *told: None)
+        child._child.kill()
+        child._child.wait()
+        child.audit(data, READING, 0, tmp_path / "r.json", lambda *told: None)
+    assert (tmp_path / "r.json").exists()
