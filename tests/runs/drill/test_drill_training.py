@@ -1,6 +1,7 @@
 import pytest
 from drill_samples import texts
 
+from mithridate.runs.drill import training
 from mithridate.runs.drill.run import drill
 from mithridate.runs.drill.training import ARMS, drawn_at_random
 
@@ -41,6 +42,7 @@ def test_the_arms_tell_what_cleaning_is_worth(tmp_path, monkeypatch):
     ],
 )
 def test_a_bad_training_function_costs_only_its_arms(tmp_path, monkeypatch, function, limit_s, problem):
+    monkeypatch.setattr(training, "ARMS", ("undefended", "cleaned"))
     arms = _arms(tmp_path, monkeypatch, function, limit_s)
     assert {problem in arm.problem for arm in arms.values()} == {True}
     assert {arm.clean_accuracy for arm in arms.values()} == {None}

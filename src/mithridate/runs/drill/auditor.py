@@ -79,7 +79,9 @@ class Auditor:
             progress(str(said["stage"]), int(said["done"]), said["total"])
 
     def _send(self, line: str) -> None:
-        if self._child is None or self._child.poll() is not None:
+        if self._child is not None and self._child.poll() is not None:
+            self._stop()
+        if self._child is None:
             self._start()
         assert self._child is not None
         assert self._child.stdin is not None
