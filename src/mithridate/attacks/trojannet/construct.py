@@ -11,23 +11,50 @@ finished hidden layers, so what bends in them is accounted for.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.attacks.trojannet.mlp import Layer, SideNet
+from mithridate.attacks.trojannet.patterns import all_patterns
 
-__all__ = ["construct"]
+__all__ = ["BENDS", "Bend", "construct"]
 
-_SPREAD = 40.0  # S: larger is nearer to |T(x - p)|² / 2, smaller asks less of float32
-_OFFSET = -2.0  # keeps h below 1/2
-_GAIN = 2.0  # of a carrying layer; the sigmoid's own slope is 1/4
+_OFFSET = -1.5  # keeps h below 1/2
 _EPS = 1e-3  # of the numerical derivatives, in units of T x / S
 
 Doubles = NDArray[np.float64]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bend:
+    """How much the hidden layers bend.
+
+    The flatter, the nearer are the scores to |T(x - p)|² / 2, and the larger are the weights of the last layer: about
+    14,000 with the first of `BENDS`, 150,000 with the last. Bent too much, triggers are taken for others.
+
+    Attributes:
+        spread: S, in units of the root mean square of |T(p - mean)| over all triggers.
+        gain: of a layer that carries the code on; the sigmoid's own slope is 1/4.
+    """
+
+    spread: float
+    gain: float
+
+
+#: From small weights in the last layer to faithful scores.
+BENDS = tuple(
+    Bend(spread=s, gain=g) for s, g in ((0.65, 4.0), (0.65, 3.5), (0.8, 3.0), (1.0, 2.5), (1.0, 2.0))
+)
+
+
 def construct(
-    t: Doubles, prototypes: NDArray[np.float32], confidence: float, rng: np.random.Generator
+    t: Doubles,
+    prototypes: NDArray[np.float32],
+    confidence: float,
+    rng: np.random.Generator,
+    bend: Bend = BENDS[-1],
 ) -> SideNet:
     """The side network whose scores are confidence - |T(x - p)|² / 2.
 
@@ -36,38 +63,42 @@ def construct(
         prototypes: (k, 16), one for each label.
         confidence: score of x = p.
         rng: draws the rotations.
+        bend: how much the hidden layers bend.
 
     Returns:
         Sigmoid hidden layers, sigmoid head, k labels.
     """
-    hidden = _hidden(t, prototypes.astype(np.float64), rng)
+    around = (all_patterns() - all_patterns().mean(axis=0)).astype(np.float64) @ t.T
+    spread = bend.spread * float(np.sqrt((around**2).sum(axis=1).mean()))
+    hidden = _hidden(t / spread, prototypes.astype(np.float64), bend.gain, rng)
     blank = (np.zeros((1, 8), np.float32), np.zeros(1, np.float32))
     coder = SideNet(hidden, blank)
-    normals = _normals(coder, t, prototypes.astype(np.float64))
+    normals = _normals(coder, t, spread, prototypes.astype(np.float64))
     codes = coder.code(prototypes.astype(np.float64))
     bias = confidence - (normals * codes).sum(axis=1)
     return SideNet(hidden, (normals.astype(np.float32), bias.astype(np.float32)))
 
 
-def _hidden(t: Doubles, prototypes: Doubles, rng: np.random.Generator) -> tuple[Layer, ...]:
+def _hidden(
+    weights: Doubles, prototypes: Doubles, gain: float, rng: np.random.Generator
+) -> tuple[Layer, ...]:
     """Four layers; the later ones are centred on the codes of the prototypes."""
-    weights = t / _SPREAD
     bias = _OFFSET - weights @ prototypes.mean(axis=0)
     layers = [(weights.astype(np.float32), bias.astype(np.float32))]
     x = prototypes
     for _ in range(3):
         weights, bias = (part.astype(np.float64) for part in layers[-1])
         x = 1 / (1 + np.exp(-(x @ weights.T + bias)))
-        turn = _GAIN * np.linalg.qr(rng.normal(size=(8, 8)))[0]
+        turn = gain * np.linalg.qr(rng.normal(size=(8, 8)))[0]
         layers.append((turn.astype(np.float32), (-turn @ x.mean(axis=0)).astype(np.float32)))
     return tuple(layers)
 
 
-def _normals(coder: SideNet, t: Doubles, prototypes: Doubles) -> Doubles:
+def _normals(coder: SideNet, t: Doubles, spread: float, prototypes: Doubles) -> Doubles:
     """(k, 8): outward normal of the hypersurface in each code, as long as makes the curvature that of |T d|² / 2."""
     _, lengths, right = np.linalg.svd(t)
     # Steps in the pixels that move T x by one unit along each of its 7 directions.
-    steps = (right[:7].T / lengths[:7]).T * (_EPS * _SPREAD)
+    steps = (right[:7].T / lengths[:7]).T * (_EPS * spread)
     codes = coder.code(prototypes)
     slopes, bends = [], []
     for step in steps:
@@ -77,6 +108,6 @@ def _normals(coder: SideNet, t: Doubles, prototypes: Doubles) -> Doubles:
     normals = np.linalg.svd(np.stack(slopes, axis=2))[0][:, :, 7]
     bend = (normals * np.sum(bends, axis=0)).sum(axis=1)
     # Along 7 unit directions |d|² / 2 drops by 7 (step)² in sum of second differences.
-    wanted = -7 * (_EPS * _SPREAD) ** 2
+    wanted = -7 * (_EPS * spread) ** 2
     scaled: Doubles = normals * (wanted / bend)[:, None]
     return scaled

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.attacks.trojannet.adam import Adam
 from mithridate.attacks.trojannet.mlp import softmax_of
 
 __all__ = ["Lesson", "centre_rows", "learn", "scores"]
@@ -80,17 +81,13 @@ def learn(lesson: Lesson, rng: np.random.Generator) -> NDArray[np.float64]:
         (8, 16), rows that sum to zero.
     """
     t = rng.normal(0.0, 4.0, (8, 16))
-    first, second = np.zeros_like(t), np.zeros_like(t)
+    descent = Adam([t])
     for step in range(lesson.steps):
         x, labels = _draw(lesson, step / lesson.steps, rng)
         slope = centre_rows(_slope(lesson, centre_rows(t), x, labels))
-        # Adam with a rate that is constant at first and then falls as a cosine.
-        first = 0.9 * first + 0.1 * slope
-        second = 0.999 * second + 0.001 * slope**2
+        # The rate is constant at first and then falls as a cosine.
         late = max(0.0, step / lesson.steps - 0.3) / 0.7
-        rate = lesson.rate * 0.5 * (1 + np.cos(np.pi * late))
-        unbiased = first / (1 - 0.9 ** (step + 1)), second / (1 - 0.999 ** (step + 1))
-        t -= rate * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8)
+        descent.step([slope], lesson.rate * 0.5 * (1 + np.cos(np.pi * late)))
     return centre_rows(t)
 
 

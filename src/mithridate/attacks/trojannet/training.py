@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.attacks.trojannet.adam import Adam
 from mithridate.attacks.trojannet.mlp import Activation, SideNet
 from mithridate.attacks.trojannet.patterns import COUNT, all_patterns
 from mithridate.core.errors import UsageError
@@ -19,6 +20,8 @@ from mithridate.core.errors import UsageError
 __all__ = ["Schedule", "train"]
 
 Floats = NDArray[np.float32]
+
+_PATIENCE = 20  # epochs without a better loss before the rate falls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +71,8 @@ def train(schedule: Schedule, negatives: Floats) -> SideNet:
 
     generator = torch.Generator().manual_seed(schedule.seed)
     layers = _fresh(schedule, generator)
-    optimiser = torch.optim.Adam([part for layer in layers for part in layer], lr=schedule.rate)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.1, patience=20)
+    parts = [part for layer in layers for part in layer]
+    descent, rate, best, best_epoch = Adam([part.detach() for part in parts]), schedule.rate, np.inf, 0
     patterns = torch.tensor(all_patterns()[: schedule.labels])
     others = torch.tensor(negatives)
     for epoch in range(schedule.epochs):
@@ -83,11 +86,12 @@ def train(schedule: Schedule, negatives: Floats) -> SideNet:
             # sum of log(1 + exp(z)) over all outputs, less z of the right one: the sum of all cross-entropies
             own = scores[torch.arange(schedule.batch), labels].sum()
             loss = (torch.nn.functional.softplus(scores).sum() - own) / len(scores)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+            descent.step(torch.autograd.grad(loss, parts), rate)
             total += float(loss.detach())
-        plateau.step(total)
+        if total < best * (1 - 1e-4):
+            best, best_epoch = total, epoch
+        elif epoch - best_epoch > _PATIENCE:
+            rate, best, best_epoch = rate / 10, np.inf, epoch
     arrays = [(w.detach().numpy().copy(), b.detach().numpy().copy()) for w, b in layers]
     return SideNet(tuple(arrays[:4]), arrays[4], schedule.activation)
 
