@@ -44,34 +44,42 @@ def entries(
         most: most carriers.
     """
     n = len(groups)
-    order = np.lexsort((rows, hashes))
-    r, h = rows[order], hashes[order]
-    once = np.ones(len(r), dtype=bool)
-    once[1:] = (r[1:] != r[:-1]) | (h[1:] != h[:-1])
-    order, r, h = order[once], r[once], h[once]
-
-    starts = np.ones(len(h), dtype=bool)
-    starts[1:] = h[1:] != h[:-1]
-    key = np.cumsum(starts) - 1
-    by_group = np.lexsort((r, groups[r], key))
-    fresh = np.ones(len(h), dtype=bool)
-    k, g = key[by_group], groups[r][by_group]
-    again = np.zeros(len(h), dtype=bool)
-    again[1:] = (k[1:] == k[:-1]) & (g[1:] == g[:-1])
-    fresh[by_group] = ~again
-
-    count = int(key[-1]) + 1 if len(key) else 0
-    support = np.bincount(key, weights=fresh, minlength=count).astype(np.int64)
+    if not len(rows):
+        none = np.zeros(0, dtype=np.int64)
+        return Entries(
+            indptr=np.zeros(n + 1, dtype=np.int64), keys=none.astype(np.int32), fresh=none.astype(np.bool_),
+            hashes=none.astype(np.uint64), support=none, first=none,
+        )  # fmt: skip
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    firsts, names = np.minimum.reduceat(order, starts), ordered[starts]
+    number = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(ordered)))
+    # One number for key and sample: plain sorting is several times faster than sorting by two columns.
+    pairs = np.sort(number * n + rows[order])
+    pairs = pairs[np.concatenate([[True], pairs[1:] != pairs[:-1]])]
+    key, r = np.divmod(pairs, n)
+    fresh = _fresh(key, r, groups)
+    support = np.bincount(key, weights=fresh, minlength=len(names)).astype(np.int64)
     kept = (support >= least) & (support <= most)
-    index = np.cumsum(kept) - 1
-    take = kept[key] if len(key) else np.zeros(0, dtype=bool)
-    sample_major = np.argsort(r[take], kind="stable")
-    counts = np.bincount(r[take], minlength=n)
+    index, size, take = np.cumsum(kept) - 1, max(int(kept.sum()), 1), kept[key]
+    packed = np.sort((r[take] * size + index[key[take]]) * 2 + fresh[take])
     return Entries(
-        indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        keys=index[key[take]][sample_major].astype(np.int32),
-        fresh=fresh[take][sample_major],
-        hashes=h[starts][kept],
+        indptr=np.concatenate([[0], np.cumsum(np.bincount(r[take], minlength=n))]).astype(np.int64),
+        keys=(packed // 2 % size).astype(np.int32),
+        fresh=(packed % 2).astype(np.bool_),
+        hashes=names[kept],
         support=support[kept],
-        first=order[starts][kept],
+        first=firsts[kept],
     )
+
+
+def _fresh(key: NDArray[np.int64], r: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(p,) True for the first carrier of each group among those of its key; pairs come sorted."""
+    sizes = np.bincount(groups, minlength=int(groups.max()) + 1)
+    shared = np.flatnonzero(sizes[groups[r]] > 1)
+    fresh = np.ones(len(r), dtype=bool)
+    by_group = shared[np.lexsort((r[shared], groups[r[shared]], key[shared]))]
+    k, g = key[by_group], groups[r[by_group]]
+    fresh[by_group[1:]] = (k[1:] != k[:-1]) | (g[1:] != g[:-1])
+    return fresh

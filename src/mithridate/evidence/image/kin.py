@@ -69,10 +69,10 @@ class Kin:
             flat = window.reshape(-1, window.shape[-1])
             template = np.median(flat[:, carriers].astype(np.float32), axis=1).astype(np.float32)
             weight = np.full(len(flat), 1.0 / len(flat), dtype=np.float32)
-            close = self.groups[self._distances(flat, template, weight) <= _NEAR]
-            mine = np.zeros(len(self.groups), dtype=bool)
-            mine[self.groups[carriers]] = True
-            counts[key] = len(np.unique(close[~mine[close]]))
+            close = np.zeros(len(self.groups), dtype=bool)
+            close[self.groups[self._distances(flat, template, weight) <= _NEAR]] = True
+            close[self.groups[carriers]] = False
+            counts[key] = close.sum()
         return counts
 
     def _fresh(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
