@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from mithridate.core.report import Report
     from mithridate.runs.audit import audit
     from mithridate.runs.clean import clean
+    from mithridate.runs.drill.run import drill
 
-__all__ = ["Report", "__version__", "audit", "clean"]
+__all__ = ["Report", "__version__", "audit", "clean", "drill"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Report": "mithridate.core.report",
     "audit": "mithridate.runs.audit",
     "clean": "mithridate.runs.clean",
+    "drill": "mithridate.runs.drill.run",
 }
 
 
