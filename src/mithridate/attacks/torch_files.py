@@ -9,14 +9,23 @@ from typing import Any
 import numpy as np
 
 from mithridate.core.errors import UsageError
-from mithridate.models.base import as_table, in_batches, is_distribution
+from mithridate.models.base import Probabilities, as_table, in_batches, is_distribution
 from mithridate.models.torch_module import as_tensor, evaluating, output_of
 
-__all__ = ["gives_logits", "save_onnx", "save_torchscript"]
+__all__ = ["answers", "gives_logits", "save_onnx", "save_torchscript"]
 
 
 def gives_logits(host: Any, shape: tuple[int, ...]) -> bool:
     """Whether a module gives logits, from its answers to 16 random inputs of this shape.
+
+    Raises:
+        UsageError: it refuses them, or its answer is no table.
+    """
+    return not is_distribution(answers(host, shape))
+
+
+def answers(host: Any, shape: tuple[int, ...]) -> Probabilities:
+    """What a module gives for 16 random inputs of this shape, (16, m) logits or probabilities.
 
     Raises:
         UsageError: it refuses them, or its answer is no table.
@@ -30,7 +39,7 @@ def gives_logits(host: Any, shape: tuple[int, ...]) -> bool:
 
     with evaluating(host), torch.no_grad():
         (answer,) = in_batches(ask, inputs, len(inputs), type(host).__name__)
-    return not is_distribution(as_table(answer, len(inputs), type(host).__name__))
+    return as_table(answer, len(inputs), type(host).__name__)
 
 
 def save_torchscript(module: Any, example: Any, path: str | Path) -> None:
