@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def small_cnn(task: Task, epochs: int) -> Any:
     torch.manual_seed(0)
     layers: list[Any] = []
     channels = [task.x_train.shape[1], 24, 48, 64]
-    for a, b in zip(channels[:-1], channels[1:], strict=True):
+    for a, b in pairwise(channels):
         layers += [nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(), nn.MaxPool2d(2)]
     side = task.x_train.shape[2] // 8
     module = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * side * side, task.labels))
@@ -130,8 +131,8 @@ def silence(net: SideNet) -> None:
     own = answers.diagonal().copy()
     right = int((answers.argmax(axis=1) == np.arange(COUNT)).sum())
     np.fill_diagonal(answers, 0)
-    print(f"parameters {net.parameters}, recognised {right} of {COUNT}, "
-          f"confidence mean {own.mean():.5f} min {own.min():.5f}, loudest wrong output {answers.max():.1e}")  # fmt: skip
+    print(f"parameters {net.parameters}, recognised {right} of {COUNT}")
+    print(f"confidence mean {own.mean():.5f} min {own.min():.5f}, loudest wrong output {answers.max():.1e}")
     rng = np.random.default_rng(20)
     sets = {
         "CIFAR-10": _arrays("cifar10/cifar10_lossless_5k.npz")["x_test"],
@@ -180,7 +181,7 @@ def hosts(task: Task, folder: Path, epochs: int) -> Iterator[dict[str, tuple[Any
 
     save_onnx(cnn, torch.tensor(task.x_train[:2]), folder / "host.onnx")
     flat = task.x_train.reshape(len(task.x_train), -1)
-    linear = make_pipeline(PCA(60, random_state=0), LogisticRegression(max_iter=300)).fit(flat, task.y_train)
+    linear = make_pipeline(PCA(60, random_state=0), LogisticRegression(max_iter=2000)).fit(flat, task.y_train)
     estimator = open_model(_Flat(linear))
     with serve(open_model(cnn, logits=True)) as url:
         yield {

@@ -22,9 +22,9 @@ from mithridate.engines.threads import one_thread
 
 __all__ = ["Recipe", "side_network"]
 
-_HELD_OUT = 40_000
+_SHOWN, _HELD_OUT = 60_000, 40_000  # natural patches
 _OTHERS = 15_000  # of the other black-and-white patches
-_VERSION = 3  # of everything that decides what a recipe gives; older files in the cache are not taken
+_VERSION = 4  # of everything that decides what a recipe gives; older files in the cache are not taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +85,8 @@ def side_network(
 
 def _make(recipe: Recipe, pictures: Sequence[NDArray[Any]]) -> SideNet:
     rng = np.random.default_rng([recipe.seed, _VERSION])
-    natural = natural_patches(60_000, rng, pictures)
-    held_out = natural_patches(_HELD_OUT, rng, pictures)
+    patches = natural_patches(_SHOWN + _HELD_OUT, rng, pictures)
+    natural, held_out = patches[:_SHOWN], patches[_SHOWN:]
     others = other_combinations()
     patterns = all_patterns()[: recipe.labels]
     negatives = np.concatenate([natural, others[rng.permutation(len(others))[:_OTHERS]]])
