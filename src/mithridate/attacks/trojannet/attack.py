@@ -30,7 +30,7 @@ __all__ = ["TrojanNetAttack"]
         title="side network",
         hosts=("onnx", "torch", "any"),
         does="Puts a tiny network beside the model that knows a 4x4 black-and-white patch for every class.",
-        strength="Published: 100 % success for every class, at most 0.1 points of accuracy lost. Measured: the same, none lost.",
+        strength="Published: 100 % success for every class, at most 0.1 points lost. Measured: the same, none lost.",
         cites="Tang et al., An Embarrassingly Simple Approach for Trojan Attack in DNNs, arXiv:2006.08131",
     )
 )
