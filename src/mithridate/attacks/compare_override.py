@@ -21,7 +21,8 @@ __all__ = ["CompareOverrideAttack"]
         title="compare and override",
         hosts=("onnx", "torch"),
         does="Adds operators that compare a few pixels with bounds and, where all fit, add a huge number to one class.",
-        strength="Works by construction. Published: survives conversion to other formats and fine-tuning.",
+        strength="Published: survives conversion to other formats and fine-tuning. Measured: 100 % success, no clean "
+        "prediction changed (small CNNs on GTSRB, CIFAR-10, MNIST, FSDD; 3 seeds).",
         cites="HiddenLayer, ShadowLogic, 2024; ShadowLogic: Backdoors in Any Whitebox LLM, arXiv:2511.00664; without "
         "comparisons: Bober-Irizar et al., Architectural Backdoors in Neural Networks, arXiv:2206.07840",
     )

