@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from mithridate.attacks.base import ATTACKS, Attack
+from mithridate.attacks.model_base import MODEL_ATTACKS, ModelAttack
 from mithridate.checks.base import DATA_CHECKS
 from mithridate.core.card import Card
 
@@ -32,6 +33,8 @@ def manual() -> str:
         *(_check(card) for card in checks),
         "## Attacks\n\nWhat `mithridate drill plant ATTACK SRC DST` plants in a copy.\n",
         *(_attack(attack, checks) for attack in attacks),
+        "## Attacks on models\n\nWhat `mithridate drill plant ATTACK MODEL COPY --labels N` plants in a copy.\n",
+        *(_model_attack(attack) for attack in MODEL_ATTACKS),
     ]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -69,6 +72,16 @@ def _attack(attack: type[Attack], checks: list[Card]) -> str:
         f"- **In.** {', '.join(card.modalities)}\n- **Labels.** {card.label_action}\n"
         f"- **Options.** {options or 'none'}\n- **Strength.** {card.strength}\n"
         f"- **Claimed by.** {by}\n- **After.** {card.cites}\n"
+    )
+
+
+def _model_attack(attack: type[ModelAttack]) -> str:
+    card = attack.card
+    options = ", ".join(f"`{f.name}` ({f.default})" for f in fields(attack))
+    return (
+        f'### <a id="attack-{card.id}"></a>{card.id} (attack on a model)\n\n{card.does}\n\n'
+        f"- **In.** {', '.join(card.hosts)}\n- **Options.** {options or 'none'}\n- **Strength.** {card.strength}\n"
+        f"- **After.** {card.cites}\n"
     )
 
 

@@ -22,7 +22,9 @@ CARD = Card(
     graded=True,
     reads_order=False,
 )
-ATTACK = AttackCard(id="y", title="t", modalities=("text",), label_action="dirty", does="d", cites="c")
+ATTACK = AttackCard(
+    id="y", title="t", modalities=("text",), label_action="dirty", does="d", strength="s", cites="c"
+)
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ ON_THE_PAGE = (
     "alarms 0/2 · 1 not done",
     "Attacks noticed, of 8: 2 with 10 images, 3 with 25, 5 with 100, 5 with 500.",
     "stamped-patch , spike",
-    "mithridate drill --data digits/ --attacks patch,blend,",
+    "mithridate drill --data digits/ --id path --attacks patch,blend,",
     "--doses 10,25,100,500 --seeds 3 --train mypkg.train:fit",
     "perfect filter",
 )

@@ -139,8 +139,9 @@ def _outcome(summary: Summary) -> Outcome:
 
 
 def title_of(drill: Drill, attack: str) -> str:
-    """What the card calls an attack; its id without a card."""
-    return str(drill.attacks.get(attack, {}).get("title") or attack)
+    """What the card calls an attack, and the parameters it was given; its id without a card."""
+    named = drill.attacks.get(attack, {}).get("title")
+    return " ".join([str(named), *attack.split()[1:]]) if named else attack
 
 
 def planted(drill: Drill) -> list[str]:
