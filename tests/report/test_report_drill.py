@@ -345,3 +345,10 @@ def test_a_narrow_terminal_gets_a_list():
         "     500  – impossible",
     ]
     assert "  random filter   94 / 94" in lines
+
+
+def test_the_headline_of_one_attack_that_is_missed_says_so():
+    drill = digits_drill(trained=False)
+    missed = Cell(attack="patch", dose=DOSES[0], seed=0, state="done", poison=9, verdict="CLEAN")
+    one = replace(drill, attacks={"patch": {}}, doses=DOSES[:1], seeds=(0,), cells=(missed,))
+    assert view.headline(one).startswith("The attack is not noticed at any dose")

@@ -157,7 +157,8 @@ def headline(drill: Drill) -> str:
     if not tried:
         told = "No attack could be planted in this data"
     elif not noticed:
-        told = f"{'The attack' if len(tried) == 1 else f'None of the {len(tried)} attacks'} is noticed at any dose"
+        one = len(tried) == 1
+        told = f"{'The attack is not' if one else f'None of the {len(tried)} attacks is'} noticed at any dose"
     else:
         who = f"{len(noticed)} of {count_of(len(tried), 'attack')} {'is' if len(noticed) == 1 else 'are'}"
         many = samples_of(max(noticed), drill.subject)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 
 import numpy as np
@@ -43,3 +44,13 @@ def nonsense(x, y, seed):
 
 def endless(x, y, seed):
     time.sleep(600)
+
+
+def quitting(x, y, seed):
+    """Ends the interpreter and claims success."""
+    os._exit(0)
+
+
+def undecodable(x, y, seed):
+    """Quotes the name of a file that is no Unicode."""
+    raise ValueError("no \udcff")

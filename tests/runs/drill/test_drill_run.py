@@ -70,6 +70,16 @@ def test_the_same_drill_again_goes_on_from_its_cells(small, monkeypatch):
     assert timeless(again) == timeless(found)
 
 
+def test_what_failed_is_tried_again(small, monkeypatch):
+    data, out, _, _ = small
+    file = out / "cells" / "word-20-0.json"
+    told = json.loads(file.read_text())
+    told["found"].update(state="failed", reason="out of memory")
+    file.write_text(json.dumps(told))
+    (cell,) = drill(data, out, attacks=["word"], doses=[20], seeds=1, reading=READING).cells
+    assert (cell.state, cell.caught) == ("done", 20)
+
+
 def test_the_json_form_round_trips(small):
     found = small[2]
     assert Drill.from_json(found.to_json()).to_json() == found.to_json()
@@ -84,10 +94,16 @@ def test_the_json_form_round_trips(small):
         ({"attacks": ["word", "word"]}, "each attack once"),
         ({"attacks": ["word size=3"]}, "'size'"),
         ({"doses": [0]}, "doses of 1 or more"),
+        ({"attacks": [""]}, "an attack"),
+        ({"attacks": ["trojannet"]}, "made for models"),
         ({"train": "nowhere:fit"}, "a function MODULE:NAME"),
+        ({"train": "json:__name__"}, "is no function"),
+        ({"train": "this_exits:fit"}, "SystemExit: 5"),
     ],
 )
-def test_what_cannot_be_done_is_refused_before_the_work(tmp_path, asked, message):
+def test_what_cannot_be_done_is_refused_before_the_work(tmp_path, monkeypatch, asked, message):
+    (tmp_path / "this_exits.py").write_text("raise SystemExit(5)")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UsageError, match=message):
         drill(texts(tmp_path / "d.csv", 40), tmp_path / "out", reading=READING, **asked)
 

@@ -38,6 +38,8 @@ def test_the_arms_tell_what_cleaning_is_worth(tmp_path, monkeypatch):
     [
         ("broken", 100.0, "RuntimeError: out of cheese"),
         ("nonsense", 100.0, "expected probabilities of shape"),
+        ("quitting", 100.0, "ended the interpreter before"),
+        ("undecodable", 100.0, "ValueError: no \\udcff"),
         ("endless", 3.0, "did not end within 3 s"),
     ],
 )

@@ -47,7 +47,8 @@ def drill(
 ) -> Drill:
     """Plant every attack at every dose with every seed in a copy of the data, and audit the copies.
 
-    Finished cells are kept in `out`: the same drill, started again, goes on where it was interrupted.
+    Finished cells are kept in `out`: the same drill, started again, goes on where it was interrupted. Cells that
+    failed, or whose training did, are tried again.
 
     Args:
         data: path of a data set, as `audit` takes it; never written to.
@@ -78,7 +79,7 @@ def drill(
     if train is not None:
         try:
             load_function(train)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script without a main guard may exit when imported
             got = f"{train!r} ({type(error).__name__}: {error})"
             raise UsageError(
                 "a function MODULE:NAME", got, "train", "Is its folder the current one?"
@@ -169,8 +170,9 @@ class _Run:
             label = f"{_slug(name)}-{dose}-{seed}"
             kept = self._kept(label, base, [name, dose, seed, self.train])
             found = kept.read()
-            if found is not None:
-                yield cell_of(found)
+            # What failed is tried again: its cause, such as the training function, may have been mended since.
+            if found is not None and not _went_wrong(before := cell_of(found)):
+                yield before
                 continue
             with self._place(label) as place:
                 told = self._telling(f"{name}, dose {dose}, seed {seed}")
@@ -217,6 +219,10 @@ class _Kept:
 
     def write(self, found: Mapping[str, Any]) -> None:
         write_bytes(self.path, json.dumps({"key": self.key, "found": found}).encode("ascii"))
+
+
+def _went_wrong(cell: Cell) -> bool:
+    return cell.state == "failed" or any(arm.problem for arm in cell.arms)
 
 
 def _ascending(doses: Sequence[int]) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mithridate.attacks.base import ATTACKS, Attack
+from mithridate.attacks.model_base import MODEL_ATTACKS
 from mithridate.attacks.options import configure
 from mithridate.core.batch import Modality
 from mithridate.core.errors import UsageError
@@ -28,7 +29,12 @@ def chosen_attacks(specs: Sequence[str], modality: Modality) -> dict[str, Attack
         return {cls.card.id: cls() for cls in ATTACKS if modality in cls.card.modalities}
     chosen: dict[str, Attack] = {}
     for spec in specs:
+        if not spec.split():
+            raise UsageError("an attack", repr(spec), "attacks", "See `mithridate drill list`.")
         name, *pairs = spec.split()
+        if MODEL_ATTACKS.get(name) is not None:
+            remedy = "Plant it with `mithridate drill plant`."
+            raise UsageError("attacks on data", f"{name!r}, made for models", "attacks", remedy)
         options = dict(pair.partition("=")[::2] for pair in pairs)
         attack = configure(name, options)
         if modality not in attack.card.modalities:

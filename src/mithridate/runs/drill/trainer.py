@@ -19,7 +19,7 @@ def load_function(spec: str) -> Callable[..., Any]:
     """The function that "package.module:name" stands for; modules beside the caller are found too.
 
     Raises:
-        ImportError, AttributeError, ValueError: there is none.
+        ImportError, AttributeError, TypeError, ValueError: there is none.
     """
     module, sign, name = spec.partition(":")
     if not sign:
@@ -29,7 +29,9 @@ def load_function(spec: str) -> Callable[..., Any]:
     found = import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
-    return found  # type: ignore[return-value]
+    if not callable(found):
+        raise TypeError(f"{spec!r} is no function but of type {type(found).__name__}")
+    return found
 
 
 def main() -> None:
@@ -38,8 +40,11 @@ def main() -> None:
     task = json.loads((folder / "task.json").read_text())
     try:
         _train(folder, task)
+        (folder / "done").touch()
     except BaseException as error:
-        (folder / "problem.txt").write_text(f"{type(error).__name__}: {error}"[:1000], encoding="utf-8")
+        problem = f"{type(error).__name__}: {error}"[:1000]
+        # A message may quote the name of a file that is no Unicode.
+        (folder / "problem.txt").write_text(problem, encoding="utf-8", errors="backslashreplace")
         raise
 
 

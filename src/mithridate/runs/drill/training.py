@@ -166,10 +166,12 @@ class Training:
             )
         except subprocess.TimeoutExpired:
             return f"did not end within {self.limit_s:g} s"
-        if done.returncode == 0:
-            return ""
         told = folder / "problem.txt"
-        return told.read_text(encoding="utf-8") if told.exists() else f"ended with status {done.returncode}"
+        if told.exists():
+            return told.read_text(encoding="utf-8")
+        if done.returncode:
+            return f"ended with status {done.returncode}"
+        return "" if (folder / "done").exists() else "ended the interpreter before all was predicted"
 
 
 def _tests(plan: Plan, held: HoldOut, seed: int) -> dict[str, Test]:
