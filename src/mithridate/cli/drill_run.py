@@ -94,7 +94,8 @@ def run_drill(data: Path | None, **asked: Any) -> int:
         from mithridate.report.drill_terminal import render_drill_terminal
 
         render_drill_terminal(found, Console(highlight=False), files)
-    return 3 if any(cell.state == "failed" for cell in found.cells) else 0
+    failed = any(c.state == "failed" or any(arm.problem for arm in c.arms) for c in found.cells)
+    return 3 if failed else 0
 
 
 def _written(found: Drill, folder: Path) -> list[Path]:

@@ -175,6 +175,7 @@ class Drill:
         cells: all of them.
         twins: one per seed.
         training: the training function, as given; None without one.
+        notes: what a person should know about how the data was read.
         schema: version of the JSON form.
     """
 
@@ -185,6 +186,7 @@ class Drill:
     cells: tuple[Cell, ...]
     twins: tuple[Twin, ...]
     training: str | None = None
+    notes: tuple[str, ...] = ()
     schema: int = field(default=DRILL_SCHEMA)
 
     def summary(self, attack: str, dose: int) -> Summary:
@@ -230,7 +232,8 @@ class Drill:
             told["subject"] = Subject(**told["subject"])
             told["cells"] = tuple(cell_of(c) for c in told["cells"])
             told["twins"] = tuple(Twin(**t) for t in told["twins"])
-            return cls(**{**told, "doses": tuple(told["doses"]), "seeds": tuple(told["seeds"])})
+            lists = {name: tuple(told[name]) for name in ("doses", "seeds", "notes")}
+            return cls(**{**told, **lists})
         except (KeyError, TypeError, ValueError) as error:
             expected = f"a drill of schema {DRILL_SCHEMA}"
             raise ReportError(expected, repr(error)[:200], "drill.json", "Run the drill again.") from error

@@ -18,7 +18,7 @@ from mithridate.report.safe import plain
 __all__ = ["render_drill_terminal"]
 
 #: Entries of each kind that are shown; the rest is counted.
-_MOST, _MOST_REASONS = 60, 10
+_MOST, _MOST_REASONS, _MOST_NOTES = 60, 10, 5
 #: Widths of the columns for the attack, with its margin, and for the smallest dose that is noticed.
 _NAME, _FROM = 24, 6
 _TONE: dict[view.Outcome, str] = {
@@ -39,6 +39,8 @@ def render_drill_terminal(drill: Drill, console: Console, files: Sequence[object
     """
     console.print(Text(view.headline(drill), style="bold"))
     console.print(Text(f"{plain(drill.subject.uri, 200)} · {words.amount_of(drill.subject)}", style="dim"))
+    for note in drill.notes[:_MOST_NOTES]:
+        console.print(Text(f"note: {plain(note, 400)}", style="dim"))
     if unfinished := view.unfinished(drill):
         console.print(Text(unfinished, style="bold yellow"))
     attacks = list(drill.attacks)[:_MOST]

@@ -48,7 +48,7 @@ def test_the_auditing_process_gets_no_ledger(small):
     assert (out / "truth" / "word-20-0.ledger.json").exists()
     assert len(tasks) == 3  # the clean twin and two cells
     assert not [t for t in tasks if "truth" in t or "ledger" in t]
-    assert not list((out / "work").iterdir())
+    assert not list(out.glob("work-*"))
 
 
 def test_the_same_drill_again_goes_on_from_its_cells(small, monkeypatch):
@@ -106,6 +106,22 @@ def test_what_cannot_be_done_is_refused_before_the_work(tmp_path, monkeypatch, a
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UsageError, match=message):
         drill(texts(tmp_path / "d.csv", 40), tmp_path / "out", reading=READING, **asked)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [("body,kind\na,ham\nb,ham\n", "two or more labels"), ("body,kind\n", "at least one row")],
+)
+def test_data_that_teaches_nothing_is_refused(tmp_path, rows, message):
+    (tmp_path / "d.csv").write_text(rows)
+    with pytest.raises(UsageError, match=message):
+        drill(tmp_path / "d.csv", tmp_path / "out", reading=READING)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="a place to write to"):
+        drill(texts(tmp_path / "d.csv", 40), tmp_path / "file" / "out", reading=READING)
 
 
 def test_a_child_that_dies_or_is_late_costs_its_own_task(tmp_path):

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mithridate.attacks.base import Attack
-from mithridate.core.batch import Source
+from mithridate.core.batch import BadItem, Source
 from mithridate.core.drill import Cell, Drill, Twin, cell_of
-from mithridate.core.errors import UsageError
+from mithridate.core.errors import ReportError, UsageError
 from mithridate.core.report import Subject
 from mithridate.report.files import write_bytes
 from mithridate.runs.clean import refuse_inside
@@ -89,15 +89,30 @@ def drill(
         doses=_ascending(doses),
         seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds)),
     )
-    for folder in (where / "cells", where / "truth", where / "work"):
-        folder.mkdir(parents=True, exist_ok=True)
-    with Auditor(where / "work", jobs=jobs, limit_s=audit_limit_s) as auditor:
-        run = _Run(source=source, reading=named, out=where, auditor=auditor, train=train, progress=progress)
+    subject, notes = _survey(source)
+    if len(subject.classes) < 2:
+        got = f"{len(subject.classes)} label(s): {', '.join(subject.classes) or 'none'}"
+        remedy = "Say where the labels are: --label (label), or one folder per class."
+        raise UsageError("data with two or more labels", got, source.uri, remedy)
+    with (
+        _workshop(where) as work,
+        Auditor(work, jobs=jobs, limit_s=audit_limit_s) as auditor,
+    ):
+        run = _Run(
+            source=source,
+            reading=named,
+            out=where,
+            work=work,
+            auditor=auditor,
+            train=train,
+            progress=progress,
+        )
         with run.base(train_limit_s) as (base, training):
             twins = tuple(run.twin(seed, base) for seed in told.seeds)
             cells = tuple(run.cells(told, base, training))
     return Drill(
-        subject=_subject(source),
+        subject=subject,
+        notes=notes,
         attacks={name: card_of(attack) for name, attack in told.attacks.items()},
         doses=told.doses,
         seeds=told.seeds,
@@ -105,6 +120,24 @@ def drill(
         twins=twins,
         training=train,
     )
+
+
+@contextmanager
+def _workshop(out: Path) -> Iterator[Path]:
+    """Make the folders of a drill; yields one that is empty, and goes with all that is left in it.
+
+    Raises:
+        ReportError: there is no place for them.
+    """
+    try:
+        for part in ("cells", "truth"):
+            (out / part).mkdir(parents=True, exist_ok=True)
+        work = TemporaryDirectory(prefix="work-", dir=out)
+    except OSError as error:
+        got = error.strerror or str(error)
+        raise ReportError("a place to write to", got, str(out), "Give another one, or make room.") from error
+    with work as folder:
+        yield Path(folder).resolve()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +154,7 @@ class _Run:
     source: RowSource
     reading: Mapping[str, Any]
     out: Path
+    work: Path
     auditor: Auditor
     train: str | None
     progress: Progress
@@ -134,7 +168,7 @@ class _Run:
         if self.train is None:
             yield self.source, None
             return
-        with TemporaryDirectory(prefix="training-", dir=self.out / "work") as folder:
+        with TemporaryDirectory(prefix="training-", dir=self.work) as folder:
             held = hold_out(self.source)
             copy = Path(folder) / "base" / Path(self.source.uri).name
             write_copy(self.source, copy, drop=held.ids)
@@ -188,7 +222,7 @@ class _Run:
 
     @contextmanager
     def _place(self, label: str) -> Iterator[Place]:
-        with TemporaryDirectory(prefix="copy-", dir=self.out / "work") as folder:
+        with TemporaryDirectory(prefix="copy-", dir=self.work) as folder:
             yield Place(copies=Path(folder).resolve(), truth=self.out / "truth" / f"{label}.ledger.json")
 
     def _telling(self, what: str) -> Progress:
@@ -237,15 +271,17 @@ def _slug(name: str) -> str:
     return plain if plain == name else f"{plain[:40]}-{blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
-def _subject(source: RowSource) -> Subject:
+def _survey(source: RowSource) -> tuple[Subject, tuple[str, ...]]:
+    """What is in the data, and what a person should know about how it was read."""
     counts: dict[str, int] = {}
-    total = 0
+    total, bad = 0, list[BadItem]()
     for batch in source.batches(1024):
         total += len(batch)
+        bad += batch.bad
         for label in batch.labels or ():
             if label is not None:
                 counts[label] = counts.get(label, 0) + 1
-    return Subject(
+    subject = Subject(
         uri=source.uri,
         digest=source.digest,
         modality=source.modality,
@@ -253,3 +289,9 @@ def _subject(source: RowSource) -> Subject:
         classes=dict(sorted(counts.items())),
         options=source.options,
     )
+    skipped = (
+        f"{len(bad):,} items could not be read and were left out, e.g. {bad[0].id}: {bad[0].reason}"
+        if bad
+        else ""
+    )
+    return subject, (*source.notes, *([skipped] if skipped else []))

@@ -19,6 +19,7 @@ from mithridate.attacks.base import stream
 from mithridate.attacks.plan import Plan
 from mithridate.core.batch import Source
 from mithridate.core.drill import Arm
+from mithridate.core.errors import MithridateError
 from mithridate.core.hashing import keyed_hash
 from mithridate.runs.drill.bundle import write_samples
 from mithridate.runs.drill.cell import Outcome
@@ -133,7 +134,7 @@ class Training:
             if not problem:
                 said = {n: np.load(folder / f"{n}.npy", allow_pickle=False).argmax(axis=1) for n in tests}
                 arm = measured(arm, plan, tests, {n: [classes[k] for k in p] for n, p in said.items()})
-        except (OSError, ValueError) as error:
+        except (MithridateError, OSError, ValueError) as error:
             problem = f"{type(error).__name__}: {error}"
         finally:
             shutil.rmtree(folder, ignore_errors=True)
