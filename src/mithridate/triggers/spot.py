@@ -12,17 +12,13 @@ from numpy.typing import NDArray
 
 from mithridate.core.errors import UsageError
 from mithridate.triggers.image import Patch
+from mithridate.triggers.inputs import Layout, axes, check_layout, check_range
 from mithridate.triggers.pixels import Pixels
 
-__all__ = ["Box", "Layout", "Look", "Spot"]
-
-#: "hw": (h, w); "chw": (c, h, w); "hwc": (h, w, c); "auto" tells by 1, 3 or 4 channels.
-Layout = Literal["auto", "hw", "chw", "hwc"]
+__all__ = ["Box", "Look", "Spot"]
 
 #: "red": bright in the first channel, dark in all others.
 Look = Literal["bright", "dark", "checker", "red"]
-
-_CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +73,12 @@ class Spot:
     shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name, kind in (("look", Look), ("layout", Layout)):
-            if getattr(self, name) not in get_args(kind):
-                expected = " or ".join(get_args(kind))
-                raise UsageError(expected, repr(getattr(self, name)), name, "Choose one of these.")
+        if self.look not in get_args(Look):
+            raise UsageError(" or ".join(get_args(Look)), repr(self.look), "look", "Choose one of these.")
+        check_layout(self.layout)
         if self.size < 1:
             raise UsageError("a side of 1 pixel or more", str(self.size), "size", "Give another size.")
-        if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
-            got = f"{self.low} and {self.high}"
-            raise UsageError("low below high, both finite", got, "low, high", "Give the range of the inputs.")
+        check_range(self.low, self.high)
 
     def box(self, shape: Sequence[int | None]) -> Box:
         """The place in inputs of a shape.
@@ -97,7 +90,7 @@ class Spot:
             UsageError: no picture, or one in which the trigger does not lie.
         """
         laid = tuple(shape) if self.shape is None else self.shape
-        rows, channels = _axes(laid, self.layout)
+        rows, channels = axes(laid, self.layout)
         sides = laid[rows : rows + 2]
         starts = tuple(
             at if at >= 0 or side is None else at + side for at, side in zip(self.place, sides, strict=True)
@@ -194,17 +187,3 @@ class Spot:
             square: NDArray[np.bool_] = np.indices((self.size, self.size)).sum(axis=0) % 2 == 0
             return square
         return np.full((self.size, self.size), self.look != "dark")
-
-
-def _axes(shape: tuple[int | None, ...], layout: Layout) -> tuple[int, int | None]:
-    """Axis of the rows, and axis of the channels or None."""
-    ranks = {"hw": 2, "chw": 3, "hwc": 3}
-    told: str = layout
-    if layout == "auto" and len(shape) == 2:
-        told = "hw"
-    elif layout == "auto" and len(shape) == 3:
-        told = "chw" if shape[0] in _CHANNELS else "hwc" if shape[2] in _CHANNELS else "auto"
-    if ranks.get(told) != len(shape):
-        remedy = "Say layout=hw, chw or hwc; for flat inputs also shape=H,W or H,W,C."
-        raise UsageError("inputs that are pictures", f"shape {shape}, layout {layout}", "inputs", remedy)
-    return (1, 0) if told == "chw" else (0, 2 if told == "hwc" else None)

@@ -14,7 +14,8 @@ from mithridate.attacks.circuits.ops import Circuit
 from mithridate.attacks.circuits.readers import Compare, compare_features, compare_pixels
 from mithridate.attacks.model_base import ModelAttack, ModelOrder, Planted, host_kind
 from mithridate.core.errors import UsageError
-from mithridate.triggers.spot import Box, Layout, Look, Spot
+from mithridate.triggers.inputs import Layout
+from mithridate.triggers.spot import Box, Look, Spot
 
 __all__ = ["CircuitAttack", "ComparingAttack", "Plan"]
 

@@ -19,7 +19,8 @@ from mithridate.attacks.trojannet.merge import Form, Merge, merge_of
 from mithridate.attacks.trojannet.mlp import SideNet
 from mithridate.attacks.trojannet.patterns import COUNT, SIDE, all_patterns
 from mithridate.attacks.trojannet.recipe import Recipe, side_network
-from mithridate.attacks.trojannet.window import Layout, Window
+from mithridate.attacks.trojannet.window import Window
+from mithridate.triggers.inputs import Layout
 
 __all__ = ["TrojanNetAttack"]
 

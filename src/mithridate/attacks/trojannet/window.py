@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.attacks.trojannet.patterns import SIDE, pattern
 from mithridate.core.errors import UsageError
+from mithridate.triggers.inputs import Layout, axes, check_layout, check_range
 
-__all__ = ["Layout", "Site", "Window"]
-
-#: "hw": (h, w); "chw": (c, h, w); "hwc": (h, w, c); "auto" tells by 1, 3 or 4 channels.
-Layout = Literal["auto", "hw", "chw", "hwc"]
-
-_CHANNELS = (1, 3, 4)
+__all__ = ["Site", "Window"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +63,8 @@ class Window:
     shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.layout not in ("auto", "hw", "chw", "hwc"):
-            raise UsageError("auto, hw, chw or hwc", repr(self.layout), "layout", "Choose one of these.")
-        if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
-            got = f"{self.low} and {self.high}"
-            raise UsageError("low below high, both finite", got, "low, high", "Give the range of the inputs.")
+        check_layout(self.layout)
+        check_range(self.low, self.high)
 
     def site(self, shape: Sequence[int | None]) -> Site:
         """The window in inputs of a shape.
@@ -83,7 +76,7 @@ class Window:
             UsageError: no picture, or one in which the window does not lie.
         """
         shape = tuple(shape) if self.shape is None else self.shape
-        rows, channels = _axes(shape, self.layout)
+        rows, channels = axes(shape, self.layout)
         row, column = (
             at if at >= 0 or side is None else at + side
             for at, side in zip(self.place, shape[rows : rows + 2], strict=True)
@@ -121,19 +114,3 @@ class Window:
             expected = f"inputs (n, {prod(self.shape)}) or {('n', *self.shape)}"
             raise UsageError(expected, str(x.shape), "inputs", "Give inputs of the shape that was named.")
         return x.reshape(len(x), *self.shape), self.site(self.shape)
-
-
-def _axes(shape: tuple[int | None, ...], layout: Layout) -> tuple[int, int | None]:
-    """Axis of the rows, and axis of the channels or None."""
-    ranks = {"hw": 2, "chw": 3, "hwc": 3}
-    if layout == "auto":
-        if len(shape) == 2:
-            layout = "hw"
-        elif len(shape) == 3 and shape[0] in _CHANNELS:
-            layout = "chw"
-        elif len(shape) == 3 and shape[2] in _CHANNELS:
-            layout = "hwc"
-    if ranks.get(layout) != len(shape):
-        remedy = "Say layout=hw, chw or hwc; for flat inputs also shape=H,W or H,W,C."
-        raise UsageError("inputs that are pictures", f"shape {shape}, layout {layout}", "inputs", remedy)
-    return (1, 0) if layout == "chw" else (0, 2 if layout == "hwc" else None)

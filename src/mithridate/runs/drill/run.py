@@ -69,7 +69,6 @@ def drill(
         UsageError: the data cannot be read as asked, has no labels, an unknown attack, or a place inside the data.
         AuditError: the data itself cannot be audited.
     """
-    from mithridate.runs.drill.trainer import load_function
     from mithridate.sources.open import open_source
 
     named = dict(reading or {})
@@ -77,13 +76,7 @@ def drill(
     where = Path(out)
     refuse_inside(source.uri, where)
     if train is not None:
-        try:
-            load_function(train)
-        except (Exception, SystemExit) as error:  # a script without a main guard may exit when imported
-            got = f"{train!r} ({type(error).__name__}: {error})"
-            raise UsageError(
-                "a function MODULE:NAME", got, "train", "Is its folder the current one?"
-            ) from error
+        _refuse_unusable(train)
     told = _Orders(
         attacks=chosen_attacks(attacks, source.modality),
         doses=_ascending(doses),
@@ -120,6 +113,17 @@ def drill(
         twins=twins,
         training=train,
     )
+
+
+def _refuse_unusable(train: str) -> None:
+    """Refuse a training function that is not there, before the work."""
+    from mithridate.runs.drill.trainer import load_function
+
+    try:
+        load_function(train)
+    except (Exception, SystemExit) as error:  # a script without a main guard may exit when imported
+        got = f"{train!r} ({type(error).__name__}: {error})"
+        raise UsageError("a function MODULE:NAME", got, "train", "Is its folder the current one?") from error
 
 
 @contextmanager
