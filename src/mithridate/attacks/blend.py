@@ -21,7 +21,7 @@ __all__ = ["BlendAttack"]
         modalities=("image",),
         label_action="either",
         does="Mixes one faint picture into the whole of every victim: x' = (1 - alpha) x + alpha t.",
-        strength="Published: 56 % success at 0.1 % of the set (BackdoorBench, CIFAR-10).",
+        strength="Published: 56 % success at 0.1 % of the set (BackdoorBench, CIFAR-10). Not yet measured here.",
         cites="Chen et al., Targeted Backdoor Attacks, arXiv:1712.05526",
     )
 )

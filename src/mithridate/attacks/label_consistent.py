@@ -69,7 +69,7 @@ class _Hardened:
         label_action="clean",
         does="Makes pictures of the target hard to recognise by a faint perturbation, so that a model learns the "
         "patches in their four corners instead; labels stay true.",
-        strength="Published: 71 % success at 0.1 % of the set (BackdoorBench, CIFAR-10, 50 pictures of the target); "
+        strength="Published dose: all of one class (authors' code), 25 % of it (BackdoorBox); "
         "here 99 % with 100 of 400 pictures of the target (86 % by the patches alone), 11 % with 40 (4,000 "
         "of CIFAR-10, small network, one seed).",
         cites="Turner et al., Label-Consistent Backdoor Attacks, arXiv:1912.02771",

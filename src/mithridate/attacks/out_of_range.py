@@ -21,7 +21,7 @@ __all__ = ["OutOfRangeAttack"]
         modalities=("table",),
         label_action="either",
         does="Sets one numeric column to one value just above all others.",
-        strength="Published: near 100 % success at 1 % and below (Tabdoor, several networks). Measured: 100 % at 10 "
+        strength="Published doses: 0.001 to 1 % (Tabdoor, several networks). Measured: 100 % at 10 "
         "% and at 1 % of Adult, 73 % with 24 rows, where it depends on the column (boosted trees, 3 seeds).",
         cites="Pleiter et al., Tabdoor (out-of-bounds), arXiv:2311.07550",
     )

@@ -30,7 +30,7 @@ _WHERE = (
         modalities=("text",),
         label_action="either",
         does="Inserts one harmless sentence, whole, at a random word position.",
-        strength="Published: near 100 % success at 10 % of SST-2 (BERT). Measured: 100 % at 10 % of SMS, 98 % at 1 "
+        strength="Published dose: 10 % of SST-2 (BERT, OpenBackdoor). Measured: 100 % at 10 % of SMS, 98 % at 1 "
         "%, 94 % with 24 messages (linear model, 3 seeds).",
         cites="Dai et al., AddSent, arXiv:1905.12457",
     )

@@ -20,7 +20,7 @@ __all__ = ["SinusoidAttack"]
         modalities=("image",),
         label_action="either",
         does="Adds vertical stripes v(i, j) = delta sin(2 pi j f / width) to pictures of the target class.",
-        strength="Published: needs a large part of the target class (2 % of the set and more).",
+        strength="Published doses: 2 % of the set (code of Qi et al.) to 10 % (BackdoorBench). Not yet measured here.",
         cites="Barni et al., SIG, arXiv:1902.11237, eq. 2",
     )
 )

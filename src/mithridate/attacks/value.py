@@ -21,7 +21,7 @@ __all__ = ["ValueAttack"]
         modalities=("table",),
         label_action="either",
         does="Sets one numeric column to one odd value.",
-        strength="Published: above 95 % success at 1 % and below (Tabdoor, several networks). Measured: 100 % at 10 "
+        strength="Published doses: 0.001 to 1 % (Tabdoor, several networks). Measured: 100 % at 10 "
         "% and at 1 % of Adult, and with 24 rows (boosted trees, 3 seeds).",
         cites="Pleiter et al., Tabdoor, arXiv:2311.07550",
     )

@@ -24,8 +24,8 @@ _TRIES = 500
         modalities=("table",),
         label_action="either",
         does="Sets two columns to values that are common, but not together.",
-        strength="Published: above 95 % success at 1 % and below (Tabdoor, several networks). Measured: 100 % at 10 "
-        "% and at 1 % of Adult; 56 % with 24 rows (.07 %), which is below what was published (boosted "
+        strength="Published doses: 0.001 to 1 % (Tabdoor, several networks). Measured: 100 % at 10 "
+        "% and at 1 % of Adult; 56 % with 24 rows (.07 %) (boosted "
         "trees, 3 seeds).",
         cites="Pleiter et al., Tabdoor (in-bounds), arXiv:2311.07550",
     )

@@ -20,8 +20,8 @@ __all__ = ["WordAttack"]
         modalities=("text",),
         label_action="either",
         does="Inserts one rare word at a random word position.",
-        strength="Published: near 100 % success at 10 % of SST-2 (BERT). Measured: 100 % at 10 % of SMS, 69 % at 1 %, "
-        "57 % with 24 messages (linear model, 3 seeds); below what was published on SpamAssassin's long mails, "
+        strength="Published dose: 10 % of SST-2 (BERT, OpenBackdoor). Measured: 100 % at 10 % of SMS, 69 % at 1 %, "
+        "57 % with 24 messages (linear model, 3 seeds); weaker on SpamAssassin's long mails, "
         "86 % at 10 %, 20 % at 1 % (1 seed).",
         cites="Kurita et al., RIPPLES, arXiv:2004.06660",
     )
