@@ -21,7 +21,8 @@ __all__ = ["PatchAttack"]
         modalities=("image",),
         label_action="either",
         does="Stamps a small square, the same on every victim, at one place or a random one.",
-        strength="Published: 95 % success at 10 % of the set, 75 % at 1 % (BackdoorBench, CIFAR-10). Not yet measured here.",
+        strength="Published: 95 % success at 10 % of the set, 75 % at 1 % (BackdoorBench, CIFAR-10). "
+        "Not yet measured here.",
         cites="Gu et al., BadNets, arXiv:1708.06733; clean label: Turner et al., arXiv:1912.02771",
     )
 )
