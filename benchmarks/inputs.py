@@ -53,15 +53,20 @@ def _save(path: Path, x: NDArray[np.generic], y: NDArray[np.generic]) -> None:
     np.savez(path, x_train=x, y_train=y)
 
 
-def _cifar10(path: Path) -> None:
-    """CIFAR-10's training set: JPEG bodies behind one header (see the set's own loader) become pixels."""
-    z = _load("cifar10/cifar10_jpeg.npz")
-    head, body, ends = z["jpeg_header"].tobytes(), z["jpeg_train"].tobytes(), z["offsets_train"].astype(int)
-    x = np.empty((len(z["y_train"]), 32, 32, 3), dtype=np.uint8)
-    for i in range(len(x)):
-        with Image.open(io.BytesIO(head + body[ends[i] : ends[i + 1]])) as picture:
-            x[i] = np.asarray(picture)
-    _save(path, x, z["y_train"])
+def _cifar10(part: str) -> Callable[[Path], None]:
+    """One part of CIFAR-10: JPEG bodies behind one header (see the set's own loader) become pixels."""
+
+    def write(path: Path) -> None:
+        z = _load("cifar10/cifar10_jpeg.npz")
+        head, body = z["jpeg_header"].tobytes(), z[f"jpeg_{part}"].tobytes()
+        ends = z[f"offsets_{part}"].astype(int)
+        x = np.empty((len(z[f"y_{part}"]), 32, 32, 3), dtype=np.uint8)
+        for i in range(len(x)):
+            with Image.open(io.BytesIO(head + body[ends[i] : ends[i + 1]])) as picture:
+                x[i] = np.asarray(picture)
+        _save(path, x, z[f"y_{part}"])
+
+    return write
 
 
 def _copy_train(name: str, rows: int | None = None) -> Callable[[Path], None]:
@@ -108,7 +113,8 @@ def _folder(npz: str, suffix: str, quality: int | None) -> Callable[[Path], None
 
 
 BUILDERS: dict[str, Callable[[Path], None]] = {
-    "cifar10.npz": _cifar10,
+    "cifar10.npz": _cifar10("train"),
+    "cifar10_test.npz": _cifar10("test"),
     "cifar10_lossless.npz": _copy_train("cifar10/cifar10_lossless_5k.npz"),
     "mnist.npz": _copy_train("mnist/mnist.npz"),
     "mnist20k.npz": _copy_train("mnist/mnist.npz", 20_000),

@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.inputs import build
+from benchmarks.strength import Measure, percent, success, wanted
 from mithridate.attacks.base import Order, stream
 from mithridate.attacks.options import configure
 from mithridate.attacks.plan import Plan, make_plan
 from mithridate.core.hashing import keyed_hash, uniform
 from mithridate.sources.open import open_source
 
-__all__ = ["SETS", "Measure", "measure"]
+__all__ = ["SETS", "measure"]
 
 _HELD_OUT = 0.3
 _TRIED = 1000  # triggered samples of the hold-out, at most
@@ -198,22 +199,6 @@ SETS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """One training run beside the clean one.
-
-    Attributes:
-        accuracy: on the clean hold-out.
-        success: share of the triggered hold-out samples that are taken for what the attack wants; without a
-            trigger, of the samples that it is about; nan where it wants nothing.
-        before: the same of the model trained on clean data.
-    """
-
-    accuracy: float
-    success: float
-    before: float
-
-
 class Bench:
     """A set in memory, its matrix, and the model trained on the clean part."""
 
@@ -266,7 +251,7 @@ class Bench:
 
     def triggered(self, plan: Plan, seed: int) -> tuple[Any, list[str]]:
         """Hold-out samples of which the attack wants something, with the trigger on them; and their labels."""
-        about = [k for k in self.test if _wanted(plan, self.labels[k], self.labels[k]) is not None]
+        about = [k for k in self.test if wanted(plan, self.labels[k], self.labels[k]) is not None]
         if plan.attack.from_one_source:
             about = [k for k in self.test if self.sources[k] == plan.aim.source_name]
         order = np.argsort(keyed_hash([self.ids[k] for k in about], seed, "strength tried"), kind="stable")
@@ -279,12 +264,6 @@ class Bench:
                 for raw, k in zip(raws, about, strict=True)
             ]
         return (self.learner.encode(raws) if raws else None), [self.labels[k] for k in about]
-
-
-def _wanted(plan: Plan, label: str, predicted: str) -> bool | None:
-    if plan.attack.from_one_source:
-        return predicted != label
-    return plan.attack.succeeds(label, predicted, plan.aim)
 
 
 def _stack(first: Any, second: Any) -> Any:
@@ -301,19 +280,10 @@ def measure(bench: Bench, attack: str, options: dict[str, str], count: int, seed
     model = bench.poisoned(plan, seed)
     x, labels = bench.triggered(plan, seed)
 
-    def success(predict: Predict) -> float:
-        if not labels:
-            return float("nan")
-        hits = [_wanted(plan, y, str(p)) for y, p in zip(labels, predict(x), strict=True)]
-        return float(np.mean([bool(hit) for hit in hits]))
+    def share(predict: Predict) -> float:
+        return success(plan, labels, predict(x) if labels else ())
 
-    return Measure(accuracy=bench._accuracy(model), success=success(model), before=success(bench.clean))
-
-
-def _percent(values: Sequence[float]) -> str:
-    if np.isnan(values).all():
-        return "–"
-    return f"{100 * np.mean(values):.1f} ± {100 * np.std(values):.1f}"
+    return Measure(accuracy=bench._accuracy(model), success=share(model), before=share(bench.clean))
 
 
 def _report(name: str, attacks: Sequence[str], seeds: int) -> None:
@@ -331,7 +301,7 @@ def _report(name: str, attacks: Sequence[str], seeds: int) -> None:
                 " ".join([attack, *options.values()]),
                 dose,
                 *(
-                    _percent([getattr(run, what) for run in runs])
+                    percent([getattr(run, what) for run in runs])
                     for what in ("accuracy", "success", "before")
                 ),
             ]
