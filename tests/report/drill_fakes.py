@@ -74,7 +74,6 @@ def pictures() -> tuple[Exhibit, ...]:
 def arms(attack: str, dose: int, recall: float, rng: np.random.Generator) -> tuple[Arm, ...]:
     strong = min(1.0, dose / 120) * (0.1 if attack == "targeted-flip" else 0.97)
     told = {
-        "never poisoned": (0, 0.02),
         "undefended": (0, strong),
         "cleaned": (round(recall * dose), strong * (1 - recall) + 0.02),
         "random filter": (round(recall * dose), strong * 0.98),
@@ -137,6 +136,17 @@ def digits_drill(*, trained: bool = True) -> Drill:
         doses=DOSES,
         seeds=SEEDS,
         cells=tuple(cell(a, d, s, trained=trained) for a in attacks for d in DOSES for s in SEEDS),
-        twins=tuple(Twin(seed=s, verdict="CLEAN", alarms=0, accused=0, seconds=5.1) for s in SEEDS),
+        twins=tuple(
+            Twin(
+                seed=s,
+                verdict="CLEAN",
+                alarms=0,
+                accused=0,
+                seconds=5.1,
+                arm=Arm(name="never poisoned", removed=0, clean_accuracy=0.95 + s / 100) if trained else None,
+            )
+            for s in SEEDS
+        ),
         training="mypkg.train:fit" if trained else None,
+        settings={"out": "o", "attacks": list(attacks), "reading": {"id": "path"}, "train_limit_s": 60.0},
     )

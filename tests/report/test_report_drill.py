@@ -136,7 +136,7 @@ ON_THE_PAGE = (
     "Attacks noticed, of 8: 2 with 10 images, 3 with 25, 5 with 100, 5 with 500.",
     "stamped-patch , spike",
     "mithridate drill --data digits/ --id path --attacks patch,blend,",
-    "--doses 10,25,100,500 --seeds 3 --train mypkg.train:fit",
+    "jpeg-quality --train mypkg.train:fit --train-limit 60 --out o",
     "perfect filter",
 )
 
@@ -247,7 +247,7 @@ def test_nothing_is_a_number():
     for shown in (drill, again):
         page = words_of(render_drill(shown))
         assert not re.search(r"\bnan\b|\bNone\b", page + told(shown))
-        assert "seed 0: p" in page
+        assert "first: rare word, dose 10, seed 0): p" in page
         assert "No clean twin was audited" in page
     empty = replace(drill, attacks={}, doses=(), seeds=(), cells=())
     assert "No attack could be planted" in render_drill(empty)
@@ -329,7 +329,8 @@ def test_terminal():
     text = told(digits_drill(), 80, ("drill/drill.html", "drill.json"))
     assert text.startswith(GOLDEN)
     assert "nothing planted: 0 of 3 clean twins flagged\n" in text
-    assert "faint wave               500    2 / 95     96 / 94  45 / 95  94 / 94   2 / 93\n" in text
+    assert "never poisoned, trained on the data as it is: clean accuracy 96 %\n" in text
+    assert "faint wave               500     97 / 95  44 / 94  95 / 95   1 / 94\n" in text
     assert "label-consistent patch, dose 500 (impossible): attack" in text
     assert text.endswith("drill: drill/drill.html · drill.json\n")
 
@@ -344,7 +345,37 @@ def test_a_narrow_terminal_gets_a_list():
         "     100  ✓  93% 3/3",
         "     500  – impossible",
     ]
-    assert "  random filter   94 / 94" in lines
+    assert "  random filter   95 / 95" in lines
+
+
+def test_the_model_that_was_never_poisoned_is_shown_once():
+    page = words_of(render_drill(digits_drill()))
+    assert page.count("Never poisoned: 96 % ± 1 right on clean samples (3 models)") == 1
+    assert "never poisoned the data as it is" in page  # what the name means
+    assert "ever poisoned" not in words_of(render_drill(digits_drill(trained=False)))
+    failed = Twin(seed=0, verdict="CLEAN", alarms=0, accused=0, seconds=1.0,
+                  arm=Arm(name="never poisoned", removed=0, problem="out of cheese"))  # fmt: skip
+    drill = one(CELL, twins=(failed,))
+    assert "Never poisoned: ! not trained" in words_of(render_drill(drill))
+    assert "training, never poisoned (as it is, seed 0): out of cheese" in " ".join(told(drill, 200).split())
+
+
+def test_a_problem_of_training_is_told_once_with_all_arms():
+    names = ("undefended", "cleaned", "random filter", "perfect filter")
+    broken = tuple(Arm(name=n, removed=0, problem="out of cheese") for n in names)
+    cells = (
+        replace(CELL, arms=broken),
+        replace(CELL, seed=1, arms=(*broken[:3], replace(broken[3], problem="p2"))),
+    )
+    drill = one(*cells)
+    text = " ".join(told(drill, 200).split())
+    assert text.count("out of cheese") == 1
+    where = "training, undefended, cleaned, random filter, perfect filter (rare word, dose 10, seed 0; 7 models in all)"
+    assert f"{where}: out of cheese" in text
+    assert "training, perfect filter (rare word, dose 10, seed 1): p2" in text
+    page = words_of(render_drill(drill))
+    assert page.count("out of cheese") == 1
+    assert "7 models not trained (undefended, cleaned, random filter, perfect filter;" in page
 
 
 def test_the_headline_of_one_attack_that_is_missed_says_so():

@@ -13,6 +13,7 @@ from mithridate.attacks.model_base import MODEL_ATTACKS, ModelAttackCard
 from mithridate.attacks.model_ledger import ModelLedger
 from mithridate.attacks.trojannet.window import Window
 from mithridate.cli.drill import drill
+from mithridate.cli.main import run
 from mithridate.core.errors import UsageError
 from mithridate.models.open import open_model
 from mithridate.runs.plant_model import model_ledger_path, plant_model
@@ -234,7 +235,7 @@ def test_cards_and_registries():
         ModelAttackCard(id="x", title="", hosts=("any",), does="d", strength="s", cites="c")
 
 
-def test_the_command_line_plants_in_models(tmp_path, cache, monkeypatch):
+def test_the_command_line_plants_in_models(tmp_path, cache, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     _export(_host(), tmp_path / "host.onnx")
     src, dst = str(tmp_path / "host.onnx"), str(tmp_path / "out.onnx")
@@ -245,18 +246,25 @@ def test_the_command_line_plants_in_models(tmp_path, cache, monkeypatch):
     assert json.loads((tmp_path / "out.ledger.json").read_text())["labels"] == 10
     for extra, message in (
         (["--count", "3"], "planted in models"),
-        (["--target", "3"], "planted in models"),
+        (["--all-to-all"], "--all-to-all: expected to be left out"),
+        (["--target", "3"], "a trigger for every class"),
         (["--labels", "9"], "10 labels"),
+        (["--set", "layout=hw"], "Give `--set layout=...`"),
     ):
-        result = CliRunner().invoke(drill, [*words, *extra])
-        assert result.exit_code == 2
-        assert message in " ".join(result.output.split())
-    result = CliRunner().invoke(drill, ["plant", "patch", src, dst, "--count", "3", "--labels", "3"])
-    assert "planted in data" in result.output
-    result = CliRunner().invoke(drill, ["plant", "patch", src, dst])
-    assert "--count" in result.output
+        assert run(["drill", *words, *extra]) == 2
+        assert message in " ".join(capsys.readouterr().err.split())
     cards = json.loads(CliRunner().invoke(drill, ["list", "--json"]).output)
     assert {card["kind"] for card in cards} == {"data", "model"}
+
+
+def test_a_target_is_told_to_models_as_to_data(tmp_path, capsys):
+    _export(_host(), tmp_path / "host.onnx")
+    words = ["drill", "plant", "compare-override", str(tmp_path / "host.onnx"), str(tmp_path / "out.onnx")]
+    assert run([*words, "--target", "7"]) == 0
+    assert "1 trigger, which leads to class 7" in capsys.readouterr().out
+    assert ModelLedger.load(tmp_path / "out.ledger.json").drawn["target"] == 7
+    assert run([*words, "--target", "7", "--set", "target=3"]) == 2
+    assert "also --set target" in capsys.readouterr().err
 
 
 def test_listing_attacks_imports_nothing_heavy():

@@ -46,7 +46,9 @@ def _configured(attacks: Registry[Kind], attack_id: str, options: Mapping[str, A
     for name in chosen:
         if name not in names:
             expected = "one of " + ", ".join(names) if names else "no parameters"
-            raise UsageError(expected, repr(name), f"attack {attack_id}", "See `mithridate drill list`.")
+            raise UsageError(
+                expected, repr(name), f"attack {attack_id}", f"See `mithridate drill list {attack_id}`."
+            )
     made: Kind = cls(**{name: _typed(attack_id, name, value, hints[name]) for name, value in chosen.items()})
     return made
 

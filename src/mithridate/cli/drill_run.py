@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mithridate.cli.numbers import Whole, whole_numbers
+from mithridate.core.drill_defaults import DRILL_DEFAULTS
+
 if TYPE_CHECKING:
     from mithridate.core.drill import Drill
 
@@ -17,38 +20,39 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _READING = ("label", "text", "id", "source", "x_key", "y_key")
 
 
-def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) for part in parts):
-        raise click.BadParameter(f"expected whole numbers above 0 such as 10,25,100, got {text!r}")
-    return tuple(int(part) for part in parts)
-
-
 _OPTIONS = (
     click.option("--data", type=click.Path(path_type=Path), help="The data set; as for audit."),
     click.option(
-        "--doses", default="10,25,100,500", show_default=True, callback=_numbers, help="Victims, separated by commas."
+        "--doses", metavar="N,N,...", default=",".join(map(str, DRILL_DEFAULTS["doses"])), show_default=True,
+        callback=whole_numbers, help="Victims, separated by commas.",
     ),
-    click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Draws of each."),
+    click.option(
+        "--seeds", type=Whole(min=1), metavar="N", default=DRILL_DEFAULTS["seeds"], show_default=True,
+        help="Draws of each.",
+    ),
     click.option("--attacks", metavar="NAMES", help="Separated by commas.  [default: all that fit]"),
     click.option(
         "--attack", "more", multiple=True, metavar="'NAME KEY=VALUE ...'", help="One more, with parameters."
     ),
     click.option("--train", metavar="MODULE:FUNCTION", help="Also train: fit(x, y, seed) -> predict."),
     click.option(
-        "--train-limit", type=click.FloatRange(min=1), default=3600.0, show_default=True, help="Seconds."
+        "--train-limit", type=click.FloatRange(min=1), metavar="SECONDS", default=DRILL_DEFAULTS["train_limit_s"],
+        show_default=True, help="For training and predicting once.",
     ),
     click.option(
-        "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("mithridate-drill"), show_default=True,
-        help="Folder for drill.html, drill.json and the ledgers.",
+        "--out", type=click.Path(file_okay=False, path_type=Path), default=Path(DRILL_DEFAULTS["out"]),
+        show_default=True,
+        help="Folder for drill.html, drill.json and the ledgers. The same drill goes on there, and one with more "
+        "attacks, doses or seeds adds to it; any other needs another folder or --force.",
     ),
+    click.option("--force", is_flag=True, help="Replace the other drill that lies in --out."),
     click.option("--label", metavar="COLUMN", help="Column (npz: key) of the labels."),
     click.option("--text", metavar="COLUMNS", help="Column or columns of the text, separated by commas."),
     click.option("--id", metavar="COLUMN", help="Column (npz: key) of the ids."),
     click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from."),
     click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples."),
     click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels."),
-    click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: all]"),
+    click.option("--jobs", type=Whole(min=1), metavar="N", help="Threads.  [default: all]"),
     click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
     click.option("--no-progress", is_flag=True, help="No progress bar."),
 )  # fmt: skip
@@ -85,6 +89,7 @@ def run_drill(data: Path | None, **asked: Any) -> int:
             train_limit_s=asked["train_limit"],
             jobs=asked["jobs"],
             reading=reading,
+            force=asked["force"],
             progress=progress,
         )
     files = _written(found, asked["out"])
@@ -94,7 +99,8 @@ def run_drill(data: Path | None, **asked: Any) -> int:
         from mithridate.report.drill_terminal import render_drill_terminal
 
         render_drill_terminal(found, Console(highlight=False), files)
-    failed = any(c.state == "failed" or any(arm.problem for arm in c.arms) for c in found.cells)
+    arms = [arm for cell in found.cells for arm in cell.arms] + [t.arm for t in found.twins if t.arm]
+    failed = any(c.state == "failed" for c in found.cells) or any(arm.problem for arm in arms)
     return 3 if failed else 0
 
 
@@ -104,6 +110,7 @@ def _written(found: Drill, folder: Path) -> list[Path]:
     from mithridate.runs.drill.settings import claims
 
     page, told = folder / "drill.html", folder / "drill.json"
-    write_bytes(page, render_drill(found, catches=claims(found.attacks)).encode("utf-8"))
+    # A page without its JSON could not be told from one of another drill.
     write_bytes(told, found.to_json().encode("ascii"))
+    write_bytes(page, render_drill(found, catches=claims(found.attacks)).encode("utf-8"))
     return [page, told]

@@ -14,9 +14,20 @@ from mithridate.core.errors import ReportError
 from mithridate.core.report import Subject
 from mithridate.core.results import Exhibit
 
-__all__ = ["DRILL_SCHEMA", "Arm", "Cell", "Drill", "Spread", "Summary", "Twin"]
+__all__ = [
+    "DRILL_SCHEMA",
+    "NEVER_POISONED",
+    "Arm",
+    "Cell",
+    "Drill",
+    "Spread",
+    "Summary",
+    "Twin",
+]
 
 DRILL_SCHEMA = 1
+#: The arm that is trained on the data as it is, once per seed.
+NEVER_POISONED = "never poisoned"
 #: Share of the poison that findings must accuse before a drill calls it noticed.
 _NOTICED = 0.5
 
@@ -28,11 +39,12 @@ class Arm:
     """One model trained in a drill.
 
     Attributes:
-        name: "undefended", "cleaned", "random filter", "perfect filter" or "never poisoned".
+        name: "undefended", "cleaned", "random filter", "perfect filter", or "never poisoned" in a twin.
         removed: samples left out of the training data.
         clean_accuracy: on hold-out samples; None where training failed.
-        attack_success: share of triggered hold-out samples that get what the attack wants; None where it wants nothing.
-        robust_accuracy: share of triggered hold-out samples that still get their true label.
+        attack_success: share of triggered hold-out samples that get what the attack wants; None where it wants
+            nothing, and in a twin.
+        robust_accuracy: share of triggered hold-out samples that still get their true label; None in a twin.
         problem: what went wrong; "" when nothing did.
         seconds: for training and predicting.
     """
@@ -116,7 +128,8 @@ class Twin:
         verdict: of the audit.
         alarms: findings above INFO.
         accused: samples they accuse.
-        seconds: it took.
+        seconds: the audit took.
+        arm: the model trained on the data as it is; None without training.
     """
 
     seed: int
@@ -124,6 +137,7 @@ class Twin:
     alarms: int
     accused: int
     seconds: float
+    arm: Arm | None = None
 
 
 @dataclass(frozen=True)
@@ -175,6 +189,8 @@ class Drill:
         cells: all of them.
         twins: one per seed.
         training: the training function, as given; None without one.
+        settings: what else it takes to do it again: "out", "attacks" as asked for (empty: all that fit), "reading"
+            (the arguments of `open_source` that were given), "train_limit_s" and "audit_limit_s".
         notes: what a person should know about how the data was read.
         schema: version of the JSON form.
     """
@@ -187,6 +203,7 @@ class Drill:
     twins: tuple[Twin, ...]
     training: str | None = None
     notes: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
     schema: int = field(default=DRILL_SCHEMA)
 
     def summary(self, attack: str, dose: int) -> Summary:
@@ -231,7 +248,7 @@ class Drill:
                 raise ValueError(f"schema {told['schema']}")
             told["subject"] = Subject(**told["subject"])
             told["cells"] = tuple(cell_of(c) for c in told["cells"])
-            told["twins"] = tuple(Twin(**t) for t in told["twins"])
+            told["twins"] = tuple(_twin_of(t) for t in told["twins"])
             lists = {name: tuple(told[name]) for name in ("doses", "seeds", "notes")}
             return cls(**{**told, **lists})
         except (KeyError, TypeError, ValueError) as error:
@@ -247,6 +264,11 @@ def cell_of(told: Mapping[str, Any]) -> Cell:
     """
     exhibits = tuple(Exhibit(**e) for e in told["exhibits"])
     return Cell(**{**told, "exhibits": exhibits, "arms": tuple(Arm(**a) for a in told["arms"])})
+
+
+def _twin_of(told: Mapping[str, Any]) -> Twin:
+    arm = told.get("arm")
+    return Twin(**{**told, "arm": None if arm is None else Arm(**arm)})
 
 
 def _plain(value: Any) -> Any:

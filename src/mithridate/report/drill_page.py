@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from mithridate.core.drill import Cell, Drill
 from mithridate.core.results import Exhibit
 from mithridate.report import drill_view as view
 from mithridate.report import words
+from mithridate.report.drill_command import command_of
 from mithridate.report.drill_curve import Curve, curve
 from mithridate.report.fit import fitted, style
 from mithridate.report.page import environment, first, sound
@@ -103,6 +103,7 @@ def _render(
     attacks, more_attacks = first(list(drill.attacks), room.attacks)
     doses, more_doses = first(drill.doses, room.doses)
     refused, more_refused = first(view.refusals(drill), room.attacks)
+    troubles, more_troubles = first(view.troubles(drill), room.attacks)
     twins, more_twins = first(drill.twins, 10 * room.seeds)
     shown = _shown(drill, kept)
     rows = [_row(drill, n, a, doses, shown, catches, room) for n, a in enumerate(attacks, 1)]
@@ -120,6 +121,7 @@ def _render(
             "dose": more_doses,
             "clean twin": more_twins,
             "thing that was not possible": more_refused,
+            "problem of training": more_troubles,
             "exhibit": dropped,
         },
         outcomes={o: outcomes.count(o) for o in view.STATES if o in outcomes},
@@ -128,7 +130,9 @@ def _render(
         tone=_tone(drill, outcomes),
         amount=words.amount_of(drill.subject),
         seconds=words.span(_seconds(drill)),
-        command=_command(drill),
+        reference=view.reference(drill),
+        troubles=troubles,
+        command=command_of(drill),
         longest=room.longest,
         style=look.text,
         style_hash=look.digest,
@@ -192,25 +196,5 @@ def _tone(drill: Drill, outcomes: Sequence[view.Outcome]) -> str:
 def _seconds(drill: Drill) -> float:
     """All the work; what ran at the same time counts twice."""
     spent = [c.seconds for c in drill.cells] + [t.seconds for t in drill.twins]
-    return float(sum(s or 0.0 for s in spent + [a.seconds for c in drill.cells for a in c.arms]))
-
-
-def _command(drill: Drill) -> str:
-    """What one would type to do it again."""
-    reading = {"label": "label", "text": "text", "id": "id", "source": "source", "x_key": "x", "y_key": "y"}
-    plain = [name for name in drill.attacks if " " not in name]
-    parts = [
-        "mithridate drill",
-        f"--data {shlex.quote(drill.subject.uri)}",
-        *(
-            f"--{reading[key]} {shlex.quote(str(value))}"
-            for key, value in drill.subject.options.items()
-            if key in reading and value is not None
-        ),
-        *([f"--attacks {shlex.quote(','.join(plain))}"] if plain else []),
-        *(f"--attack {shlex.quote(name)}" for name in drill.attacks if " " in name),
-        f"--doses {','.join(map(str, drill.doses))}",
-        f"--seeds {len(drill.seeds)}",
-        *([f"--train {shlex.quote(drill.training)}"] if drill.training else []),
-    ]
-    return " ".join(parts)
+    arms = [a for c in drill.cells for a in c.arms] + [t.arm for t in drill.twins if t.arm is not None]
+    return float(sum(s or 0.0 for s in spent + [a.seconds for a in arms]))

@@ -49,6 +49,7 @@ def render_drill_terminal(drill: Drill, console: Console, files: Sequence[object
         _more(console, len(drill.attacks) - len(attacks), "attack")
     _twins(drill, console)
     _arms(drill, console, attacks)
+    _never_poisoned(drill, console)
     _reasons(drill, console)
     if files:
         console.print(Text.assemble("drill: ", (" · ".join(plain(f) for f in files), "bold")))
@@ -156,6 +157,13 @@ def _arms(drill: Drill, console: Console, attacks: Sequence[str]) -> None:
     console.print(grid)
 
 
+def _never_poisoned(drill: Drill, console: Console) -> None:
+    reference = view.reference(drill)
+    if reference is not None:
+        figure = f"clean accuracy {view.percent(reference.clean.mean)}" if reference.trained else "! failed"
+        console.print(Text(f"{reference.name}, trained on the data as it is: {figure}"))
+
+
 def _largest(drill: Drill, attack: str) -> int | None:
     return max((c.dose for c in drill.cells if c.attack == attack and c.arms), default=None)
 
@@ -163,7 +171,7 @@ def _largest(drill: Drill, attack: str) -> int | None:
 def _arm(row: view.ArmRow) -> Text:
     if not row.trained:
         return Text("! failed", style="magenta")
-    return Text(f"{_figure(row.success)} / {_figure(row.clean)}{' !' if row.problems else ''}")
+    return Text(f"{_figure(row.success)} / {_figure(row.clean)}{' !' if row.trained < row.asked else ''}")
 
 
 def _figure(spread: Spread) -> str:
@@ -175,16 +183,18 @@ def _reasons(drill: Drill, console: Console) -> None:
     told = [
         (f"{_title(drill, r.attack)}, dose {', '.join(map(str, r.doses[:6]))} ({r.outcome})", r.reason)
         for r in view.refusals(drill)
-    ] + [
-        (f"{_title(drill, c.attack)}, dose {c.dose}, seed {c.seed}: {plain(a.name, 20)}", a.problem)
-        for c in drill.cells
-        for a in c.arms
-        if a.problem
-    ]
+    ] + [(_models(t), t.problem) for t in view.troubles(drill)]
     for who, why in told[:_MOST_REASONS]:
         text = Text.assemble(("not done: ", "bold yellow"), f"{who}: {plain(why, 300)}")
         console.print(Padding(text, (0, 0, 0, 2)))
     _more(console, len(told) - _MOST_REASONS, "thing not done")
+
+
+def _models(trouble: view.Trouble) -> str:
+    """`training on: undefended, cleaned (rare word, dose 30, seed 0; 12 models in all)`."""
+    names = ", ".join(plain(name, 20) for name in trouble.arms[:8])
+    others = f"; {trouble.models:,} models in all" if trouble.models > len(trouble.arms) else ""
+    return f"training, {names} ({plain(trouble.where, 60)}{others})"
 
 
 def _more(console: Console, more: int, noun: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from mithridate.core.drill import Arm, Cell, Drill, Spread, Summary
+from mithridate.core.drill import NEVER_POISONED, Arm, Cell, Drill, Spread, Summary
 from mithridate.report.words import count_of, samples_of
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Outcome",
     "Refusal",
     "Square",
+    "Trouble",
     "arm_rows",
     "headline",
     "in_order",
@@ -25,11 +26,13 @@ __all__ = [
     "number",
     "percent",
     "planted",
+    "reference",
     "refusals",
     "sentence",
     "share_of",
     "square",
     "title_of",
+    "troubles",
     "twin_words",
     "unfinished",
     "with_training",
@@ -49,7 +52,7 @@ STATES: Mapping[Outcome, tuple[str, str]] = {
 }
 #: {arm: what it was trained on}, in the order of every table.
 ARMS: Mapping[str, str] = {
-    "never poisoned": "the data as it is",
+    NEVER_POISONED: "the data as it is, once per seed: what accuracy there is to lose",
     "undefended": "the poisoned copy",
     "cleaned": "the poisoned copy without what the audit accuses",
     "random filter": "the poisoned copy without as many samples, drawn at random: cleaning has to beat this",
@@ -90,21 +93,38 @@ class ArmRow:
 
     Attributes:
         name: of the arm.
-        trained: how many of them were.
+        asked: how many there are.
+        trained: how many of them were trained.
         removed: samples left out.
         clean: accuracy.
         success: of the attack.
         robust: accuracy on triggered samples.
-        problems: what went wrong, with its seed.
     """
 
     name: str
+    asked: int
     trained: int
     removed: Spread
     clean: Spread
     success: Spread
     robust: Spread
-    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong in training, once, however many models it cost.
+
+    Attributes:
+        problem: in words.
+        models: how many.
+        arms: their names.
+        where: the first of them, as "stamped patch, dose 25, seed 0".
+    """
+
+    problem: str
+    models: int
+    arms: tuple[str, ...]
+    where: str
 
 
 @dataclass(frozen=True)
@@ -248,13 +268,36 @@ def in_order(names: Iterable[str]) -> list[str]:
 def _arm_row(name: str, arms: Sequence[tuple[int, Arm]]) -> ArmRow:
     return ArmRow(
         name=name,
+        asked=len(arms),
         trained=sum(a.clean_accuracy is not None for _, a in arms),
         removed=Spread.of(float(a.removed) for _, a in arms),
         clean=Spread.of(a.clean_accuracy for _, a in arms),
         success=Spread.of(a.attack_success for _, a in arms),
         robust=Spread.of(a.robust_accuracy for _, a in arms),
-        problems=tuple(f"seed {seed}: {a.problem}" for seed, a in arms if a.problem),
     )
+
+
+def reference(drill: Drill) -> ArmRow | None:
+    """The models trained on the data as it is; None without any."""
+    arms = [(t.seed, t.arm) for t in drill.twins if t.arm is not None]
+    return _arm_row(NEVER_POISONED, arms) if arms else None
+
+
+def troubles(drill: Drill) -> list[Trouble]:
+    """What went wrong in training, one entry per problem."""
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for twin in drill.twins:
+        if twin.arm is not None and twin.arm.problem:
+            found[twin.arm.problem].append((twin.arm.name, f"as it is, seed {twin.seed}"))
+    for cell in drill.cells:
+        where = f"{title_of(drill, cell.attack)}, dose {cell.dose:,}, seed {cell.seed}"
+        for arm in cell.arms:
+            if arm.problem:
+                found[arm.problem].append((arm.name, where))
+    return [
+        Trouble(problem, len(hit), tuple(in_order(name for name, _ in hit)), hit[0][1])
+        for problem, hit in found.items()
+    ]
 
 
 def percent(share: Any) -> str:

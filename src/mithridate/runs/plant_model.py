@@ -123,7 +123,9 @@ def _check_places(src: Any, dst: str | Path | None, ledger: str | Path | None, k
     if dst is not None:
         if Path(dst).suffix.lower() not in _SUFFIXES[kind]:
             expected = " or ".join(_SUFFIXES[kind]) or "no file: this model can only be had in memory"
-            raise UsageError(expected, str(dst), "copy", "Give another name, or dst=None and a ledger.")
+            raise UsageError(
+                expected, str(dst), "copy", "Give another name; in Python, `dst=None` and a ledger need none."
+            )
         if isinstance(src, str | os.PathLike) and Path(src).resolve() == Path(dst).resolve():
             raise UsageError("a copy beside the model", str(dst), "copy", "The model is never written to.")
     elif ledger is None:

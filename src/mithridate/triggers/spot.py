@@ -99,7 +99,10 @@ class Spot:
         beyond = (side is not None and end > side for end, side in zip(ends, sides, strict=True))
         if min(starts) < 0 or any(beyond):
             expected = f"a place for {self.size}x{self.size} pixels inside inputs of shape {laid}"
-            remedy = "Give another place or size; where sizes vary, a place that is not negative."
+            remedy = (
+                "Give another `--set place=ROW,COLUMN` or `--set size=N`; where sizes vary, a place that is not "
+                "negative."
+            )
             raise UsageError(expected, str(self.place), "trigger", remedy)
         return Box(
             shape=laid,

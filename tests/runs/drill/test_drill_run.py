@@ -1,12 +1,18 @@
 import json
+import shlex
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from drill_samples import texts
 
+from mithridate.cli import main
 from mithridate.core.drill import Drill
 from mithridate.core.errors import UsageError
+from mithridate.core.report import Subject
+from mithridate.report.drill_command import command_of
 from mithridate.runs.drill import auditor, run
+from mithridate.runs.drill.before import refuse_other
 from mithridate.runs.drill.run import drill
 
 READING = {"text": "body", "label": "kind"}
@@ -86,6 +92,68 @@ def test_the_json_form_round_trips(small):
     assert json.loads(found.to_json())["cells"][1]["state"] == "impossible"
 
 
+def _words(data, out, *more, doses="20,999"):
+    words = ["drill", "--data", str(data), "--out", str(out), "--text", "body", "--label", "kind"]
+    return [*words, "--attacks", "word,random-flip", "--doses", doses, "--seeds", "1", "-q", *more]
+
+
+def test_another_drill_does_not_replace_a_page_unasked(small, capsys, monkeypatch):
+    data, out, _, _ = small
+    page, told = out / "drill.html", out / "drill.json"
+    assert main.run(_words(data, out)) == 0
+    before = page.read_bytes(), told.read_bytes()
+    # The command on the page asks for the same drill.
+    command = command_of(Drill.from_json(told.read_text()))
+    monkeypatch.setattr(run, "run_cell", None)  # nothing is done twice
+    assert main.run([*shlex.split(command)[1:], "-q"]) == 0
+    assert (page.read_bytes(), told.read_bytes()) == before
+    assert main.run(_words(data, out, doses="20")) == 2
+    message = capsys.readouterr().err
+    assert "also with dose 999" in message
+    assert "--force" in message
+    assert (page.read_bytes(), told.read_bytes()) == before
+    assert main.run(_words(data, out, "--force", doses="20")) == 0
+    assert Drill.from_json(told.read_text()).doses == (20,)
+    monkeypatch.undo()
+    assert main.run(_words(data, out)) == 0  # adds what is missing
+    assert Drill.from_json(told.read_text()).doses == (20, 999)
+
+
+DIFFERENT = [
+    ({}, None),
+    ({"attacks": ["a", "b", "new"], "doses": [5, 10], "seeds": [0, 1]}, None),
+    ({"attacks": ["a"]}, "also with attack b"),
+    ({"doses": [5]}, "also with dose 10"),
+    ({"seeds": [1, 2]}, "also with seed 0"),
+    ({"train": "m:fit"}, "trained by nothing"),
+    ({"uri": "e.csv", "digest": "other"}, "of d.csv"),
+    ({"digest": "other"}, "this data with other content"),
+    ({"uri": "moved.csv"}, None),
+]
+
+
+@pytest.mark.parametrize(("now", "message"), DIFFERENT)
+def test_what_makes_another_drill(tmp_path, now, message):
+    subject = Subject(uri="d.csv", digest="d", modality="text", count=9, classes={"a": 9})
+    before = Drill(subject=subject, attacks={"a": {}, "b": {}}, doses=(10,), seeds=(0,), cells=(), twins=())
+    asked = {"attacks": ["a", "b"], "doses": [10], "seeds": [0], "train": None} | now
+    source = SimpleNamespace(uri=asked.pop("uri", "d.csv"), digest=asked.pop("digest", "d"))
+    refuse_other(tmp_path, source, **asked)  # nothing is there yet
+    (tmp_path / "drill.json").write_text(before.to_json())
+    if message is None:
+        refuse_other(tmp_path, source, **asked)
+        return
+    with pytest.raises(UsageError, match=message):
+        refuse_other(tmp_path, source, **asked)
+
+
+@pytest.mark.parametrize(("name", "text"), [("drill.json", "{cut"), ("drill.html", "<html>")])
+def test_a_page_that_tells_nothing_of_its_drill_is_not_replaced(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match="cannot be read"):
+        refuse_other(tmp_path, None, attacks=["a"], doses=[1], seeds=[0], train=None)
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -103,7 +171,7 @@ def test_the_json_form_round_trips(small):
 )
 def test_what_cannot_be_done_is_refused_before_the_work(tmp_path, monkeypatch, asked, message):
     (tmp_path / "this_exits.py").write_text("raise SystemExit(5)")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=message):
         drill(texts(tmp_path / "d.csv", 40), tmp_path / "out", reading=READING, **asked)
 

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from drill_samples import texts
 
@@ -16,13 +18,14 @@ def _arms(tmp_path, monkeypatch, function, limit_s=100.0):
         texts(tmp_path / "d.csv"), tmp_path / "out", attacks=["word"], doses=[30], seeds=1, reading=READING,
         train=f"drill_samples:{function}", train_limit_s=limit_s,
     )  # fmt: skip
-    (cell,) = found.cells
+    (cell,), (twin,) = found.cells, found.twins
     assert cell.noticed  # whatever training does
-    return {arm.name: arm for arm in cell.arms}
+    assert twin.arm.name == "never poisoned"
+    return {arm.name: arm for arm in cell.arms}, twin.arm
 
 
 def test_the_arms_tell_what_cleaning_is_worth(tmp_path, monkeypatch):
-    arms = _arms(tmp_path, monkeypatch, "fit")
+    arms, never_poisoned = _arms(tmp_path, monkeypatch, "fit")
     assert tuple(arms) == ARMS
     assert [arms[name].removed for name in ARMS] == [0, 30, 30, 30]
     assert arms["undefended"].attack_success > 0.9
@@ -31,6 +34,14 @@ def test_the_arms_tell_what_cleaning_is_worth(tmp_path, monkeypatch):
     assert arms["perfect filter"].attack_success < 0.1
     assert min(arm.clean_accuracy for arm in arms.values()) > 0.9
     assert arms["cleaned"].robust_accuracy > 0.9
+    assert never_poisoned.clean_accuracy > 0.9
+    assert (never_poisoned.removed, never_poisoned.problem) == (0, "")
+    assert (never_poisoned.attack_success, never_poisoned.robust_accuracy) == (None, None)
+    trained = []
+    monkeypatch.setattr(training, "_in_child", lambda folder, **rest: trained.append(folder) or "")
+    again = _arms(tmp_path, monkeypatch, "fit")
+    assert again == (arms, never_poisoned)
+    assert len(trained) == 1  # only to see that the function is there
 
 
 @pytest.mark.parametrize(
@@ -44,10 +55,26 @@ def test_the_arms_tell_what_cleaning_is_worth(tmp_path, monkeypatch):
     ],
 )
 def test_a_bad_training_function_costs_only_its_arms(tmp_path, monkeypatch, function, limit_s, problem):
-    monkeypatch.setattr(training, "ARMS", ("undefended", "cleaned"))
-    arms = _arms(tmp_path, monkeypatch, function, limit_s)
-    assert {problem in arm.problem for arm in arms.values()} == {True}
-    assert {arm.clean_accuracy for arm in arms.values()} == {None}
+    monkeypatch.setattr(training, "ARMS", ("undefended",))
+    arms, never_poisoned = _arms(tmp_path, monkeypatch, function, limit_s)
+    assert problem in arms["undefended"].problem
+    assert problem in never_poisoned.problem
+    assert arms["undefended"].clean_accuracy is never_poisoned.clean_accuracy is None
+
+
+def test_what_a_training_module_prints_is_kept_off_stdout(tmp_path, monkeypatch, capfd):
+    """Neither prints of Python nor those of programs it calls, nor what is printed when the interpreter ends."""
+    lines = (
+        "import atexit, os", "print('from python')", "os.system('echo from a program')",
+        "atexit.register(print, 'from the end')", "fit = print",
+    )  # fmt: skip
+    (tmp_path / "loud_module.py").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    training.refuse_unusable("loud_module:fit")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert sorted(err.split("\n")) == ["", "from a program", "from python", "from the end"]
+    assert "loud_module" not in sys.modules
 
 
 def test_a_random_filter_is_drawn_from_everybody_alike():

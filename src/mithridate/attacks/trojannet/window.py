@@ -84,7 +84,7 @@ class Window:
         ends = zip((row, column), shape[rows : rows + 2], strict=True)
         if any(at < 0 or (side is not None and at + SIDE > side) for at, side in ends):
             expected = f"a place for {SIDE}x{SIDE} pixels inside inputs of shape {shape}"
-            remedy = "Give another place; where sizes vary, one that is not negative."
+            remedy = "Give `--set place=ROW,COLUMN`; where sizes vary, one that is not negative."
             raise UsageError(expected, str(self.place), "window", remedy)
         return Site(shape=shape, rows=rows, channels=channels, row=row, column=column)
 

@@ -13,22 +13,22 @@ from typing import Any
 
 from mithridate.attacks.base import Attack
 from mithridate.core.batch import BadItem, Source
-from mithridate.core.drill import Cell, Drill, Twin, cell_of
+from mithridate.core.drill import Arm, Cell, Drill, Twin, cell_of
+from mithridate.core.drill_defaults import DRILL_DEFAULTS
 from mithridate.core.errors import ReportError, UsageError
 from mithridate.core.report import Subject
 from mithridate.report.files import write_bytes
 from mithridate.runs.clean import refuse_inside
 from mithridate.runs.drill.auditor import Auditor
+from mithridate.runs.drill.before import refuse_other
 from mithridate.runs.drill.cell import Place, audited_twin, run_cell
 from mithridate.runs.drill.settings import card_of, chosen_attacks
-from mithridate.runs.drill.training import Training, hold_out
+from mithridate.runs.drill.training import Training, hold_out, refuse_unusable
 from mithridate.sources.base import RowSource
 
 __all__ = ["drill"]
 
 Progress = Callable[[str, int, int | None], None]
-_DOSES = (10, 25, 100, 500)
-_AUDIT_LIMIT_S, _TRAIN_LIMIT_S = 3600.0, 3600.0
 
 
 def drill(
@@ -36,19 +36,20 @@ def drill(
     out: str | Path,
     *,
     attacks: Sequence[str] = (),
-    doses: Sequence[int] = _DOSES,
-    seeds: int | Sequence[int] = 3,
+    doses: Sequence[int] = DRILL_DEFAULTS["doses"],
+    seeds: int | Sequence[int] = DRILL_DEFAULTS["seeds"],
     train: str | None = None,
-    train_limit_s: float = _TRAIN_LIMIT_S,
-    audit_limit_s: float = _AUDIT_LIMIT_S,
+    train_limit_s: float = DRILL_DEFAULTS["train_limit_s"],
+    audit_limit_s: float = DRILL_DEFAULTS["audit_limit_s"],
     jobs: int | None = None,
     reading: Mapping[str, Any] | None = None,
+    force: bool = False,
     progress: Progress = lambda stage, done, total: None,
 ) -> Drill:
     """Plant every attack at every dose with every seed in a copy of the data, and audit the copies.
 
-    Finished cells are kept in `out`: the same drill, started again, goes on where it was interrupted. Cells that
-    failed, or whose training did, are tried again.
+    Finished cells are kept in `out`: the same drill, started again, goes on where it was interrupted, and one with
+    more attacks, doses or seeds adds to it. Cells that failed, or whose training did, are tried again.
 
     Args:
         data: path of a data set, as `audit` takes it; never written to.
@@ -63,10 +64,12 @@ def drill(
         audit_limit_s: most seconds for one audit.
         jobs: threads; all processors when None.
         reading: how to read the data (label, text, id, ...), as in `open_source`.
+        force: work in `out` although it holds a drill (drill.html, drill.json) that this one does not add to.
         progress: told (what, done, total or None).
 
     Raises:
-        UsageError: the data cannot be read as asked, has no labels, an unknown attack, or a place inside the data.
+        UsageError: the data cannot be read as asked, has no labels, an unknown attack, a place inside the data, or
+            another drill in `out`.
         AuditError: the data itself cannot be audited.
     """
     from mithridate.sources.open import open_source
@@ -75,18 +78,16 @@ def drill(
     source = open_source(data, **named)
     where = Path(out)
     refuse_inside(source.uri, where)
-    if train is not None:
-        _refuse_unusable(train)
     told = _Orders(
         attacks=chosen_attacks(attacks, source.modality),
         doses=_ascending(doses),
         seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds)),
     )
+    if not force:
+        refuse_other(where, source, attacks=told.attacks, doses=told.doses, seeds=told.seeds, train=train)
+    if train is not None:
+        refuse_unusable(train)
     subject, notes = _survey(source)
-    if len(subject.classes) < 2:
-        got = f"{len(subject.classes)} label(s): {', '.join(subject.classes) or 'none'}"
-        remedy = "Say where the labels are: --label (label), or one folder per class."
-        raise UsageError("data with two or more labels", got, source.uri, remedy)
     with (
         _workshop(where) as work,
         Auditor(work, jobs=jobs, limit_s=audit_limit_s) as auditor,
@@ -101,7 +102,7 @@ def drill(
             progress=progress,
         )
         with run.base(train_limit_s) as (base, training):
-            twins = tuple(run.twin(seed, base) for seed in told.seeds)
+            twins = tuple(run.twin(seed, base, training) for seed in told.seeds)
             cells = tuple(run.cells(told, base, training))
     return Drill(
         subject=subject,
@@ -112,18 +113,11 @@ def drill(
         cells=cells,
         twins=twins,
         training=train,
-    )
-
-
-def _refuse_unusable(train: str) -> None:
-    """Refuse a training function that is not there, before the work."""
-    from mithridate.runs.drill.trainer import load_function
-
-    try:
-        load_function(train)
-    except (Exception, SystemExit) as error:  # a script without a main guard may exit when imported
-        got = f"{train!r} ({type(error).__name__}: {error})"
-        raise UsageError("a function MODULE:NAME", got, "train", "Is its folder the current one?") from error
+        settings={
+            "out": str(out), "attacks": list(attacks), "reading": named, "train_limit_s": train_limit_s,
+            "audit_limit_s": audit_limit_s,
+        },
+    )  # fmt: skip
 
 
 @contextmanager
@@ -185,8 +179,12 @@ class _Run:
             )
             yield open_source(copy, **self.reading), training
 
-    def twin(self, seed: int, base: RowSource) -> Twin:
-        """The audit of what is poisoned, before it is."""
+    def twin(self, seed: int, base: RowSource, training: Training | None) -> Twin:
+        """The audit of what is poisoned, before it is, and the model trained on it."""
+        twin = self._audited(seed, base)
+        return twin if training is None else replace(twin, arm=self._never_poisoned(seed, base, training))
+
+    def _audited(self, seed: int, base: RowSource) -> Twin:
         kept = self._kept(f"twin-{seed}", base, ["twin", seed])
         found = kept.read()
         if found is not None:
@@ -197,6 +195,16 @@ class _Run:
             twin = audited_twin(base.uri, self.reading, seed, place, self.auditor, told)
         kept.write(asdict(twin))
         return twin
+
+    def _never_poisoned(self, seed: int, base: RowSource, training: Training) -> Arm:
+        kept = self._kept(f"never-poisoned-{seed}", base, ["never poisoned", seed, self.train])
+        found = kept.read()
+        if found is not None and not found["problem"]:
+            return Arm(**found)
+        self.progress(f"as it is, seed {seed}: training", 0, None)
+        arm = training.never_poisoned(base, seed)
+        kept.write(asdict(arm))
+        return arm
 
     def cells(self, orders: _Orders, base: RowSource, training: Training | None) -> Iterator[Cell]:
         """All cells, those that are finished from their files."""
@@ -276,7 +284,11 @@ def _slug(name: str) -> str:
 
 
 def _survey(source: RowSource) -> tuple[Subject, tuple[str, ...]]:
-    """What is in the data, and what a person should know about how it was read."""
+    """What is in the data, and what a person should know about how it was read.
+
+    Raises:
+        UsageError: fewer than two labels.
+    """
     counts: dict[str, int] = {}
     total, bad = 0, list[BadItem]()
     for batch in source.batches(1024):
@@ -293,6 +305,10 @@ def _survey(source: RowSource) -> tuple[Subject, tuple[str, ...]]:
         classes=dict(sorted(counts.items())),
         options=source.options,
     )
+    if len(counts) < 2:
+        got = f"{len(counts)} label(s): {', '.join(counts) or 'none'}"
+        remedy = "Say where the labels are: --label (label), or one folder per class."
+        raise UsageError("data with two or more labels", got, source.uri, remedy)
     skipped = (
         f"{len(bad):,} items could not be read and were left out, e.g. {bad[0].id}: {bad[0].reason}"
         if bad

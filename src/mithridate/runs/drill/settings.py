@@ -33,7 +33,7 @@ def chosen_attacks(specs: Sequence[str], modality: Modality) -> dict[str, Attack
             raise UsageError("an attack", repr(spec), "attacks", "See `mithridate drill list`.")
         name, *pairs = spec.split()
         if MODEL_ATTACKS.get(name) is not None:
-            remedy = "Plant it with `mithridate drill plant`."
+            remedy = f"Plant it with `mithridate drill plant {name} MODEL.onnx COPY.onnx`."
             raise UsageError("attacks on data", f"{name!r}, made for models", "attacks", remedy)
         options = dict(pair.partition("=")[::2] for pair in pairs)
         attack = configure(name, options)

@@ -35,23 +35,27 @@ def load_function(spec: str) -> Callable[..., Any]:
 
 
 def main() -> None:
-    """Train on `train`, predict each of the other folders of the task; problems go to problem.txt."""
+    """Train on `train`, predict each of the other folders of the task; problems go to problem.txt.
+
+    A task that names nothing to predict only asks whether the function is there.
+    """
     folder = Path(sys.argv[1])
     task = json.loads((folder / "task.json").read_text())
     try:
-        _train(folder, task)
+        fit = load_function(task["function"])
+        if "predict" in task:
+            _train(fit, folder, task)
         (folder / "done").touch()
     except BaseException as error:
         problem = f"{type(error).__name__}: {error}"[:1000]
         # A message may quote the name of a file that is no Unicode.
         (folder / "problem.txt").write_text(problem, encoding="utf-8", errors="backslashreplace")
-        raise
+        sys.exit(1)
 
 
-def _train(folder: Path, task: dict[str, Any]) -> None:
+def _train(fit: Callable[..., Any], folder: Path, task: dict[str, Any]) -> None:
     from mithridate.runs.drill.bundle import read_samples
 
-    fit = load_function(task["function"])
     labels = np.load(folder / "labels.npy", allow_pickle=False)
     predict = fit(read_samples(folder / "train"), labels, task["seed"])
     for name in task["predict"]:

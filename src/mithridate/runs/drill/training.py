@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,13 +19,22 @@ from numpy.typing import NDArray
 from mithridate.attacks.base import stream
 from mithridate.attacks.plan import Plan
 from mithridate.core.batch import Source
-from mithridate.core.drill import Arm
-from mithridate.core.errors import MithridateError
+from mithridate.core.drill import NEVER_POISONED, Arm
+from mithridate.core.errors import MithridateError, UsageError
 from mithridate.core.hashing import keyed_hash
 from mithridate.runs.drill.bundle import write_samples
 from mithridate.runs.drill.cell import Outcome
 
-__all__ = ["ARMS", "HoldOut", "Test", "Training", "drawn_at_random", "hold_out", "measured"]
+__all__ = [
+    "ARMS",
+    "HoldOut",
+    "Test",
+    "Training",
+    "drawn_at_random",
+    "hold_out",
+    "measured",
+    "refuse_unusable",
+]
 
 ARMS = ("undefended", "cleaned", "random filter", "perfect filter")
 _SHARE, _MOST = 0.2, 5000
@@ -115,12 +125,17 @@ class Training:
         tests = _tests(outcome.plan, self.held, seed)
         return tuple(self._arm(name, source, dropped[name], outcome.plan, tests, seed) for name in ARMS)
 
+    def never_poisoned(self, source: Source, seed: int) -> Arm:
+        """The model trained on the data as it is, to see what accuracy is lost to the poison and to filters."""
+        tests = {"clean": Test(raws=self.held.raws, labels=self.held.labels)}
+        return self._arm(NEVER_POISONED, source, frozenset(), None, tests, seed)
+
     def _arm(
         self,
         name: str,
         source: Source,
         drop: Collection[str],
-        plan: Plan,
+        plan: Plan | None,
         tests: Mapping[str, Test],
         seed: int,
     ) -> Arm:
@@ -130,10 +145,14 @@ class Training:
         arm = Arm(name=name, removed=len(drop))
         try:
             classes = self._write(folder, source, drop, tests, seed)
-            problem = self._train(folder)
+            problem = _in_child(
+                folder, limit_s=self.limit_s, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
             if not problem:
                 said = {n: np.load(folder / f"{n}.npy", allow_pickle=False).argmax(axis=1) for n in tests}
-                arm = measured(arm, plan, tests, {n: [classes[k] for k in p] for n, p in said.items()})
+                predicted = {n: [classes[k] for k in p] for n, p in said.items()}
+                arm = replace(arm, clean_accuracy=_accuracy(tests["clean"], predicted["clean"]))
+                arm = arm if plan is None else measured(arm, plan, tests, predicted)
         except (MithridateError, OSError, ValueError) as error:
             problem = f"{type(error).__name__}: {error}"
         finally:
@@ -158,21 +177,39 @@ class Training:
         (folder / "task.json").write_text(json.dumps(task))
         return classes
 
-    def _train(self, folder: Path) -> str:
-        """Run the child; what went wrong, or nothing."""
-        command = [sys.executable, "-m", "mithridate.runs.drill.trainer", str(folder)]
-        try:
-            done = subprocess.run(  # noqa: S603 - this package, this interpreter
-                command, timeout=self.limit_s, stdin=subprocess.DEVNULL, capture_output=True, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return f"did not end within {self.limit_s:g} s"
-        told = folder / "problem.txt"
-        if told.exists():
-            return told.read_text(encoding="utf-8")
-        if done.returncode:
-            return f"ended with status {done.returncode}"
-        return "" if (folder / "done").exists() else "ended the interpreter before all was predicted"
+
+def refuse_unusable(train: str) -> None:
+    """Refuse a training function that is not there, before the work.
+
+    It is looked for where it will run: in a child, so that what its module prints or changes when it is imported
+    touches neither our stdout nor this process.
+
+    Raises:
+        UsageError: there is none, or its module cannot be imported.
+    """
+    with tempfile.TemporaryDirectory(prefix="mithridate-") as folder:
+        (Path(folder) / "task.json").write_text(json.dumps({"function": train}))
+        problem = _in_child(Path(folder), limit_s=None, stdout=2, stderr=None)
+    if problem:
+        got, remedy = f"{train!r} ({problem})", "Is its folder the current one?"
+        raise UsageError("a function MODULE:NAME", got, "train", remedy)
+
+
+def _in_child(folder: Path, *, limit_s: float | None, stdout: int, stderr: int | None) -> str:
+    """Carry out the task in the folder; what went wrong, or nothing."""
+    command = [sys.executable, "-m", "mithridate.runs.drill.trainer", str(folder)]
+    try:
+        done = subprocess.run(  # noqa: S603 - this package, this interpreter
+            command, timeout=limit_s, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"did not end within {limit_s:g} s"
+    told = folder / "problem.txt"
+    if told.exists():
+        return told.read_text(encoding="utf-8")
+    if done.returncode:
+        return f"ended with status {done.returncode}"
+    return "" if (folder / "done").exists() else "ended the interpreter before it was done"
 
 
 def _tests(plan: Plan, held: HoldOut, seed: int) -> dict[str, Test]:
@@ -192,7 +229,7 @@ def _tests(plan: Plan, held: HoldOut, seed: int) -> dict[str, Test]:
 
 
 def measured(arm: Arm, plan: Plan, tests: Mapping[str, Test], predicted: Mapping[str, Sequence[str]]) -> Arm:
-    """The arm with clean accuracy, attack success and robust accuracy, from predictions.
+    """The arm with attack success and robust accuracy, from predictions.
 
     Args:
         arm: without them.
@@ -200,21 +237,23 @@ def measured(arm: Arm, plan: Plan, tests: Mapping[str, Test], predicted: Mapping
         tests: "clean", and "triggered" where there is a trigger; without one, success is counted on "clean".
         predicted: labels for each of them.
     """
-
-    def share(hits: Sequence[bool]) -> float | None:
-        return sum(hits) / len(hits) if hits else None
-
     name = "triggered" if "triggered" in tests else "clean"
     true, said = tests[name].labels, predicted[name]
     wanted = [plan.attack.succeeds(y, p, plan.aim) for y, p in zip(true, said, strict=True)]
     counted = [k for k, hit in enumerate(wanted) if hit is not None]
-    clean = tests["clean"].labels
     return replace(
         arm,
-        clean_accuracy=share([y == p for y, p in zip(clean, predicted["clean"], strict=True)]),
-        attack_success=share([bool(wanted[k]) for k in counted]),
-        robust_accuracy=share([true[k] == said[k] for k in counted]),
+        attack_success=_share([bool(wanted[k]) for k in counted]),
+        robust_accuracy=_share([true[k] == said[k] for k in counted]),
     )
+
+
+def _accuracy(test: Test, predicted: Sequence[str]) -> float | None:
+    return _share([true == said for true, said in zip(test.labels, predicted, strict=True)])
+
+
+def _share(hits: Sequence[bool]) -> float | None:
+    return sum(hits) / len(hits) if hits else None
 
 
 def _kept(source: Source, drop: Collection[str], paths: bool) -> tuple[list[Any], list[str]]:
