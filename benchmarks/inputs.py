@@ -69,12 +69,12 @@ def _cifar10(part: str) -> Callable[[Path], None]:
     return write
 
 
-def _copy_train(name: str, rows: int | None = None) -> Callable[[Path], None]:
-    """The training part of an npz; with `rows`, that many of it, chosen by hash and in the original order."""
+def _copy(name: str, rows: int | None = None, part: str = "train") -> Callable[[Path], None]:
+    """One part of an npz; with `rows`, that many of it, chosen by hash and in the original order."""
 
     def write(path: Path) -> None:
         z = _load(name)
-        x, y = z["x_train"], z["y_train"]
+        x, y = z[f"x_{part}"], z[f"y_{part}"]
         if rows is not None:
             order = np.argsort(keyed_hash([str(i) for i in range(len(y))], 0, "subset"), kind="stable")
             kept = np.sort(order[:rows])
@@ -115,12 +115,14 @@ def _folder(npz: str, suffix: str, quality: int | None) -> Callable[[Path], None
 BUILDERS: dict[str, Callable[[Path], None]] = {
     "cifar10.npz": _cifar10("train"),
     "cifar10_test.npz": _cifar10("test"),
-    "cifar10_lossless.npz": _copy_train("cifar10/cifar10_lossless_5k.npz"),
-    "mnist.npz": _copy_train("mnist/mnist.npz"),
-    "mnist20k.npz": _copy_train("mnist/mnist.npz", 20_000),
-    "fashion.npz": _copy_train("fashion_mnist/fashion_mnist.npz"),
-    "fashion20k.npz": _copy_train("fashion_mnist/fashion_mnist.npz", 20_000),
-    "gtsrb.npz": _copy_train("gtsrb/gtsrb_32.npz"),
+    "cifar10_lossless.npz": _copy("cifar10/cifar10_lossless_5k.npz"),
+    "mnist.npz": _copy("mnist/mnist.npz"),
+    "mnist20k.npz": _copy("mnist/mnist.npz", 20_000),
+    "fashion.npz": _copy("fashion_mnist/fashion_mnist.npz"),
+    "fashion20k.npz": _copy("fashion_mnist/fashion_mnist.npz", 20_000),
+    "fashion_test.npz": _copy("fashion_mnist/fashion_mnist.npz", part="test"),
+    "gtsrb_test.npz": _copy("gtsrb/gtsrb_32.npz", part="test"),
+    "gtsrb.npz": _copy("gtsrb/gtsrb_32.npz"),
     "gtsrb_png": _folder("gtsrb.npz", "png", None),
     "cifar10_jpeg75": _folder("cifar10.npz", "jpg", 75),
     "camera_exif": _cameras,

@@ -23,32 +23,39 @@ _TRIED = 2000  # triggered test pictures, at most
 
 @dataclass(frozen=True)
 class PictureBench:
-    """CIFAR-10, or a part of it, and how networks are trained on it.
+    """A set, or a part of it, and how networks are trained on it.
 
     Attributes:
+        name: of the set among the inputs, which hold its test part as NAME_test.
         recipe: of the training.
-        images: pictures to train on, chosen by hash; None takes all 50,000.
+        images: pictures to train on, chosen by hash; None takes all.
     """
 
+    name: str
     recipe: Recipe
     images: int | None = None
 
     @cached_property
     def train(self) -> tuple[Pixels, NDArray[np.intp]]:
-        """(n, 32, 32, 3) pictures and (n,) classes to train on."""
-        x, y = _load("cifar10.npz")
+        """(n, h, w[, c]) pictures and (n,) classes to train on."""
+        x, y = _load(f"{self.name}.npz")
         kept = np.sort(_by_hash(len(y), 0, "strength subset")[: self.images])
         return x[kept], y[kept]
 
     @cached_property
     def test(self) -> tuple[Pixels, NDArray[np.intp]]:
-        """(10000, 32, 32, 3) pictures and their classes, never trained on."""
-        return _load("cifar10_test.npz")
+        """(t, h, w[, c]) pictures and their classes, never trained on."""
+        return _load(f"{self.name}_test.npz")
+
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return int(self.train[1].max()) + 1
 
     @cached_property
     def clean(self) -> Predict:
         """A network trained on the clean data."""
-        return fit(*self.train, 10, self.recipe, 0)
+        return fit(*self.train, self.classes, self.recipe, 0)
 
     def accuracy(self, predict: Predict) -> float:
         """On the clean test pictures."""
@@ -98,7 +105,7 @@ class PictureBench:
     def measure(self, attack: Attack, count: int, seed: int) -> Measure:
         """Plant, train, try."""
         plan = self.plan(attack, count, seed)
-        model = fit(*self.poisoned(plan), 10, self.recipe, seed)
+        model = fit(*self.poisoned(plan), self.classes, self.recipe, seed)
         x, labels = self.triggered(plan, seed)
         found, before = (success(plan, labels, p(x).tolist()) for p in (model, self.clean))
         return Measure(accuracy=self.accuracy(model), success=found, before=before)

@@ -1,8 +1,8 @@
-"""How strong the attacks on pictures are: a small network trained on poisoned CIFAR-10.
+"""How strong the attacks on pictures are: a small network trained on poisoned Fashion-MNIST.
 
     python -m benchmarks.strength_images [--attacks ID ...] [--seeds 3] [--out .benchmarks/strength.jsonl]
 
-Trains on 25,000 pictures, target and trigger drawn from the seed; success is counted on up to 2,000 of the 10,000
+Trains on 20,000 pictures, target and trigger drawn from the seed; success is counted on up to 2,000 of the 10,000
 test pictures. Finished runs are kept in the file, so that it can be interrupted; `--table` prints what is in it.
 Several processes may write to one file (`--part 0/2`, `--part 1/2`).
 """
@@ -23,10 +23,10 @@ from mithridate.runs.drill.settings import chosen_attacks
 
 __all__ = ["ATTACKS_TRIED", "main", "table"]
 
-_IMAGES = 25_000
-_SETTING = f"small CNN, {_IMAGES} of CIFAR-10"
+_IMAGES = 20_000
+_SETTING = f"small CNN, {_IMAGES} of Fashion-MNIST"
 _DOSES = {"10 %": _IMAGES // 10, "1 %": _IMAGES // 100, "50": 50}
-_RECIPE = Recipe(make=small_cnn, epochs=5)
+_RECIPE = Recipe(make=small_cnn, epochs=6, rate=0.1)
 _DOZENS_ONLY = ("feature-collision",)  # aims at one picture; every victim takes a second to make
 
 ATTACKS_TRIED = (
@@ -97,7 +97,7 @@ def main() -> None:
     part, parts = map(int, given.part.split("/"))
     if parts > 1:
         torch.set_num_threads(1)
-    bench = PictureBench(_RECIPE, _IMAGES)
+    bench = PictureBench("fashion", _RECIPE, _IMAGES)
 
     def measure(attack: str, count: int, seed: int) -> Measure:
         return bench.measure(chosen_attacks([attack], "image")[attack], count, seed)
