@@ -43,6 +43,8 @@ def _unseen(scope: Scope, suspects: list[Suspect], leave_out: LeaveOut) -> list[
     looked: dict[bytes, NDArray[np.float32] | None] = {}
     budget = _BUDGET
     for suspect in (with_kin(scope, s) for s in suspects):
+        if budget < scope.tables[suspect.family].least:
+            break
         assert suspect.rows is not None
         mark = suspect.rows.tobytes()
         if mark not in looked:

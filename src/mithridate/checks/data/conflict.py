@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
 from mithridate.checks.controls import Controls, lower
@@ -175,11 +176,29 @@ class Conflict(DataCheck):
             rows = keys.rows
             taken = np.flatnonzero(keys.fresh & self._likely[family][keys.keys] & (label[rows] >= 0))
             key, row = keys.keys[taken], rows[taken]
-            rest = logits[row] if keys.offsets is None else logits[row] - keys.offsets[taken]
-            y = self._label[family][key]
-            values = self._excess.values(rest, y, label[row] == y)
+            y, sums = self._label[family][key], self._sums[family]
+            if keys.offsets is None:
+                values, which = self._of_each(logits, label, row, y)
+            else:
+                values = self._excess.values(logits[row] - keys.offsets[taken], y, label[row] == y)
+                which = np.arange(len(row))
             for column in range(values.shape[1]):
-                self._sums[family][:, column] += np.bincount(key, values[:, column], len(self._sums[family]))
+                sums[:, column] += np.bincount(key, values[which, column], len(sums))
+
+    def _of_each(
+        self,
+        logits: NDArray[np.float32],
+        label: NDArray[np.int32],
+        row: NDArray[np.int64],
+        y: NDArray[np.int64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """(v, SUMS) values of all pairs of sample and label that occur, and (m,) which of them each entry takes."""
+        k = logits.shape[1]
+        occurs = np.zeros(len(logits) * k, dtype=bool)
+        occurs[row * k + y] = True
+        rows, labels = np.divmod(np.flatnonzero(occurs), k)
+        values = self._excess.values(logits[rows], labels, label[rows] == labels)
+        return values, (np.cumsum(occurs) - 1)[row * k + y]
 
     def _second_look(self, batch: Batch) -> None:
         label = batch.evidence["label"]
@@ -224,10 +243,12 @@ class Conflict(DataCheck):
             n, y = counts.sum(axis=1).astype(np.float64), self._label[family]
             k = counts[np.arange(len(counts)), y].astype(np.float64)
             tail = binomial_log10_tail(k, n, self._prior[y])
+            keys = np.flatnonzero((tail <= self._cut(family)) & (k >= COMMON * n) & (k >= CARRIERS))
+            strongest = keys[np.argsort(tail[keys], kind="stable")][: len(taken) + _LEARNT]
             found += [
-                Suspect(family=family, key=int(key), label=int(y[key]), log10_p=float(tail[key]), effect=0.0)
-                for key in np.flatnonzero((tail <= self._cut(family)) & (k >= COMMON * n) & (k >= CARRIERS))
-                if (family, int(key)) not in taken
+                Suspect(family=family, key=key, label=int(y[key]), log10_p=float(tail[key]), effect=0.0)
+                for key in strongest.tolist()
+                if (family, key) not in taken
             ]
         return sorted(found, key=lambda s: (s.log10_p, s.family, s.key))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.evidence.compiled import compiled
+
 __all__ = ["calibrate"]
 
 _SLACK = 0.02  # share of labels that may be arbitrary without moving the scale
@@ -29,23 +31,43 @@ def calibrate(scores: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[f
     known = np.flatnonzero(labels >= 0)
     known = known[:: max(1, len(known) // _SAMPLE)]
     s, y, k = scores[known].astype(np.float64), labels[known], scores.shape[1]
-    hot = np.zeros_like(s)
-    hot[np.arange(len(y)), y] = 1.0
 
     def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        slope, z = np.exp(theta[0]), np.exp(theta[0]) * s + theta[1:]
-        z -= z.max(axis=1, keepdims=True)
-        p = np.exp(z)
-        p /= p.sum(axis=1, keepdims=True)
-        own = p[np.arange(len(y)), y]
-        mixed = (1 - _SLACK) * own + _SLACK / k
-        pull = -((1 - _SLACK) * own / mixed)[:, None] * (hot - p)
-        gradient = np.concatenate([[slope * (pull * s).sum()], pull.sum(axis=0)])
+        gradient = np.zeros(1 + k)
+        unlikely = _unlikeliness(s, y, float(np.exp(theta[0])), theta[1:], gradient)
         ridge = theta[0] ** 2 + (theta[1:] ** 2).sum()
-        return float(-np.log(mixed).sum() + 0.5 * ridge), gradient + theta
+        return float(unlikely + 0.5 * ridge), gradient + theta
 
     bounds = [(-6.0, 6.0)] + [(-10.0, 10.0)] * k
     # To the end: where an early stop happens depends on the last digits of the scores.
     exact = {"ftol": 1e-14, "gtol": 1e-6, "maxiter": 500}
     found = minimize(loss, np.zeros(1 + k), jac=True, method="L-BFGS-B", bounds=bounds, options=exact)
     return float(np.exp(found.x[0])), found.x[1:]
+
+
+@compiled
+def _unlikeliness(
+    s: NDArray[np.float64], y: NDArray[np.int32], slope: float, shift: NDArray[np.float64],
+    gradient: NDArray[np.float64],
+) -> float:  # fmt: skip
+    """Minus the log likelihood of labels y (n,) given scores (n, k); adds its gradient by ln slope and shift (k,)."""
+    n, k = s.shape
+    total, p = 0.0, np.empty(k)
+    for i in range(n):
+        for j in range(k):
+            p[j] = slope * s[i, j] + shift[j]
+        top, norm, drift = p.max(), 0.0, 0.0
+        for j in range(k):
+            p[j] = np.exp(p[j] - top)
+            norm += p[j]
+        own = p[y[i]] / norm
+        mixed = (1 - _SLACK) * own + _SLACK / k
+        total -= np.log(mixed)
+        pull = (1 - _SLACK) * own / mixed
+        for j in range(k):
+            part = pull * p[j] / norm
+            gradient[1 + j] += part
+            drift += part * s[i, j]
+        gradient[1 + y[i]] -= pull
+        gradient[0] += slope * (drift - pull * s[i, y[i]])
+    return total

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mithridate.engines.threads import one_thread
 from mithridate.evidence.content.ridge import Moments, RidgeContent, standardised
+from mithridate.evidence.half import widen
 
 __all__ = ["Holdout", "fit_holdout"]
 
@@ -62,7 +63,7 @@ class Holdout:
 
     def _whitened(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(r, d). Not kept: of most samples nobody ever asks."""
-        return self.features[rows].astype(np.float32) @ self.whiten - self.offset
+        return widen(self.features[rows]) @ self.whiten - self.offset
 
     def _without(self, rows: NDArray[np.int64], seen: NDArray[np.float64]) -> NDArray[np.float32]:
         """Logits of `seen` (r, d) under the model fitted without `rows`: one block Sherman-Morrison-Woodbury step."""

@@ -58,7 +58,9 @@ class Kin:
         """Rows of all entries, key by key, and where each key's start."""
         rows = np.repeat(np.arange(len(self.groups), dtype=np.int32), np.diff(self.found.indptr))
         counts = np.bincount(self.found.keys, minlength=len(self.found.hashes))
-        return rows[np.argsort(self.found.keys, kind="stable")], np.concatenate([[0], np.cumsum(counts)])
+        # One number for key and row: plain sorting is several times faster than finding an order.
+        packed = np.sort(self.found.keys.astype(np.int64) * len(self.groups) + rows)
+        return (packed % len(self.groups)).astype(np.int32), np.concatenate([[0], np.cumsum(counts)])
 
     def near(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """(size,) for each of `keys`, images close to the patch without being equal to it; -1 for other keys."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mithridate.engines.threads import one_thread, side_by_side
 from mithridate.evidence.content.holdout import Holdout, fit_holdout
 from mithridate.evidence.content.ridge import RidgeContent, Task, fit_ridge
+from mithridate.evidence.half import widen
 from mithridate.evidence.image.canvas import Canvas
 from mithridate.evidence.image.features import PatchFeatures
 from mithridate.evidence.image.sketch import sketch_features
@@ -92,8 +93,7 @@ def _passes(stored: NDArray[np.float16] | NDArray[np.float32]) -> _Passes:
         buffer = np.empty((min(_READ, len(stored)), stored.shape[1]), dtype=np.float32)
         for start in range(0, len(stored), _READ):
             block = buffer[: min(_READ, len(stored) - start)]
-            block[:] = stored[start : start + _READ]
-            yield start, block
+            yield start, widen(stored[start : start + _READ], block)
 
     return blocks
 

@@ -124,7 +124,7 @@ def _table(
         without = MaskedContent(
             pixels=canvas.pixels, kin=kin, locate=locate, extract=models.extract, holdout=models.leave_out
         )
-    textured = np.array([fixed and rungs[r].exact for r in place.rung], dtype=bool)
+    textured = np.array([fixed and rung.exact for rung in rungs], dtype=bool)[place.rung]
     return KeyTable(
         family=family,
         noun="patch" if family != "flat square" else "flat square",
@@ -212,27 +212,21 @@ def _fixed(planes: NDArray[np.uint8], rung: Rung, least: int) -> _Pairs:
 
 def _anywhere(planes: NDArray[np.uint8], rung: Rung, least: int) -> _Pairs:
     """Windows whose hash recurs at any place; the bar rises until the pairs fit in memory."""
-    cells = 1 << int(np.clip(np.ceil(np.log2(planes.size)), 12, 24))
-    mask = np.uint64(cells - 1)
-    counts = np.zeros(cells, dtype=np.int64)
-    for _, _, _, hashed in _rough(planes, rung):
-        counts += np.bincount((hashed & mask).astype(np.int64), minlength=cells)
+    from mithridate.evidence.image.windows import count_buckets, in_buckets
+
+    counts = np.zeros(1 << int(np.clip(np.ceil(np.log2(planes.size)), 12, 24)), dtype=np.int32)
+    for _, hashes in _bands(planes, rung):
+        count_buckets(hashes, counts)
     crowd = max(planes.shape[3] // 5, 50)
     load = np.bincount(np.minimum(counts, crowd + 1), weights=counts, minlength=crowd + 2)[: crowd + 1]
     heavy = np.cumsum(load[::-1])[::-1]
     bar = least
     while bar < crowd and heavy[bar] > _PAIRS:
         bar += max(1, bar // 4)
-    for y, x, image, hashed in _rough(planes, rung):
-        count = counts[(hashed & mask).astype(np.int64)]
-        kept = (count >= bar) & (count <= crowd)
-        yield y, x[kept], image[kept], hashed[kept]
-
-
-def _rough(planes: NDArray[np.uint8], rung: Rung) -> _Pairs:
-    """Windows with a key."""
     for y, hashes in _bands(planes, rung):
-        x, image = np.nonzero(hashes)
+        keep = np.empty(hashes.shape, dtype=bool)
+        in_buckets(hashes, counts, bar, crowd, keep)
+        x, image = np.nonzero(keep)
         yield y, x, image, hashes[x, image]
 
 

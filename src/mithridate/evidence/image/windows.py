@@ -12,7 +12,14 @@ from mithridate.evidence.compiled import compiled, compiled_parallel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["bounded_flat_hashes", "recurring", "rough_hashes", "window_distances"]
+__all__ = [
+    "bounded_flat_hashes",
+    "count_buckets",
+    "in_buckets",
+    "recurring",
+    "rough_hashes",
+    "window_distances",
+]
 
 _PRIME = np.uint64(1099511628211)
 _BASIS = np.uint64(14695981039346656037)
@@ -202,6 +209,28 @@ def recurring(hashes: NDArray[np.uint64], least: int, bits: int, keep: NDArray[n
                 table[hashes[x, i] & mask] += 1
         for i in range(hashes.shape[1]):
             keep[x, i] = hashes[x, i] != 0 and table[hashes[x, i] & mask] >= least
+
+
+@compiled
+def count_buckets(hashes: NDArray[np.uint64], counts: NDArray[np.int32]) -> None:
+    """Count the entries of (p, n) hashes, 0 = no key, in (a power of two,) buckets."""
+    mask = np.uint64(len(counts) - 1)
+    for x in range(hashes.shape[0]):
+        for i in range(hashes.shape[1]):
+            if hashes[x, i] != 0:
+                counts[hashes[x, i] & mask] += 1
+
+
+@compiled_parallel
+def in_buckets(
+    hashes: NDArray[np.uint64], counts: NDArray[np.int32], least: int, most: int, keep: NDArray[np.bool_]
+) -> None:
+    """Mark the entries of (p, n) hashes whose bucket holds least to most entries, in `keep` (p, n)."""
+    mask = np.uint64(len(counts) - 1)
+    for x in prange(hashes.shape[0]):
+        for i in range(hashes.shape[1]):
+            count = counts[hashes[x, i] & mask] if hashes[x, i] != 0 else np.int32(0)
+            keep[x, i] = hashes[x, i] != 0 and least <= count <= most
 
 
 @compiled
