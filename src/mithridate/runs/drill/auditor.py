@@ -39,6 +39,7 @@ class Auditor:
     def __init__(self, work: Path, *, jobs: int | None, limit_s: float) -> None:
         self._work, self._jobs, self._limit_s = work, jobs, limit_s
         self._child: subprocess.Popen[str] | None = None
+        self._closed = False
         self._answers: queue.Queue[str | None] = queue.Queue()
 
     def __enter__(self) -> Self:
@@ -47,6 +48,7 @@ class Auditor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed = True
         self._stop()
 
     def audit(
@@ -81,6 +83,8 @@ class Auditor:
     def _send(self, line: str) -> None:
         if self._child is not None and self._child.poll() is not None:
             self._stop()
+        if self._closed:
+            raise AuditError("stopped")
         if self._child is None:
             self._start()
         assert self._child is not None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mithridate.core.report import Report
 from mithridate.core.results import Exhibit, Finding
 from mithridate.report.files import read_targets
 from mithridate.runs.drill.auditor import AuditError, Auditor
+from mithridate.runs.drill.auditors import Auditors
 from mithridate.runs.drill.score import score
 from mithridate.runs.plant import carry_out, plan_for
 
@@ -35,10 +37,13 @@ class Place:
     Attributes:
         copies: folder of poisoned copies and reports; the auditing process is told paths in here.
         truth: folder of ledgers; it is told none in here.
+        turn: held while the data are read and poisoned: attacks with a surrogate set the threads and the seed of
+            the whole process.
     """
 
     copies: Path
     truth: Path
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +67,7 @@ class Outcome:
 
 def run_cell(
     attack: Attack, dose: int, seed: int, source: Source, reading: Mapping[str, Any], place: Place,
-    auditor: Auditor, progress: Progress,
+    auditor: Auditor | Auditors, progress: Progress,
 ) -> Outcome:  # fmt: skip
     """Carry out one cell.
 
@@ -81,8 +86,10 @@ def run_cell(
     copy = place.copies / _named_like(source)
     try:
         progress("planting", 0, None)
-        plan = plan_for(attack, Order(count=dose, seed=seed), source)
-        ledger = carry_out(plan, source, copy, place.truth)
+        with place.turn:
+            plan = plan_for(attack, Order(count=dose, seed=seed), source)
+            ledger = carry_out(plan, source, copy, place.truth)
+            shown = _victims(source, copy, reading, ledger)
     except UsageError as error:
         return Outcome(cell=replace(empty, state="impossible", reason=str(error)))
     except (ArithmeticError, ValueError, LookupError, RuntimeError, TypeError) as error:
@@ -96,7 +103,7 @@ def run_cell(
     report = _whole(Report.load(file), file.parent)
     cell = replace(
         _scored(empty, report, ledger),
-        exhibits=(*_victims(source, copy, reading, ledger), *_found(report)),
+        exhibits=(*shown, *_found(report)),
         seconds=round(time.monotonic() - started, 2),
     )
     return Outcome(cell=cell, plan=plan, ledger=ledger, report=report, copy=copy)
@@ -107,7 +114,7 @@ def audited_twin(
     reading: Mapping[str, Any],
     seed: int,
     place: Place,
-    auditor: Auditor,
+    auditor: Auditor | Auditors,
     progress: Progress,
 ) -> Twin:
     """Audit the data as it is.

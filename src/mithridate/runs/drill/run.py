@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
 from mithridate.attacks.base import Attack
@@ -19,10 +21,11 @@ from mithridate.core.errors import ReportError, UsageError
 from mithridate.core.report import Subject
 from mithridate.report.files import write_bytes
 from mithridate.runs.clean import refuse_inside
-from mithridate.runs.drill.auditor import Auditor
+from mithridate.runs.drill.auditors import Auditors
 from mithridate.runs.drill.before import refuse_other
 from mithridate.runs.drill.cell import Place, audited_twin, run_cell
 from mithridate.runs.drill.settings import card_of, chosen_attacks
+from mithridate.runs.drill.telling import Telling
 from mithridate.runs.drill.training import Training, hold_out, refuse_unusable
 from mithridate.sources.base import RowSource
 
@@ -62,10 +65,11 @@ def drill(
             of the label among all labels, sorted.
         train_limit_s: most seconds for training and predicting once.
         audit_limit_s: most seconds for one audit.
-        jobs: threads; all processors when None.
+        jobs: threads; all processors when None. Without training, up to four audits work at once, each with its
+            share of the threads and the memory of an audit.
         reading: how to read the data (label, text, id, ...), as in `open_source`.
         force: work in `out` although it holds a drill (drill.html, drill.json) that this one does not add to.
-        progress: told (what, done, total or None).
+        progress: told (what is being done, audits done, audits in all), by one thread at a time.
 
     Raises:
         UsageError: the data cannot be read as asked, has no labels, an unknown attack, a place inside the data, or
@@ -90,20 +94,21 @@ def drill(
     subject, notes = _survey(source)
     with (
         _workshop(where) as work,
-        Auditor(work, jobs=jobs, limit_s=audit_limit_s) as auditor,
+        Auditors(work, jobs=jobs, limit_s=audit_limit_s, alone=train is not None) as auditors,
     ):
         run = _Run(
             source=source,
             reading=named,
             out=where,
             work=work,
-            auditor=auditor,
+            auditors=auditors,
             train=train,
-            progress=progress,
+            telling=Telling(progress),
+            planting=Lock(),
         )
         with run.base(train_limit_s) as (base, training):
-            twins = tuple(run.twin(seed, base, training) for seed in told.seeds)
-            cells = tuple(run.cells(told, base, training))
+            twins = tuple(auditors.side_by_side(run.twins(told.seeds, base, training)))
+            cells = tuple(auditors.side_by_side(run.cells(told, base, training)))
     return Drill(
         subject=subject,
         notes=notes,
@@ -153,9 +158,10 @@ class _Run:
     reading: Mapping[str, Any]
     out: Path
     work: Path
-    auditor: Auditor
+    auditors: Auditors
     train: str | None
-    progress: Progress
+    telling: Telling
+    planting: AbstractContextManager[object]
 
     @contextmanager
     def base(self, limit_s: float) -> Iterator[tuple[RowSource, Training | None]]:
@@ -179,8 +185,24 @@ class _Run:
             )
             yield open_source(copy, **self.reading), training
 
-    def twin(self, seed: int, base: RowSource, training: Training | None) -> Twin:
-        """The audit of what is poisoned, before it is, and the model trained on it."""
+    def twins(
+        self, seeds: Sequence[int], base: RowSource, training: Training | None
+    ) -> list[Callable[[], Twin]]:
+        """For each seed: the audit of what is poisoned, before it is, and the model trained on it."""
+        return self.telling.counted([partial(self._twin, seed, base, training) for seed in seeds])
+
+    def cells(self, orders: _Orders, base: RowSource, training: Training | None) -> list[Callable[[], Cell]]:
+        """All cells; those that are finished come from their files."""
+        return self.telling.counted(
+            [
+                partial(self._cell, name, attack, dose, seed, base, training)
+                for name, attack in orders.attacks.items()
+                for dose in orders.doses
+                for seed in orders.seeds
+            ]
+        )
+
+    def _twin(self, seed: int, base: RowSource, training: Training | None) -> Twin:
         twin = self._audited(seed, base)
         return twin if training is None else replace(twin, arm=self._never_poisoned(seed, base, training))
 
@@ -189,10 +211,9 @@ class _Run:
         found = kept.read()
         if found is not None:
             return Twin(**found)
-        self.progress(f"as it is, seed {seed}", 0, None)
         with self._place(f"twin-{seed}") as place:
-            told = self._telling(f"as it is, seed {seed}")
-            twin = audited_twin(base.uri, self.reading, seed, place, self.auditor, told)
+            told = self.telling.about(f"as it is, seed {seed}")
+            twin = audited_twin(base.uri, self.reading, seed, place, self.auditors, told)
         kept.write(asdict(twin))
         return twin
 
@@ -201,44 +222,35 @@ class _Run:
         found = kept.read()
         if found is not None and not found["problem"]:
             return Arm(**found)
-        self.progress(f"as it is, seed {seed}: training", 0, None)
+        self.telling.about(f"as it is, seed {seed}")("training", 0, None)
         arm = training.never_poisoned(base, seed)
         kept.write(asdict(arm))
         return arm
 
-    def cells(self, orders: _Orders, base: RowSource, training: Training | None) -> Iterator[Cell]:
-        """All cells, those that are finished from their files."""
-        everything = [
-            (name, dose, seed) for name in orders.attacks for dose in orders.doses for seed in orders.seeds
-        ]
-        for done, (name, dose, seed) in enumerate(everything):
-            self.progress("cells", done, len(everything))
-            label = f"{_slug(name)}-{dose}-{seed}"
-            kept = self._kept(label, base, [name, dose, seed, self.train])
-            found = kept.read()
-            # What failed is tried again: its cause, such as the training function, may have been mended since.
-            if found is not None and not _went_wrong(before := cell_of(found)):
-                yield before
-                continue
-            with self._place(label) as place:
-                told = self._telling(f"{name}, dose {dose}, seed {seed}")
-                outcome = run_cell(
-                    orders.attacks[name], dose, seed, base, self.reading, place, self.auditor, told
-                )
-                cell = replace(outcome.cell, attack=name)
-                if training is not None and cell.state == "done":
-                    told("training", 0, None)
-                    cell = replace(cell, arms=training.arms(outcome, seed))
-            kept.write(asdict(cell))
-            yield cell
+    def _cell(
+        self, name: str, attack: Attack, dose: int, seed: int, base: RowSource, training: Training | None
+    ) -> Cell:
+        label = f"{_slug(name)}-{dose}-{seed}"
+        kept = self._kept(label, base, [name, dose, seed, self.train])
+        found = kept.read()
+        # What failed is tried again: its cause, such as the training function, may have been mended since.
+        if found is not None and not _went_wrong(before := cell_of(found)):
+            return before
+        told = self.telling.about(f"{name}, dose {dose}, seed {seed}")
+        with self._place(label) as place:
+            outcome = run_cell(attack, dose, seed, base, self.reading, place, self.auditors, told)
+            cell = replace(outcome.cell, attack=name)
+            if training is not None and cell.state == "done":
+                told("training", 0, None)
+                cell = replace(cell, arms=training.arms(outcome, seed))
+        kept.write(asdict(cell))
+        return cell
 
     @contextmanager
     def _place(self, label: str) -> Iterator[Place]:
         with TemporaryDirectory(prefix="copy-", dir=self.work) as folder:
-            yield Place(copies=Path(folder).resolve(), truth=self.out / "truth" / f"{label}.ledger.json")
-
-    def _telling(self, what: str) -> Progress:
-        return lambda stage, done, total: self.progress(f"{what}: {stage}", done, total)
+            truth = self.out / "truth" / f"{label}.ledger.json"
+            yield Place(copies=Path(folder).resolve(), truth=truth, turn=self.planting)
 
     def _kept(self, label: str, base: Source, told: Sequence[Any]) -> _Kept:
         from mithridate import __version__
