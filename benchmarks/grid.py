@@ -40,5 +40,6 @@ def run(
             attack, count, seed = key
             line = {"setting": setting, "attack": attack, "count": count, "seed": seed}
             with file.open("a", encoding="ascii") as out:
-                out.write(json.dumps({**line, "measure": asdict(known[key])}) + "\n")
+                # Each on a line of its own, whatever was cut off before it.
+                out.write("\n" + json.dumps({**line, "measure": asdict(known[key])}))
         yield key, known[key]

@@ -62,13 +62,13 @@ class PictureBench:
         x, y = self.test
         return float((predict(x) == y).mean())
 
-    def plan(self, attack: Attack, count: int, seed: int) -> Plan:
+    def plan(self, attack: Attack, count: int, seed: int, target: str | None = None) -> Plan:
         """The attack on the training pictures; a clean-label one touches all of the target at most."""
         x, y = self.train
         roomy = count if attack.habit != "clean" else min(count, int(np.bincount(y).min()))
         return make_plan(
             attack,
-            Order(count=roomy, seed=seed),
+            Order(count=roomy, seed=seed, target=target if attack.aims else None),
             modality="image",
             ids=[str(k) for k in range(len(y))],
             labels=[str(label) for label in y],
@@ -102,9 +102,9 @@ class PictureBench:
         shown = [trigger.apply(x[k], stream(seed, "strength trigger", str(k))) for k in about]
         return np.stack(shown), labels
 
-    def measure(self, attack: Attack, count: int, seed: int) -> Measure:
-        """Plant, train, try."""
-        plan = self.plan(attack, count, seed)
+    def measure(self, attack: Attack, count: int, seed: int, target: str | None = None) -> Measure:
+        """Plant, train, try; a target that is None is drawn."""
+        plan = self.plan(attack, count, seed, target)
         model = fit(*self.poisoned(plan), self.classes, self.recipe, seed)
         x, labels = self.triggered(plan, seed)
         found, before = (success(plan, labels, p(x).tolist()) for p in (model, self.clean))

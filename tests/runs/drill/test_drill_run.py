@@ -1,6 +1,7 @@
 import json
 import shlex
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from mithridate.core.errors import UsageError
 from mithridate.core.report import Subject
 from mithridate.report.drill_command import command_of
 from mithridate.runs.drill import auditor, run
+from mithridate.runs.drill.auditors import Auditors
 from mithridate.runs.drill.before import refuse_other
 from mithridate.runs.drill.run import drill
 
@@ -206,3 +208,51 @@ def test_a_child_that_dies_or_is_late_costs_its_own_task(tmp_path):
         child._child.wait()
         child.audit(data, READING, 0, tmp_path / "r.json", lambda *told: None)
     assert (tmp_path / "r.json").exists()
+
+
+def test_two_auditors_share_the_threads_and_keep_the_order(tmp_path):
+    data = texts(tmp_path / "d.csv", 40)
+    with (
+        Auditors(tmp_path, jobs=5, limit_s=100) as four,
+        Auditors(tmp_path, jobs=5, limit_s=100, alone=True) as one,
+    ):
+        assert [child._jobs for child in four._children] == [1, 1, 1, 1]
+        assert [child._jobs for child in one._children] == [5]
+    with Auditors(tmp_path, jobs=2, limit_s=100) as two:
+
+        def task(seed):
+            two.audit(data, READING, seed, tmp_path / f"{seed}.json", lambda *told: None)
+            return seed
+
+        assert list(two.side_by_side([partial(task, seed) for seed in range(4)])) == [0, 1, 2, 3]
+    assert json.loads((tmp_path / "3.json").read_text())["seed"] == 3
+
+
+def test_the_matrix_is_the_same_however_many_audits_work_at_once(tmp_path):
+    data = texts(tmp_path / "d.csv")
+    asked = {"attacks": ["word", "random-flip"], "doses": [10, 20], "seeds": 2, "reading": READING}
+    cells = [
+        [replace(c, seconds=0.0) for c in drill(data, tmp_path / f"{n}", jobs=n, **asked).cells]
+        for n in (1, 2)
+    ]
+    assert cells[0] == cells[1]
+
+
+def test_whoever_stops_listening_ends_the_audits(tmp_path):
+    data = texts(tmp_path / "d.csv", 40)
+    ended = []
+
+    def audited(auditors):
+        try:
+            while True:
+                auditors.audit(data, READING, 0, tmp_path / "r.json", lambda *told: None)
+        except auditor.AuditError as error:
+            ended.append(str(error))
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with Auditors(tmp_path, jobs=2, limit_s=100) as two, pytest.raises(KeyboardInterrupt):
+        list(two.side_by_side([interrupted, partial(audited, two), partial(audited, two)]))
+    assert len(ended) == 2
+    assert all("stopped" in said or "unexpectedly" in said for said in ended)

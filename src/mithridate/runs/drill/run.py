@@ -107,16 +107,15 @@ def drill(
             planting=Lock(),
         )
         with run.base(train_limit_s) as (base, training):
-            twins = tuple(auditors.side_by_side(run.twins(told.seeds, base, training)))
-            cells = tuple(auditors.side_by_side(run.cells(told, base, training)))
+            done = list(auditors.side_by_side(run.tasks(told, base, training)))
     return Drill(
         subject=subject,
         notes=notes,
         attacks={name: card_of(attack) for name, attack in told.attacks.items()},
         doses=told.doses,
         seeds=told.seeds,
-        cells=cells,
-        twins=twins,
+        cells=tuple(found for found in done if isinstance(found, Cell)),
+        twins=tuple(found for found in done if isinstance(found, Twin)),
         training=train,
         settings={
             "out": str(out), "attacks": list(attacks), "reading": named, "train_limit_s": train_limit_s,
@@ -185,20 +184,19 @@ class _Run:
             )
             yield open_source(copy, **self.reading), training
 
-    def twins(
-        self, seeds: Sequence[int], base: RowSource, training: Training | None
-    ) -> list[Callable[[], Twin]]:
-        """For each seed: the audit of what is poisoned, before it is, and the model trained on it."""
-        return self.telling.counted([partial(self._twin, seed, base, training) for seed in seeds])
-
-    def cells(self, orders: _Orders, base: RowSource, training: Training | None) -> list[Callable[[], Cell]]:
-        """All cells; those that are finished come from their files."""
+    def tasks(
+        self, orders: _Orders, base: RowSource, training: Training | None
+    ) -> list[Callable[[], Twin | Cell]]:
+        """All there is to do, in order: the data as they are, once for each seed, then the cells."""
         return self.telling.counted(
             [
-                partial(self._cell, name, attack, dose, seed, base, training)
-                for name, attack in orders.attacks.items()
-                for dose in orders.doses
-                for seed in orders.seeds
+                *(partial(self._twin, seed, base, training) for seed in orders.seeds),
+                *(
+                    partial(self._cell, name, attack, dose, seed, base, training)
+                    for name, attack in orders.attacks.items()
+                    for dose in orders.doses
+                    for seed in orders.seeds
+                ),
             ]
         )
 
