@@ -96,7 +96,9 @@ def table(found: Mapping[Key, Measure], form: Form) -> str:
     lines = ["| attack | dose | clean accuracy | success | published |", "|---|---|---|---|---|"]
     for attack in dict.fromkeys(name for name, _ in PUBLISHED):
         for dose, share in DOSES.items():
-            runs = [m for (name, n, _), m in found.items() if (name, n) == (attack, round(form.images * share))]
+            runs = [
+                m for (name, n, _), m in found.items() if (name, n) == (attack, round(form.images * share))
+            ]
             if runs:
                 ours = (percent([getattr(m, what) for m in runs]) for what in ("accuracy", "success"))
                 theirs = PUBLISHED.get((attack, dose))
@@ -107,7 +109,9 @@ def table(found: Mapping[Key, Measure], form: Form) -> str:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--attacks", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(".benchmarks/backdoorbench.jsonl"))

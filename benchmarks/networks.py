@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["PreActResNet18", "Recipe", "fit", "small_cnn"]
+__all__ = ["PreActResNet18", "Predict", "Recipe", "Scores", "fit", "fit_scores", "small_cnn"]
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.intp]]
+Scores = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 _AT_ONCE = 1000  # pictures predicted together
 
 
@@ -98,7 +99,16 @@ class Recipe:
 
 
 def fit(x: NDArray[np.uint8], y: NDArray[np.intp], classes: int, recipe: Recipe, seed: int) -> Predict:
+    """As `fit_scores`; predicts (n,) classes."""
+    scores = fit_scores(x, y, classes, recipe, seed)
+    return lambda new: scores(new).argmax(axis=1)
+
+
+def fit_scores(x: NDArray[np.uint8], y: NDArray[np.intp], classes: int, recipe: Recipe, seed: int) -> Scores:
     """Train on (n, h, w[, c]) pictures and their (n,) classes; on a GPU when there is one.
+
+    Returns:
+        Pictures → (n, classes) logits.
 
     Arithmetic is in bfloat16 where it is safe, weights stay in float32.
     """
@@ -121,12 +131,12 @@ def fit(x: NDArray[np.uint8], y: NDArray[np.intp], classes: int, recipe: Recipe,
     net.eval()
 
     @torch.no_grad()
-    def predict(new: NDArray[np.uint8]) -> NDArray[np.intp]:
+    def scores(new: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = _enter(new).split(_AT_ONCE)
-        found = [_forward(net, part.to(device), mean, spread).argmax(1).cpu() for part in parts]
-        return np.asarray(torch.cat(found).numpy(), dtype=np.intp)
+        found = [_forward(net, part.to(device), mean, spread).cpu() for part in parts]
+        return np.asarray(torch.cat(found).numpy())
 
-    return predict
+    return scores
 
 
 def _enter(x: NDArray[np.uint8]) -> Tensor:

@@ -7,8 +7,9 @@ pytest.importorskip("torch")
 pictures = pytest.importorskip(
     "benchmarks.pictures", reason="run from the root of the repository", exc_type=ImportError
 )
-from benchmarks import backdoorbench, grid, networks, strength_images  # noqa: E402
 from benchmarks.strength import Measure  # noqa: E402
+
+from benchmarks import backdoorbench, grid, networks, strength_images  # noqa: E402
 from mithridate.runs.drill.settings import chosen_attacks  # noqa: E402
 
 PATCH = "patch pattern=checker size=3 place=corner"
@@ -55,7 +56,11 @@ def test_success_of_a_natural_feature_counts_pictures_that_bear_it(bench):
 
 def test_a_network_of_the_published_kind_learns(bench):
     recipe = networks.Recipe(
-        make=lambda c, k: networks.PreActResNet18(c, k, width=4), epochs=4, batch=32, augment=True, schedule="cosine"
+        make=lambda c, k: networks.PreActResNet18(c, k, width=4),
+        epochs=4,
+        batch=32,
+        augment=True,
+        schedule="cosine",
     )
     x, y = bench.train
     assert (networks.fit(x, y, 2, recipe, 0)(bench.test[0]) == bench.test[1]).mean() > 0.8
@@ -75,7 +80,8 @@ def test_a_grid_goes_on_where_it_was(tmp_path):
     file.write_text(file.read_text() + '{"setting": "s", "att')  # cut off
     assert len(list(grid.run(wanted, file, "s", measure))) == 2
     assert done == wanted
-    assert list(grid.run(wanted[:1], file, "another", measure)) and len(done) == 3
+    assert list(grid.run(wanted[:1], file, "another", measure))
+    assert len(done) == 3
 
 
 def test_the_tables_have_a_row_for_what_was_measured(tmp_path):
