@@ -58,7 +58,7 @@ class Auditors:
 
     def audit(
         self, data: Path | str, reading: Mapping[str, Any], seed: int, report: Path, progress: Progress
-    ) -> None:
+    ) -> float:
         """As `Auditor.audit`, once a child is free; from any thread.
 
         Raises:
@@ -66,7 +66,7 @@ class Auditors:
         """
         child = self._free.get()
         try:
-            child.audit(data, reading, seed, report, progress)
+            return child.audit(data, reading, seed, report, progress)
         finally:
             self._free.put(child)
 

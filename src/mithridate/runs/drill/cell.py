@@ -81,15 +81,16 @@ def run_cell(
         auditor: audits the copy.
         progress: told (stage, done, total or None).
     """
-    started = time.monotonic()
     empty = Cell(attack=attack.card.id, dose=dose, seed=seed)
     copy = place.copies / _named_like(source)
     try:
         progress("planting", 0, None)
         with place.turn:
+            started = time.monotonic()
             plan = plan_for(attack, Order(count=dose, seed=seed), source)
             ledger = carry_out(plan, source, copy, place.truth)
             shown = _victims(source, copy, reading, ledger)
+            planted_s = time.monotonic() - started
     except UsageError as error:
         return Outcome(cell=replace(empty, state="impossible", reason=str(error)))
     except (ArithmeticError, ValueError, LookupError, RuntimeError, TypeError) as error:
@@ -97,14 +98,14 @@ def run_cell(
         return Outcome(cell=replace(empty, state="failed", reason=f"{type(error).__name__}: {error}"))
     file = place.copies / "report.json"
     try:
-        auditor.audit(copy, reading, seed, file, progress)
+        audited_s = auditor.audit(copy, reading, seed, file, progress)
     except AuditError as error:
         return Outcome(cell=replace(empty, state="failed", reason=str(error)), plan=plan, copy=copy)
     report = _whole(Report.load(file), file.parent)
     cell = replace(
         _scored(empty, report, ledger),
         exhibits=(*shown, *_found(report)),
-        seconds=round(time.monotonic() - started, 2),
+        seconds=round(planted_s + audited_s, 2),
     )
     return Outcome(cell=cell, plan=plan, ledger=ledger, report=report, copy=copy)
 
@@ -122,16 +123,15 @@ def audited_twin(
     Raises:
         AuditError: it cannot be audited; then no drill can say anything.
     """
-    started = time.monotonic()
     file = place.copies / "report.json"
-    auditor.audit(data, reading, seed, file, progress)
+    seconds = auditor.audit(data, reading, seed, file, progress)
     counted = score(_whole(Report.load(file), file.parent), None)
     return Twin(
         seed=seed,
         verdict=counted.verdict,
         alarms=len(counted.alarms),
         accused=counted.all_accused,
-        seconds=round(time.monotonic() - started, 2),
+        seconds=round(seconds, 2),
     )
 
 
