@@ -175,6 +175,7 @@ def hosts(task: Task, folder: Path, epochs: int) -> Iterator[dict[str, tuple[Any
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
+    from xgboost import XGBClassifier
 
     cnn = small_cnn(task, epochs)
     import torch
@@ -182,12 +183,14 @@ def hosts(task: Task, folder: Path, epochs: int) -> Iterator[dict[str, tuple[Any
     save_onnx(cnn, torch.tensor(task.x_train[:2]), folder / "host.onnx")
     flat = task.x_train.reshape(len(task.x_train), -1)
     linear = make_pipeline(PCA(60, random_state=0), LogisticRegression(max_iter=2000)).fit(flat, task.y_train)
-    estimator = open_model(_Flat(linear))
+    trees = make_pipeline(PCA(60, random_state=0), XGBClassifier(n_estimators=40, max_depth=4, n_jobs=2))
+    estimator, boosted = open_model(_Flat(linear)), open_model(_Flat(trees.fit(flat, task.y_train)))
     with serve(open_model(cnn, logits=True)) as url:
         yield {
             "torch": (cnn, open_model(cnn, logits=True)),
             "onnx": (folder / "host.onnx", open_model(folder / "host.onnx", logits=True)),
             "sklearn": (estimator, estimator),
+            "xgboost": (boosted, boosted),
             "http": (url, open_model(url)),
         }
 
@@ -245,6 +248,7 @@ def main() -> None:
     parser.add_argument("--cache")
     parser.add_argument("--labels-tried", type=int, default=300, help="Pictures per label.")
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--hosts", nargs="*", default=[], metavar="KIND", help="Only these.")
     arguments = parser.parse_args()
     cache = cache_folder(arguments.cache) / "trojannet"
     started = time.perf_counter()
@@ -255,6 +259,8 @@ def main() -> None:
     for task in tasks():
         with tempfile.TemporaryDirectory() as name, hosts(task, Path(name), arguments.epochs) as made:
             for kind, (given, host) in made.items():
+                if arguments.hosts and kind not in arguments.hosts:
+                    continue
                 for form in ("paper", "released"):
                     attack(task, kind, given, host, Path(name), form, arguments.labels_tried)
 
