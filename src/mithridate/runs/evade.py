@@ -2,104 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.attacks.evasion.base import Bounds, EvasionResult
+from mithridate.attacks.evasion.record import CONTRAST, Contrast, Evasion, Example
+from mithridate.core.errors import UsageError
 from mithridate.models.base import Logits, Model
 
-__all__ = ["CONTRAST", "Contrast", "Evasion", "Example", "evade"]
+__all__ = ["CONTRAST", "EVASIONS", "Contrast", "Evasion", "Example", "evade"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Contrast:
-    """One question, and how the two ways of attack answer it.
-
-    Attributes:
-        question: for people.
-        evasion: attacking a model.
-        poisoning: poisoning it.
-    """
-
-    question: str
-    evasion: str
-    poisoning: str
-
-
-CONTRAST = (
-    Contrast(
-        question="When is it done?",
-        evasion="when the model is in use",
-        poisoning="before or while it is trained",
-    ),
-    Contrast(
-        question="What is changed?",
-        evasion="each input anew, by a change computed for it",
-        poisoning="a few training samples, or the file of the model, once",
-    ),
-    Contrast(
-        question="What must the attacker reach?",
-        evasion="the model (its gradients, or many answers of it) and every input",
-        poisoning="part of the training data or of the supply chain; then any input, with the same trigger",
-    ),
-    Contrast(
-        question="Is the model itself sound?",
-        evasion="yes: it was trained as meant, and is sensitive",
-        poisoning="no: it holds a rule that nobody meant it to learn",
-    ),
-    Contrast(
-        question="What helps?",
-        evasion="training that is robust to small changes; nothing is to be found in the data",
-        poisoning="finding and removing the samples or the rule; provenance",
-    ),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """One input that an attack led astray.
-
-    Attributes:
-        attack: id of the attack.
-        row: its number in x.
-        before: the input as it was, float32.
-        after: the input with the change, float32.
-        truth: true class.
-        said_before: the model's answer before, with its probability.
-        said_after: the model's answer after, with its probability.
-    """
-
-    attack: str
-    row: int
-    before: NDArray[np.float32]
-    after: NDArray[np.float32]
-    truth: int
-    said_before: tuple[int, float]
-    said_after: tuple[int, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evasion:
-    """What evasion did to one model.
-
-    Attributes:
-        model: its name.
-        results: one for each attack, and for noise of the same size, which is the control arm.
-        examples: inputs that were right before and wrong after, of each attack but the control arm; those the
-            model is surest about first.
-        contrast: attacking a model beside poisoning it.
-        not_run: {attack: why}, for models without gradients.
-    """
-
-    model: str
-    results: tuple[EvasionResult, ...]
-    examples: tuple[Example, ...] = ()
-    contrast: tuple[Contrast, ...] = CONTRAST
-    not_run: Mapping[str, str]
+#: Attacks on a finished model; noise is the control arm, and the only one that needs no gradients.
+EVASIONS = ("fgsm", "pgd", "noise")
+Progress = Callable[[str, int, int | None], None]
 
 
 def evade(
@@ -107,6 +25,7 @@ def evade(
     x: NDArray[Any],
     y: NDArray[Any],
     *,
+    attacks: Sequence[str] = EVASIONS,
     epsilon: float = 8 / 255,
     step: float | None = None,
     iterations: int = 10,
@@ -117,6 +36,7 @@ def evade(
     logits: Logits = "auto",
     batch: int = 256,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> Evasion:
     """Attack a finished model with FGSM and PGD, and with noise of the same size.
 
@@ -126,6 +46,7 @@ def evade(
         thing: a torch module, or whatever `open_model` takes.
         x: (n, ...) float inputs within the bounds, as the model sees them.
         y: (n,) true classes, as column numbers of the model's probabilities.
+        attacks: of `EVASIONS`; those that need gradients are not run on a model without.
         epsilon: largest change of a value, in units of the inputs; 8/255 is usual for pictures in colour.
         step: of PGD; None takes 2.5 epsilon / iterations.
         iterations: of PGD.
@@ -136,6 +57,7 @@ def evade(
         logits: whether the model's outputs are logits.
         batch: how many inputs at once.
         seed: of everything drawn.
+        progress: told (stage, attacks done, attacks in all).
 
     Returns:
         Figures and examples.
@@ -143,28 +65,61 @@ def evade(
     Raises:
         UsageError: inputs or settings that do not fit, or a thing that is no model.
     """
-    from mithridate.attacks.evasion.fgsm import fgsm
-    from mithridate.attacks.evasion.noise import sign_noise
-    from mithridate.attacks.evasion.pgd import pgd
+    unknown = [name for name in attacks if name not in EVASIONS]
+    if unknown or not attacks:
+        got = ", ".join(map(repr, unknown)) or "none"
+        raise UsageError(f"attacks of {', '.join(EVASIONS)}", got, "attacks", "Correct the names.")
     from mithridate.models.open import open_model
     from mithridate.models.torch_module import TorchModule
 
     y = np.asarray(y)
     model = open_model(thing, batch=batch, logits=logits)
-    results, shown, not_run = [], [], {}
-    if isinstance(model, TorchModule):
-        how: dict[str, Any] = {"bounds": bounds, "logits": model.logits, "batch": batch}
-        arms = (
-            fgsm(model.module, x, y, epsilon, **how),
-            pgd(model.module, x, y, epsilon, step, iterations, restarts, seed, **how),
-        )
-        for changed, result in arms:
-            results.append(result)
-            shown += _examples(model, result.attack, np.asarray(x, np.float32), changed, y, examples)
-    else:
-        not_run = dict.fromkeys(("fgsm", "pgd"), f"{model.name} gives no gradients")
-    results.append(sign_noise(model, x, y, epsilon, tries, seed, bounds=bounds)[1])
-    return Evasion(model=model.name, results=tuple(results), examples=tuple(shown), not_run=not_run)
+    arms = _arms(model, (epsilon, bounds), step, (iterations, restarts, tries), batch, seed)
+    why = f"needs gradients, and {model.name} gives no gradients; only its answers can be had"
+    chosen = [name for name in EVASIONS if name in attacks]
+    not_run = {name: why for name in chosen if name != "noise" and not isinstance(model, TorchModule)}
+    results: list[EvasionResult] = []
+    shown: list[Example] = []
+    for done, name in enumerate(chosen):
+        if progress is not None:
+            progress(f"attacking the model: {name}", done, len(chosen))
+        if name in not_run:
+            continue
+        changed, result = arms[name](x, y)
+        results.append(result)
+        if name != "noise":
+            shown += _examples(model, name, np.asarray(x, np.float32), changed, y, examples)
+    return Evasion(
+        model=model.name, epsilon=epsilon, results=tuple(results), examples=tuple(shown), not_run=not_run
+    )
+
+
+Arm = Callable[[NDArray[Any], NDArray[Any]], tuple[NDArray[np.float32], EvasionResult]]
+
+
+def _arms(
+    model: Any,
+    size: tuple[float, Bounds],
+    step: float | None,
+    amounts: tuple[int, int, int],
+    batch: int,
+    seed: int,
+) -> dict[str, Arm]:
+    """Every attack as a function of inputs and classes; `amounts` are iterations, restarts, tries."""
+    from mithridate.attacks.evasion.fgsm import fgsm
+    from mithridate.attacks.evasion.noise import sign_noise
+    from mithridate.attacks.evasion.pgd import pgd
+
+    (epsilon, bounds), (iterations, restarts, tries) = size, amounts
+
+    def how() -> dict[str, Any]:
+        return {"bounds": bounds, "logits": model.logits, "batch": batch}
+
+    return {
+        "fgsm": lambda x, y: fgsm(model.module, x, y, epsilon, **how()),
+        "pgd": lambda x, y: pgd(model.module, x, y, epsilon, step, iterations, restarts, seed, **how()),
+        "noise": lambda x, y: sign_noise(model, x, y, epsilon, tries, seed, bounds=bounds),
+    }
 
 
 def _examples(

@@ -1,0 +1,106 @@
+"""Weights of a torch module from a file that holds numbers and nothing else: .safetensors or .npz."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.core.errors import UsageError
+
+__all__ = ["load_weights", "read_weights"]
+
+#: dtypes of the format that NumPy knows; BF16 is widened by hand.
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1",
+    "BOOL": "?", "BF16": "<u2",
+}  # fmt: skip
+_HEADER = 100_000_000
+
+
+def load_weights(module: Any, weights: Mapping[str, NDArray[Any]], where: str) -> Any:
+    """Put weights into a torch module.
+
+    Args:
+        module: a `torch.nn.Module`, whose parameters and buffers have these names.
+        weights: arrays by name.
+        where: the file they came from, for messages.
+
+    Returns:
+        The module.
+
+    Raises:
+        UsageError: they are those of another module.
+    """
+    import torch
+
+    try:
+        module.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
+    except RuntimeError as error:
+        remedy = "Does the function make the module that these weights were saved from?"
+        expected = f"the weights of {type(module).__name__}"
+        raise UsageError(expected, " ".join(str(error).split())[:300], where, remedy) from error
+    return module
+
+
+def read_weights(path: str | Path) -> dict[str, NDArray[Any]]:
+    """Arrays by name; nothing is unpickled.
+
+    Args:
+        path: .safetensors, or .npz with one array for each name.
+
+    Raises:
+        UsageError: missing, damaged, or a file that may hold code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UsageError("a file with weights", "nothing there", str(path), "Check the path.")
+    suffix = path.suffix.lower()
+    if suffix not in (".safetensors", ".npz"):
+        got = f"{suffix or 'a file without a suffix'}, which may be a pickle: to read one may run code"
+        remedy = (
+            "Save the state_dict with safetensors.torch.save_file; or name a function that loads the model "
+            "itself, MODULE:FUNCTION, in place of the file."
+        )
+        raise UsageError("weights as .safetensors or .npz", got, str(path), remedy)
+    try:
+        return _safetensors(path.read_bytes()) if suffix == ".safetensors" else _npz(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        got = f"{type(error).__name__}: {str(error)[:200]}"
+        raise UsageError("a sound file with weights", got, str(path), "Save it again.") from error
+
+
+def _npz(path: Path) -> dict[str, NDArray[Any]]:
+    import zipfile
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except zipfile.BadZipFile as error:
+        raise ValueError(str(error)) from error
+
+
+def _safetensors(content: bytes) -> dict[str, NDArray[Any]]:
+    """8 bytes of length, a JSON header {name: dtype, shape, [start, stop]}, then the numbers."""
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or not 0 < length <= min(_HEADER, len(content) - 8):
+        raise ValueError("no header")
+    header, body = json.loads(content[8 : 8 + length]), memoryview(content)[8 + length :]
+    return {name: _tensor(about, body) for name, about in header.items() if name != "__metadata__"}
+
+
+def _tensor(about: dict[str, Any], body: memoryview) -> NDArray[Any]:
+    kind, shape, (start, stop) = about["dtype"], [int(s) for s in about["shape"]], about["data_offsets"]
+    dtype = np.dtype(_DTYPES[kind])
+    size = dtype.itemsize * math.prod(shape)
+    if min(shape, default=0) < 0 or not 0 <= start <= stop <= len(body) or stop - start != size:
+        raise ValueError("a tensor that does not lie within the file")
+    array = np.frombuffer(body[start:stop], dtype).reshape(shape)
+    if kind == "BF16":  # the upper half of a float32
+        array = (array.astype(np.uint32) << 16).view(np.float32)
+    return array
