@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from mithridate.cli.drill_evade import evade
 from mithridate.cli.drill_list import list_attacks
 from mithridate.cli.drill_plant import plant
 from mithridate.cli.drill_run import drill_options, run_drill
@@ -26,6 +27,7 @@ def drill(ctx: click.Context, /, **asked: Any) -> None:
     mithridate drill --data mails.csv --text body --label spam --attacks word,homoglyph
     mithridate drill --data data.npz --train mypkg.train:fit
     mithridate drill list
+    mithridate drill evade mypkg.nets:trained --data photos/
     """  # noqa: D301 - click wants the control character
     if ctx.invoked_subcommand is None:
         ctx.exit(run_drill(**asked))
@@ -33,3 +35,4 @@ def drill(ctx: click.Context, /, **asked: Any) -> None:
 
 drill.add_command(list_attacks)
 drill.add_command(plant)
+drill.add_command(evade)

@@ -13,7 +13,7 @@ from mithridate.report.files import write_html, write_json, write_report, write_
 from mithridate.runs.clean import refuse_inside, write_keep_list
 from mithridate.sources.base import RowSource
 
-__all__ = ["Outputs"]
+__all__ = ["Outputs", "try_folder"]
 
 _STDOUT = Path("-")
 
@@ -53,11 +53,11 @@ class Outputs:
         if _STDOUT in (self.html, self.sarif):
             raise UsageError("a file name", "-", "--html or --sarif", "Only --json can go to stdout.")
         refuse_inside(uri, self.folder, *self.files, *([work] if work else []))
-        _try(self.folder, self.folder)
+        try_folder(self.folder, self.folder)
         for file in self.files:
-            _try(file.parent, file)
+            try_folder(file.parent, file)
         if work is not None:
-            _try(work, work)
+            try_folder(work, work)
 
     def write(self, report: Report, source: RowSource) -> Report:
         """Write everything.
@@ -102,8 +102,12 @@ class Outputs:
         render_terminal(report, Console(stderr=self.json == _STDOUT, highlight=False), names)
 
 
-def _try(folder: Path, place: Path) -> None:
-    """Make the folder and a file in it.
+def try_folder(folder: Path, place: Path) -> None:
+    """Make a folder and a file in it, to know before the work that this can be done.
+
+    Args:
+        folder: made if need be; the file in it is gone afterwards.
+        place: what the message names.
 
     Raises:
         ReportError: that does not work.

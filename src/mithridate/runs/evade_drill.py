@@ -15,7 +15,7 @@ from mithridate.runs.evade import EVASIONS, evade
 from mithridate.runs.evade_data import ask, labels_of
 from mithridate.runs.evade_model import named_model
 
-__all__ = ["EPSILON", "drill_evade"]
+__all__ = ["EPSILON", "drill_evade", "settings_of"]
 
 EPSILON = 8 / 255
 Progress = Callable[[str, int, int | None], None]
@@ -77,19 +77,37 @@ def drill_evade(
         uri=source.uri, digest=source.digest, modality=source.modality, count=source.count,
         classes=dict(counted), options=source.options,
     )  # fmt: skip
-    settings = {
-        "model": model, "arch": arch, "attacks": [name for name in EVASIONS if name in attacks], "epsilons": sizes,
-        "count": count, "iterations": iterations, "restarts": restarts, "seed": seed, "layout": layout,
-        "classes": None if classes is None else list(classes), "reading": dict(reading or {}),
-    }  # fmt: skip
     return Evaded(
         subject=subject,
         asked=asked,
         sizes=runs,
-        settings=settings,
+        settings=settings_of(
+            model,
+            arch=arch,
+            epsilons=sizes,
+            count=count,
+            layout=layout,
+            classes=classes,
+            reading=reading,
+            **how,
+        ),
         notes=(*source.notes, *asked.notes, *_doubts(asked, runs[0])),
         seconds=round(time.perf_counter() - started, 2),
     )
+
+
+def settings_of(model: str, **asked: Any) -> dict[str, Any]:
+    """What decides the outcome besides the data, as JSON values; arguments as of `drill_evade`."""
+    classes = asked["classes"]
+    return {
+        "model": model,
+        "arch": asked["arch"],
+        "attacks": [name for name in EVASIONS if name in asked["attacks"]],
+        "epsilons": sorted(set(asked["epsilons"])),
+        "classes": None if classes is None else list(classes),
+        "reading": dict(asked["reading"] or {}),
+        **{name: asked[name] for name in ("count", "iterations", "restarts", "seed", "layout")},
+    }
 
 
 def _telling(progress: Progress | None, size: float) -> Progress | None:

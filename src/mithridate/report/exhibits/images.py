@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from mithridate.core.results import Exhibit
 from mithridate.report.exhibits.samples import Drawn, Sample
 
-__all__ = ["EDGE", "draw_patch", "draw_pattern", "gallery", "png"]
+__all__ = ["EDGE", "captioned", "draw_patch", "draw_pattern", "gallery", "png"]
 
 #: Longest edge of an embedded copy, in pixels.
 EDGE = 96
@@ -73,6 +73,12 @@ def gallery(title: str, samples: Sequence[Sample], boxes: Mapping[str, Box] | No
     boxes = boxes or {}
     items = [{"id": s.id, "png": _thumbnail(s.raw, boxes.get(s.id)), "caption": s.caption} for s in samples]
     return Exhibit(kind="gallery", title=title, data={"items": items}) if items else None
+
+
+def captioned(title: str, pictures: Sequence[tuple[Any, str]]) -> Exhibit:
+    """Pictures (h, w, c) of uint8 side by side, each with words of its own under it."""
+    items = [{"id": "", "png": _thumbnail(raw), "caption": caption} for raw, caption in pictures]
+    return Exhibit(kind="gallery", title=title, data={"items": items})
 
 
 def _on_canvas(raw: Any, canvas: tuple[int, int]) -> NDArray[np.uint8]:
