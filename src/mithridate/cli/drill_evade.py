@@ -12,7 +12,7 @@ import click
 from mithridate.cli.numbers import Whole
 
 if TYPE_CHECKING:
-    from mithridate.attacks.evasion.record import Evaded
+    from mithridate.core.evasion import Evaded
 
 __all__ = ["evade"]
 
@@ -130,7 +130,7 @@ def _refuse_other(out: Path, data: str, settings: dict[str, Any]) -> None:
         differs = ["evade.json, which cannot be read"]
     if differs:
         remedy = "Give another --out, or --force to replace evade.html and evade.json."
-        got = f"one with another {', '.join(differs)}"
+        got = f"one that differs in {', '.join(differs)}"
         raise UsageError("no other outcome there", got, str(out), remedy)
 
 

@@ -79,7 +79,8 @@ def _npz(path: Path) -> dict[str, NDArray[Any]]:
     import zipfile
 
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here: NumPy leaves the file open when it is no zip.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except zipfile.BadZipFile as error:
         raise ValueError(str(error)) from error

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.attacks.evasion.layout import LAYOUTS, picture_of
-from mithridate.attacks.evasion.record import CONTRAST, Evaded, Example
+from mithridate.core.evasion import CONTRAST, Evaded, Example
+from mithridate.core.layout import LAYOUTS, picture_of
 from mithridate.core.results import Exhibit
 from mithridate.report import evade_view as view
 from mithridate.report import words
@@ -47,7 +47,7 @@ def _render(evaded: Evaded, pairs: Sequence[tuple[str, Exhibit]], dropped: int) 
     results = [result for size in evaded.sizes for result in size.results]
     return environment().get_template("evade.html.j2").render(
         evaded=evaded,
-        model=evaded.sizes[0].model,
+        model=view.model_of(evaded),
         view=view,
         percent=percent,
         before=view.right(evaded),
@@ -81,9 +81,9 @@ def _exhibit(evaded: Evaded, example: Example, epsilon: float) -> Exhibit:
     change = 127.5 + 127.5 * (after.astype(np.float64) - before) / epsilon
     (was, sure), (became, surer) = example.said_before, example.said_after
     pictures = [
-        (_grey(255 * before), f"before: says {_name(evaded, was)} ({percent(sure)})"),
-        (_grey(change), f"the change, × {127.5 / (255 * epsilon):.3g}"),
-        (_grey(255 * after), f"after: says {_name(evaded, became)} ({percent(surer)})"),
+        (_grey(255 * before), f"before: {_name(evaded, was)}, {percent(sure)}"),
+        (_grey(change), f"the change, ×{127.5 / (255 * epsilon):,.0f}"),
+        (_grey(255 * after), f"after: {_name(evaded, became)}, {percent(surer)}"),
     ]
     return captioned(
         f"{plain(asked.ids[example.row], 60)}: labelled {_name(evaded, example.truth)}", pictures

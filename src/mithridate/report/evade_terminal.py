@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mithridate.attacks.evasion.record import CONTRAST, Evaded
+from mithridate.core.evasion import CONTRAST, Evaded
 from mithridate.report import evade_view as view
 from mithridate.report import words
 from mithridate.report.drill_view import percent
@@ -31,7 +31,7 @@ def render_evade_terminal(evaded: Evaded, console: Console, files: Sequence[obje
     console.print(Text(view.headline(evaded), style="bold"))
     if told := view.summary(evaded):
         console.print(Text(told))
-    about = f"{plain(evaded.sizes[0].model, 120)} · {plain(evaded.subject.uri, 200)}"
+    about = f"{plain(view.model_of(evaded), 160)} · {plain(evaded.subject.uri, 200)}"
     console.print(Text(f"{about} · outputs matched {plain(evaded.asked.matching, 200)}", style="dim"))
     for note in evaded.notes[:_MOST_NOTES]:
         console.print(Text(f"note: {plain(note, 400)}", style="yellow"))
@@ -43,7 +43,7 @@ def render_evade_terminal(evaded: Evaded, console: Console, files: Sequence[obje
         )
         console.print(_figures(evaded))
     for name, why in view.no_gradients(evaded).items():
-        text = Text.assemble(("not possible: ", "bold yellow"), f"{name} {plain(why, 300)}")
+        text = Text.assemble(("not possible: ", "bold yellow"), f"{name}: {plain(why, 300)}")
         console.print(Padding(text, (0, 0, 0, 2)))
     console.print(_contrast())
     console.print(Text(view.LESSON, style="dim"))

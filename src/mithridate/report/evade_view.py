@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mithridate.attacks.evasion.base import EvasionResult
-from mithridate.attacks.evasion.record import Evaded, Evasion
+from mithridate.core.evasion import Evaded, Evasion, EvasionResult
 from mithridate.report.drill_view import percent
 
-__all__ = ["LESSON", "NAMES", "Row", "grey", "headline", "no_gradients", "right", "rows", "summary"]
+__all__ = [
+    "LESSON",
+    "NAMES",
+    "Row",
+    "grey",
+    "headline",
+    "model_of",
+    "no_gradients",
+    "right",
+    "rows",
+    "summary",
+]
 
 #: Attack → its name in a table, what it does.
 NAMES = {
@@ -73,6 +83,12 @@ def rows(evasion: Evasion) -> list[Row]:
     ]
 
 
+def model_of(evaded: Evaded) -> str:
+    """The model as it was named, and what it turned out to be: `net.onnx`, `net.safetensors (torch module Net)`."""
+    named, kind = str(evaded.settings["model"]), evaded.sizes[0].model
+    return named if kind.endswith(named) else f"{named} ({kind})"
+
+
 def right(evaded: Evaded) -> tuple[int, int] | None:
     """Pictures that the model had right before, and all; None if nothing was carried out."""
     result = next((r for size in evaded.sizes for r in size.results), None)
@@ -93,7 +109,9 @@ def headline(evaded: Evaded) -> str:
         return f"Random changes of {size} mislead the model in {percent(found['noise'])} of what it had right"
     best = max(led, key=lambda name: led[name])
     share = percent(led[best])
-    return f"Changes of {size}, computed by {NAMES[best][0]}, mislead the model in {share} of what it had right"
+    return (
+        f"Changes of {size}, computed by {NAMES[best][0]}, mislead the model in {share} of what it had right"
+    )
 
 
 def summary(evaded: Evaded) -> str:
@@ -109,4 +127,7 @@ def summary(evaded: Evaded) -> str:
 
 def no_gradients(evaded: Evaded) -> dict[str, str]:
     """Attacks that were not possible, and why."""
-    return {NAMES[name][0]: why for size in evaded.sizes[:1] for name, why in size.not_run.items()}
+    told: dict[str, list[str]] = {}
+    for name, why in evaded.sizes[0].not_run.items():
+        told.setdefault(why, []).append(NAMES[name][0])
+    return {", ".join(names): why for why, names in told.items()}

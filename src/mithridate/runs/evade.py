@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.attacks.evasion.base import Bounds, EvasionResult
-from mithridate.attacks.evasion.record import CONTRAST, Contrast, Evasion, Example
 from mithridate.core.errors import UsageError
+from mithridate.core.evasion import CONTRAST, Contrast, Evasion, Example
 from mithridate.models.base import Logits, Model
 
 __all__ = ["CONTRAST", "EVASIONS", "Contrast", "Evasion", "Example", "evade"]
@@ -75,7 +75,7 @@ def evade(
     y = np.asarray(y)
     model = open_model(thing, batch=batch, logits=logits)
     arms = _arms(model, (epsilon, bounds), step, (iterations, restarts, tries), batch, seed)
-    why = f"needs gradients, and {model.name} gives no gradients; only its answers can be had"
+    why = f"needs gradients, and {model.name} gives no gradients, only answers; a torch module would"
     chosen = [name for name in EVASIONS if name in attacks]
     not_run = {name: why for name in chosen if name != "noise" and not isinstance(model, TorchModule)}
     results: list[EvasionResult] = []

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.attacks.base import stream
-from mithridate.attacks.evasion.layout import LAYOUTS, candidates, lay_out
-from mithridate.attacks.evasion.record import Asked
 from mithridate.core.errors import UsageError
+from mithridate.core.evasion import Asked
+from mithridate.core.layout import LAYOUTS, candidates, lay_out
 from mithridate.models.base import Model
 from mithridate.sources.arrays import ArrayImages
 from mithridate.sources.base import RowSource

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mithridate.attacks.evasion.record import Asked, Evaded, Evasion
 from mithridate.core.errors import UsageError
+from mithridate.core.evasion import Asked, Evaded, Evasion
 from mithridate.core.report import Subject
 from mithridate.runs.evade import EVASIONS, evade
 from mithridate.runs.evade_data import ask, labels_of

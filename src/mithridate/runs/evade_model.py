@@ -34,6 +34,14 @@ def named_model(name: str, arch: str | None = None, *, batch: int = 256) -> Mode
     module, colon, function = name.partition(":")
     if colon and function and not function.startswith("//") and not Path(name).exists() and "/" not in module:
         return open_model(_made(name, "MODEL"), batch=batch)
+    if not name.lower().endswith(".onnx") and "://" not in name:
+        got = f"{name!r}, which may be a pickle or nothing at all"
+        remedy = (
+            "Save the state_dict as .safetensors and name its module with --arch; or name a function that loads the "
+            "model and gives it, MODULE:FUNCTION; or export the model as ONNX."
+        )
+        kinds = "an .onnx file, an http(s) URL, MODULE:FUNCTION, or weights (.safetensors, .npz) with --arch"
+        raise UsageError(kinds, got, "MODEL", remedy)
     return open_model(name, batch=batch)
 
 

@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.errors import UsageError
+from mithridate.core.evasion import EvasionResult
 
 __all__ = ["Bounds", "EvasionResult", "check_inputs", "known_classes", "measure"]
 
 #: (lowest, highest) value that an input may hold.
 Bounds: TypeAlias = tuple[float, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvasionResult:
-    """What one evasion attack achieved on n inputs.
-
-    Attributes:
-        attack: "fgsm", "pgd" or "noise".
-        title: for people.
-        cites: the paper.
-        epsilon: the largest change allowed of any value, in units of the inputs.
-        parameters: the other settings.
-        samples: n.
-        clean_accuracy: share of the n inputs that the model gets right as they are.
-        adversarial_accuracy: share that it gets right after the change.
-        success_rate: of those right before, the share that is wrong after; None if none was right.
-        mean_linf: largest change of a value, mean over the n inputs.
-        mean_l2: Euclidean length of the change, mean over the n inputs.
-    """
-
-    attack: str
-    title: str
-    cites: str
-    epsilon: float
-    samples: int
-    clean_accuracy: float
-    adversarial_accuracy: float
-    success_rate: float | None
-    mean_linf: float
-    mean_l2: float
-    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def measure(

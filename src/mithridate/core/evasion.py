@@ -10,10 +10,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.attacks.evasion.base import EvasionResult
 from mithridate.core.report import Subject
 
-__all__ = ["CONTRAST", "Asked", "Contrast", "Evaded", "Evasion", "Example"]
+__all__ = ["CONTRAST", "Asked", "Contrast", "Evaded", "Evasion", "EvasionResult", "Example"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvasionResult:
+    """What one evasion attack achieved on n inputs.
+
+    Attributes:
+        attack: "fgsm", "pgd" or "noise".
+        title: for people.
+        cites: the paper.
+        epsilon: the largest change allowed of any value, in units of the inputs.
+        parameters: the other settings.
+        samples: n.
+        clean_accuracy: share of the n inputs that the model gets right as they are.
+        adversarial_accuracy: share that it gets right after the change.
+        success_rate: of those right before, the share that is wrong after; None if none was right.
+        mean_linf: largest change of a value, mean over the n inputs.
+        mean_l2: Euclidean length of the change, mean over the n inputs.
+    """
+
+    attack: str
+    title: str
+    cites: str
+    epsilon: float
+    samples: int
+    clean_accuracy: float
+    adversarial_accuracy: float
+    success_rate: float | None
+    mean_linf: float
+    mean_l2: float
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +144,7 @@ class Asked:
         x: (n, ...) float32 in [0, 1], in the layout of the model.
         y: (n,) the output of the model that stands for the label of each.
         shape: (h, w, c) of a picture.
-        layout: of `layout.LAYOUTS`.
+        layout: of `core.layout.LAYOUTS`.
         names: k, what each output of the model stands for.
         matching: how labels were matched to outputs, in words.
         notes: what a person should know about how the data was read.
