@@ -61,11 +61,11 @@ def test_figures_examples_and_contrast_are_on_the_page():
         "5 %",
         "8 grey levels",
         "40</strong> of 50 images",
-        "before: panda, 58 %",
+        "before: panda, 58%",
         "×16",
     ):
         assert words in page
-    assert "99.3 %" in page
+    assert "99.3%" in page
     assert page.count("data:image/png") == 3 * 2 * 2
     for entry in CONTRAST:
         for words in (entry.question, entry.evasion, entry.poisoning):

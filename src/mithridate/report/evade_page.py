@@ -81,13 +81,18 @@ def _exhibit(evaded: Evaded, example: Example, epsilon: float) -> Exhibit:
     change = 127.5 + 127.5 * (after.astype(np.float64) - before) / epsilon
     (was, sure), (became, surer) = example.said_before, example.said_after
     pictures = [
-        (_grey(255 * before), f"before: {_name(evaded, was)}, {percent(sure)}"),
+        (_grey(255 * before), f"before: {_name(evaded, was)}, {_tight(sure)}"),
         (_grey(change), f"the change, ×{127.5 / (255 * epsilon):,.0f}"),
-        (_grey(255 * after), f"after: {_name(evaded, became)}, {percent(surer)}"),
+        (_grey(255 * after), f"after: {_name(evaded, became)}, {_tight(surer)}"),
     ]
     return captioned(
         f"{plain(asked.ids[example.row], 60)}: labelled {_name(evaded, example.truth)}", pictures
     )
+
+
+def _tight(share: float) -> str:
+    """`61%`: a narrow caption must not break before the sign."""
+    return percent(share).replace(" ", "")
 
 
 def _grey(values: NDArray[Any]) -> NDArray[np.uint8]:

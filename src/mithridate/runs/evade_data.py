@@ -178,21 +178,22 @@ def _laid_out(
     if not set(tried) <= set(LAYOUTS) or (layout == "hw" and shape[2] != 1):
         fitting = ", ".join(("auto", *candidates(shape)))
         raise UsageError(f"one of {fitting}", repr(layout), "--layout", "Choose one that fits the images.")
-    refused: list[str] = []
+    refused: dict[str, list[str]] = {}
     accepted: list[tuple[float, str, tuple[tuple[str, ...], str]]] = []
     for name in tried:
         try:
             said: Any = model.predict(lay_out(pictures[:_PROBE], name))
         except UsageError as error:
-            refused.append(f"{name}: {error.got}")
+            refused.setdefault(error.got, []).append(name)
             continue
         names = matched(classes[0], said.shape[1], classes[1])
         truth = [names[0].index(label) for label in drawn[:_PROBE]]
         accepted.append((float(np.mean(said.argmax(axis=1) == truth)), name, names))
     if not accepted:
         told = "×".join(map(str, shape))
-        remedy = "Give the images the size and the channels the model was trained on."
-        got = f"a refusal of images of {told} (height×width×channels) in every layout: {'; '.join(refused)}"
-        raise UsageError("a model that takes these images", got[:900], model.name, remedy)
+        reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in refused.items())
+        remedy = "If it is about shape, give the images the size and channels the model was trained on."
+        got = f"a refusal of images of {told} (height×width×channels) in every layout ({reasons[:800]})"
+        raise UsageError("a model that takes these images", got, model.name, remedy)
     _, best, names = max(accepted, key=lambda entry: entry[0])
     return lay_out(pictures, best), *names, best
