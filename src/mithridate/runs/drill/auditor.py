@@ -87,6 +87,9 @@ class Auditor:
             raise AuditError("stopped")
         if self._child is None:
             self._start()
+        if self._closed:  # meanwhile, by another thread
+            self._stop()
+            raise AuditError("stopped")
         assert self._child is not None
         assert self._child.stdin is not None
         self._child.stdin.write(line + "\n")
