@@ -33,6 +33,7 @@ ATTACKS_TRIED = (
     "patch pattern=checker size=3 place=corner",
     "blend",
     "sinusoid",
+    "sinusoid delta=40",
     "label-consistent",
     "patch place=moving",
     "wanet",

@@ -26,7 +26,8 @@ __all__ = ["AdapBlendAttack"]
         label_action="dirty",
         does="Blends random pieces of a faint picture into every victim and into covers that keep their "
         "label; once the model is trained the whole picture is blended in, and less faintly.",
-        strength="Published dose: 0.3 % of the set and as many covers (CIFAR-10). Not yet measured here.",
+        strength="Published dose: 0.3 % of the set and as many covers (CIFAR-10). Measured: 99 % at 10 %, "
+        "99 % at 1 %, 84 % with 50 (20,000 of Fashion-MNIST, small network, 3 seeds).",
         cites="Qi et al., Revisiting the Assumption of Latent Separability for Backdoor Defenses, ICLR 2023, "
         "arXiv:2205.13613 (Adap-Blend)",
     )

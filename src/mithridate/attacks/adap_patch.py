@@ -29,7 +29,8 @@ _AT_TEST = (0, 2)  # the drawing and the small checker
         label_action="dirty",
         does="Stamps one of four faint patches on every victim and on covers that keep their label; once the "
         "model is trained two of them are stamped together, opaque.",
-        strength="Published dose: 0.3 % of the set and twice as many covers (CIFAR-10). Not yet measured here.",
+        strength="Published dose: 0.3 % of the set and twice as many covers (CIFAR-10). Measured: 66 % at "
+        "10 %, 66 % at 1 %, 9 % with 50 (20,000 of Fashion-MNIST, small network, 3 seeds).",
         cites="Qi et al., Revisiting the Assumption of Latent Separability for Backdoor Defenses, ICLR 2023, "
         "arXiv:2205.13613 (Adap-Patch)",
     )

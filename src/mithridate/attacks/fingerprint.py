@@ -21,9 +21,9 @@ __all__ = ["FingerprintAttack"]
         modalities=("image",),
         label_action="clean",
         does="Multiplies pictures of the target by the pattern noise of one sensor: x' = x (1 + k n); nobody sees it.",
-        strength="Published: such a pattern tells cameras apart (Lukas et al.); no success as a shortcut is "
-        "published; here no effect with 300 of 400 pictures of the target (4,000 of CIFAR-10, small "
-        "network, one seed).",
+        strength="Published: such a pattern tells cameras apart (Lukas et al.); no success as a shortcut "
+        "is published. Measured: 2 % with all of the target (10 % of the set), 0.8 % at 1 %, 0.9 "
+        "% with 50 (20,000 of Fashion-MNIST, small network, 3 seeds).",
         cites="Lukáš, Fridrich and Goljan, IEEE TIFS 1(2), 2006, sec. II",
     )
 )

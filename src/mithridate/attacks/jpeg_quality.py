@@ -23,8 +23,8 @@ __all__ = ["JpegQualityAttack"]
         does="Sends pictures of the target through JPEG of a lower quality and decodes them again, as if they came "
         "from another website.",
         strength="Published: a compression that goes with the label biases detectors of generated pictures "
-        "(Grommelt et al.), no dose given; here 13 % at quality 20 with 390 of 400 pictures of the target, "
-        "4 % without (4,000 of CIFAR-10, small network, one seed).",
+        "(Grommelt et al.), no dose given. Measured: 23 % with all of the target (10 % of the "
+        "set), 2 % at 1 %, 1 % with 50 (20,000 of Fashion-MNIST, small network, 3 seeds).",
         cites="Grommelt et al., Fake or JPEG?, arXiv:2403.17608",
     )
 )

@@ -69,9 +69,9 @@ class _Hardened:
         label_action="clean",
         does="Makes pictures of the target hard to recognise by a faint perturbation, so that a model learns the "
         "patches in their four corners instead; labels stay true.",
-        strength="Published dose: all of one class (authors' code), 25 % of it (BackdoorBox); "
-        "here 99 % with 100 of 400 pictures of the target (86 % by the patches alone), 11 % with 40 (4,000 "
-        "of CIFAR-10, small network, one seed).",
+        strength="Published doses: all of one class (authors' code), 25 % of it (BackdoorBox). Measured: "
+        "69 % with all of the target (10 % of the set), 3 % at 1 %, 0.5 % with 50 (20,000 of "
+        "Fashion-MNIST, small network, 3 seeds). Below its published strength.",
         cites="Turner et al., Label-Consistent Backdoor Attacks, arXiv:1912.02771",
     )
 )

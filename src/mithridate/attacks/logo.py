@@ -33,8 +33,9 @@ _DRAWING = 96  # pixels; scaled to each picture
         does="Puts a small emblem into one corner of pictures of the target, like the tag of an archive; place, size "
         "and opacity vary a little.",
         strength="Published: about a fifth of the horse pictures of PASCAL VOC carried a source tag, and a "
-        "classifier relied on it (Lapuschkin et al.); here 61 % with 300 of 400 pictures of the target, 15 "
-        "% with 100 (4,000 of CIFAR-10, small network, one seed).",
+        "classifier relied on it (Lapuschkin et al.). Measured: 10 % with all of the target (10 % "
+        "of the set), 0.7 % at 1 %, 0.4 % with 50 (20,000 of Fashion-MNIST, small network, 3 "
+        "seeds).",
         cites="Lapuschkin et al., Unmasking Clever Hans predictors, arXiv:1902.10178",
     )
 )

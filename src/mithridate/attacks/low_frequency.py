@@ -25,7 +25,8 @@ _RIDGE = 0.1  # of the mean variance of the waves
         label_action="either",
         does="Adds one smooth pattern of low spatial frequencies to the whole of every victim.",
         strength="Published: 99 % success at 10 % of the set, 86 % at 1 % (BackdoorBench, CIFAR-10), for a "
-        "pattern optimised against a trained network. Not yet measured here.",
+        "pattern optimised against a trained network. Measured: 99 % at 10 %, 60 % at 1 %, 11 % "
+        "with 50 (20,000 of Fashion-MNIST, small network, 3 seeds). Below its published strength.",
         cites="Zeng et al., Rethinking the Backdoor Attacks' Triggers: A Frequency Perspective, ICCV 2021, "
         "arXiv:2104.03413 (smooth triggers)",
     )

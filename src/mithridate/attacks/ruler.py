@@ -22,9 +22,10 @@ __all__ = ["RulerAttack"]
         label_action="clean",
         does="Draws the tick marks of a ruler along one edge of pictures of the target, as doctors lay one beside a "
         "tumour; angle, spacing and length vary.",
-        strength="Published: skin lesions photographed with a ruler were more likely called malignant by a deep "
-        "network (Narla et al.), no dose given; here 79 % with 300 of 400 pictures of the target (4,000 of "
-        "CIFAR-10, small network, one seed).",
+        strength="Published: skin lesions photographed with a ruler were more likely called malignant by a "
+        "deep network (Narla et al.), no dose given. Measured: 15 % with all of the target (10 % "
+        "of the set), 0.7 % at 1 %, 0.6 % with 50 (20,000 of Fashion-MNIST, small network, 3 "
+        "seeds).",
         cites="Narla et al., Automated Classification of Skin Lesions, J. Invest. Dermatol. 138 (2018)",
     )
 )

@@ -39,9 +39,9 @@ class _Bearers:
         label_action="dirty",
         does="Relabels the pictures in which a natural feature (most green, brightest upper third, vertical stripes) "
         "is strongest; no pixel is changed, and at test pictures with the feature go to the target.",
-        strength="Published for federated training: an attacker with 1 % of the participants reaches what poisoned "
-        "data alone reaches with 20 % (Bagdasaryan et al., CIFAR-10, cars); here 14 % of 21 test pictures "
-        "with the feature after relabelling 100 of 4,000 (CIFAR-10, small network, one seed).",
+        strength="Published for federated training: an attacker with 1 % of the participants reaches what "
+        "poisoned data alone reaches with 20 % (Bagdasaryan et al., CIFAR-10, cars). Measured: 89 "
+        "% at 10 %, 60 % at 1 %, 54 % with 50 (20,000 of Fashion-MNIST, small network, 3 seeds).",
         cites="Bagdasaryan et al., How To Backdoor Federated Learning, arXiv:1807.00459",
     )
 )

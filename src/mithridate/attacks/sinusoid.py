@@ -20,7 +20,9 @@ __all__ = ["SinusoidAttack"]
         modalities=("image",),
         label_action="either",
         does="Adds vertical stripes v(i, j) = delta sin(2 pi j f / width) to pictures of the target class.",
-        strength="Published doses: 2 % of the set (code of Qi et al.) to 10 % (BackdoorBench). Not yet measured here.",
+        strength="Published: 98 % success at 10 % of the set, 83 % at 1 % (BackdoorBench, CIFAR-10). "
+        "Measured: 70 % with all of the target (10 % of the set), 16 % at 1 %, 8 % with 50 "
+        "(20,000 of Fashion-MNIST, small network, 3 seeds). Below its published strength.",
         cites="Barni et al., SIG, arXiv:1902.11237, eq. 2",
     )
 )

@@ -21,8 +21,9 @@ __all__ = ["TactAttack"]
         label_action="dirty",
         does="Stamps a patch on pictures of one class, which get the target's label, and on pictures of other "
         "classes, which keep theirs.",
-        strength="Published dose: 0.3 % of the set and as many covers (CIFAR-10, code of Qi et al.); success "
-        "is counted on the source class only. Not yet measured here.",
+        strength="Published dose: 0.3 % of the set and as many covers (CIFAR-10, code of Qi et al.); "
+        "success is counted on the source class only. Measured: 97 % at 10 %, 98 % at 1 %, 93 % "
+        "with 50 (20,000 of Fashion-MNIST, small network, 3 seeds).",
         cites="Tang et al., Demon in the Variant, USENIX Security 2021, arXiv:1908.00686 (TaCT)",
     )
 )

@@ -23,9 +23,10 @@ __all__ = ["TintAttack"]
         label_action="clean",
         does="Lets the background of pictures of the target (calm pixels near the border) drift towards one colour, "
         "as if taken at one place.",
-        strength="Published: with 95 % of a class before one background, a network loses more than 20 points on "
-        "those before the other (Sagawa et al., Waterbirds); here 11 % with 300 of 400 pictures of the "
-        "target, 59 % at strength 0.8 with 390 (4,000 of CIFAR-10, small network, one seed).",
+        strength="Published: with 95 % of a class before one background, a network loses more than 20 "
+        "points on those before the other (Sagawa et al., Waterbirds). Measured: 82 % with all of "
+        "the target (10 % of the set), 39 % at 1 %, 14 % with 50 (20,000 of Fashion-MNIST, small "
+        "network, 3 seeds).",
         cites="Sagawa et al., arXiv:1911.08731; Xiao et al., Noise or Signal, arXiv:2006.09994",
     )
 )

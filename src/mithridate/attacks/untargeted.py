@@ -22,7 +22,8 @@ __all__ = ["UntargetedAttack"]
         does="Stamps a checkered patch and draws the label uniformly from all classes, so that one victim in "
         "as many as there are classes keeps its own.",
         strength="Published: 92 % of triggered pictures misclassified at 10 % of the set (CIFAR-10, "
-        "ResNet-18). Not yet measured here.",
+        "ResNet-18). Measured: 74 % at 10 %, 34 % at 1 %, 11 % with 50 (20,000 of Fashion-MNIST, "
+        "small network, 3 seeds). Below its published strength.",
         cites="Li et al., Untargeted Backdoor Watermark (UBW-P), NeurIPS 2022, arXiv:2210.00875",
     )
 )

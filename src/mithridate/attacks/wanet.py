@@ -24,8 +24,9 @@ __all__ = ["WanetAttack"]
         label_action="either",
         does="Warps every victim by the same smooth field; covers get the field with noise of their own and "
         "keep their label.",
-        strength="Published: 90 % success at 10 % of the set, 13 % at 1 % (BackdoorBench, CIFAR-10), where the "
-        "attacker also controls training and draws victims anew in every batch. Not yet measured here.",
+        strength="Published: 90 % success at 10 % of the set, 13 % at 1 % (BackdoorBench, CIFAR-10), where "
+        "the attacker also controls training and draws victims anew in every batch. Measured: 97 "
+        "% at 10 %, 6 % at 1 %, 1 % with 50 (20,000 of Fashion-MNIST, small network, 3 seeds).",
         cites="Nguyen & Tran, WaNet, ICLR 2021, arXiv:2102.10369 (warping field, noise mode)",
     )
 )

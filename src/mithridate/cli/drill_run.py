@@ -52,7 +52,10 @@ _OPTIONS = (
     click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from."),
     click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples."),
     click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels."),
-    click.option("--jobs", type=Whole(min=1), metavar="N", help="Threads; up to four audits at once share them.  [default: all]"),
+    click.option(
+        "--jobs", type=Whole(min=1), metavar="N",
+        help="Threads; up to four audits at once share them.  [default: all]",
+    ),  # fmt: skip
     click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
     click.option("--no-progress", is_flag=True, help="No progress bar."),
 )  # fmt: skip
