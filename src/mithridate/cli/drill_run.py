@@ -55,7 +55,7 @@ _OPTIONS = (
     click.option(
         "--jobs", type=Whole(min=1), metavar="N",
         help="Threads; up to four audits at once share them.  [default: all]",
-    ),  # fmt: skip
+    ),
     click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
     click.option("--no-progress", is_flag=True, help="No progress bar."),
 )  # fmt: skip
