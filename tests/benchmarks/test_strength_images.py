@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -46,11 +44,10 @@ def test_only_what_the_plan_names_is_changed(bench):
 
 
 def test_success_of_a_natural_feature_counts_pictures_that_bear_it(bench):
-    spec = "semantic feature=vertical stripes"
     attack = chosen_attacks(["semantic"], "image")["semantic"]
     plan = bench.plan(attack, 20, 1)
     x, labels = bench.triggered(plan, 1)
-    assert 0 < len(labels) == len(x) < len(bench.test[1]), spec
+    assert 0 < len(labels) == len(x) < len(bench.test[1])
     assert plan.bears(list(x), labels).all()
 
 
@@ -90,4 +87,3 @@ def test_the_tables_have_a_row_for_what_was_measured(tmp_path):
     assert f"| {PATCH} | 50 | 2 | 90.0 ± 0.0 | 50.0 ± 0.0 | 10.0 ± 0.0 |" in told
     told = backdoorbench.table({("BadNets", 1000, 0): one}, backdoorbench.REDUCED)
     assert "| BadNets | 10 % | 90.0 ± 0.0 | 50.0 ± 0.0 | 91.3 / 95 |" in told
-    assert json.dumps(told)
