@@ -65,8 +65,7 @@ def drill(
             of the label among all labels, sorted.
         train_limit_s: most seconds for training and predicting once.
         audit_limit_s: most seconds for one audit.
-        jobs: threads; all processors when None. Without training, up to four audits work at once, each with its
-            share of the threads and the memory of an audit.
+        jobs: threads, shared by up to four audits at once, one with `train`; all processors when None.
         reading: how to read the data (label, text, id, ...), as in `open_source`.
         force: work in `out` although it holds a drill (drill.html, drill.json) that this one does not add to.
         progress: told (what is being done, audits done, audits in all), by one thread at a time.
