@@ -67,12 +67,11 @@ def drill(
         audit_limit_s: most seconds for one audit.
         jobs: threads, shared by up to four audits at once, one with `train`; all processors when None.
         reading: how to read the data (label, text, id, ...), as in `open_source`.
-        force: work in `out` although it holds a drill (drill.html, drill.json) that this one does not add to.
+        force: work in `out` although it holds a drill that this one does not add to.
         progress: told (what is being done, audits done, audits in all), by one thread at a time.
 
     Raises:
-        UsageError: the data cannot be read as asked, has no labels, an unknown attack, a place inside the data, or
-            another drill in `out`.
+        UsageError: data that cannot be used as asked, an unknown attack, another drill or the data in `out`.
         AuditError: the data itself cannot be audited.
     """
     from mithridate.sources.open import open_source
