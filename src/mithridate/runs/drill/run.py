@@ -95,15 +95,9 @@ def drill(
         Auditors(work, jobs=jobs, limit_s=audit_limit_s, alone=train is not None) as auditors,
     ):
         run = _Run(
-            source=source,
-            reading=named,
-            out=where,
-            work=work,
-            auditors=auditors,
-            train=train,
-            telling=Telling(progress),
-            planting=Lock(),
-        )
+            source=source, reading=named, out=where, work=work, auditors=auditors,
+            train=train, telling=Telling(progress), planting=Lock(),
+        )  # fmt: skip
         with run.base(train_limit_s) as (base, training):
             done = list(auditors.side_by_side(run.tasks(told, base, training)))
     return Drill(
