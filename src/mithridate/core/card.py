@@ -26,7 +26,7 @@ class Card:
         id: stable, kebab-case; appears in reports.
         title: a noun that says what is wrong.
         stage: the room of the line it belongs to.
-        modalities: what it reads.
+        modalities: what it reads: data of some kind, or for models "file", "graph" or "model".
         needs: names of the evidence it reads.
         assumes: the structural assumption it tests.
         catches: ids of the attacks it claims to catch.
@@ -41,7 +41,7 @@ class Card:
     id: str
     title: str
     stage: Literal["data", "training", "artifact", "graph", "model", "trace", "repair"]
-    modalities: tuple[Modality, ...]
+    modalities: tuple[Modality | Literal["file", "graph", "model"], ...]
     needs: tuple[str, ...]
     assumes: str
     catches: tuple[str, ...] | None

@@ -1,0 +1,1 @@
+"""Checks of files, without loading them: one file, one check."""

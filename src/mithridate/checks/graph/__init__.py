@@ -1,0 +1,1 @@
+"""Checks of a model's graph: one file, one check."""
