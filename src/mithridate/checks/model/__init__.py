@@ -1,0 +1,1 @@
+"""Checks of a model's behaviour: one file, one check."""
