@@ -6,20 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mithridate.core.errors import UsageError
-from mithridate.models.base import Logits, Probabilities, in_batches, to_probabilities
+from mithridate.models.base import Logits
+from mithridate.models.onnx_graph import OnnxGraph
 
 __all__ = ["OnnxFile"]
 
-_DTYPES = {"float": "float32", "float16": "float16", "double": "float64", "string": "object"} | {
-    name: name for name in ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-}
 
-
-class OnnxFile:
+class OnnxFile(OnnxGraph):
     """An .onnx file with one input as a `Model`.
 
     Weights kept in other files are read only from the folder of the model. Custom operators are not loaded.
@@ -37,46 +31,16 @@ class OnnxFile:
 
     def __init__(self, path: str | Path, *, batch: int = 256, logits: Logits = "auto") -> None:
         path = Path(path)
-        self.name, self.logits = f"onnx {path.name}", logits
-        self._session = _session(path)
-        given = self._session.get_inputs()
-        if len(given) != 1:
-            names = ", ".join(i.name for i in given[:10])
-            remedy = "Hand over a function that fills in the others."
-            raise UsageError("a graph with one input", f"{len(given)}: {names}", str(path), remedy)
-        self._input = given[0]
-        kind = self._input.type.removeprefix("tensor(").removesuffix(")")
-        if kind not in _DTYPES:
-            remedy = "Hand over a function that makes these inputs."
-            raise UsageError("an input of numbers or text", self._input.type, str(path), remedy)
-        self._dtype = np.dtype(_DTYPES[kind])
-        self._output = _table_output(self._session, path)
-        fixed = self._input.shape[0] if self._input.shape else None
-        self._fixed = fixed if isinstance(fixed, int) and fixed > 0 else None
-        self.batch = self._fixed or batch
-
-    def predict(self, x: NDArray[Any]) -> Probabilities:
-        """Class probabilities, as `Model.predict`."""
-        outputs = in_batches(self._ask, x, self.batch, self.name)
-        return to_probabilities(outputs, len(x), self.logits, self.name)
-
-    def _ask(self, part: NDArray[Any]) -> Any:
-        count = len(part)
-        if self._fixed and count < self._fixed:
-            part = np.concatenate([part, np.repeat(part[-1:], self._fixed - count, axis=0)])
-        return self._session.run([self._output], {self._input.name: self._cast(part)})[0][:count]
-
-    def _cast(self, part: NDArray[Any]) -> NDArray[Any]:
-        families = {"i": "integer", "u": "integer", "f": "float", "b": "bool", "U": "text", "O": "text"}
-        have, want = (families.get(d.kind, d.kind) for d in (part.dtype, self._dtype))
-        if have != want:
-            remedy = "Give inputs of the dtype and scaling that the model was trained on."
-            raise UsageError(f"{want} inputs", str(part.dtype), f"inputs of {self.name}", remedy)
-        cast = np.ascontiguousarray(part, dtype=self._dtype)
-        if want == "integer" and not np.array_equal(cast, part):
-            got = f"{part.dtype} from {part.min()} to {part.max()}"
-            raise UsageError(f"inputs that fit {self._dtype}", got, f"inputs of {self.name}", "Scale them.")
-        return cast
+        session = _session(path)
+        super().__init__(
+            session.run,
+            session.get_inputs(),
+            session.get_outputs(),
+            name=f"onnx {path.name}",
+            where=str(path),
+            batch=batch,
+            logits=logits,
+        )
 
 
 def _session(path: Path) -> Any:
@@ -129,15 +93,3 @@ def _tensors(message: Any) -> Iterator[Any]:
                 yield from many
             else:
                 todo.extend(many)
-
-
-def _table_output(session: Any, path: Path) -> str:
-    """The first output that can be a float table (n, k)."""
-    outputs = session.get_outputs()
-    for output in outputs:
-        numbers = output.type in ("tensor(float)", "tensor(float16)", "tensor(double)")
-        if numbers and (not output.shape or len(output.shape) == 2):
-            return str(output.name)
-    names = ", ".join(f"{o.name}: {o.type} {o.shape}" for o in outputs[:10])
-    remedy = "Export it with its probabilities as a table (for scikit-learn models: without ZipMap)."
-    raise UsageError("an output (n, classes) of floats", names, str(path), remedy)

@@ -1,0 +1,1 @@
+"""Running what cannot be trusted: a child process that can compute, answer, and nothing else."""
