@@ -15,7 +15,7 @@ __all__ = ["Item", "Kind"]
 #: "pt2", "npz", "keras", "skops" or plain "zip".
 Kind: TypeAlias = Literal[
     "pickle", "zip", "torch", "torchscript", "pt2", "npz", "keras", "skops",
-    "tar", "gzip", "bzip2", "xz", "7z", "rar",
+    "tar", "gzip", "bzip2", "xz", "zlib", "lzma", "7z", "rar", "lz4", "zstd",
     "onnx", "safetensors", "gguf", "npy", "hdf5", "savedmodel", "tflite", "executorch",
     "lightgbm", "xgboost-json", "xgboost-ubj", "catboost",
     "json", "python", "template", "text", "library", "image", "empty", "unknown",
