@@ -83,7 +83,7 @@ def test_a_grid_goes_on_where_it_was(tmp_path):
 
 def test_the_tables_have_a_row_for_what_was_measured(tmp_path):
     one = Measure(accuracy=0.9, success=0.5, before=0.1)
-    told = strength_images.table({(PATCH, 50, 0): one, (PATCH, 50, 1): one})
+    told = strength_images.table({(PATCH, 50, 0): one, (PATCH, 50, 1): one}, {"50": 50})
     assert f"| {PATCH} | 50 | 2 | 90.0 ± 0.0 | 50.0 ± 0.0 | 10.0 ± 0.0 |" in told
     told = backdoorbench.table({("BadNets", 1000, 0): one}, backdoorbench.REDUCED)
     assert "| BadNets | 10 % | 90.0 ± 0.0 | 50.0 ± 0.0 | 91.3 / 95 |" in told
