@@ -30,7 +30,8 @@ def test_plain_structures_come_back(protocol):
 @pytest.mark.parametrize("protocol", range(6))
 def test_objects_are_records(protocol):
     class_ = read(pickle.dumps(datetime.date(2020, 1, 2), protocol))
-    assert isinstance(class_, Call) and class_.function == Global("datetime", "date")
+    assert isinstance(class_, Call)
+    assert class_.function == Global("datetime", "date")
     ordered = read(pickle.dumps(collections.OrderedDict(a=1, b=[2]), protocol))
     assert mapping_of(ordered) == {"a": 1, "b": [2]}
 
@@ -59,10 +60,12 @@ def test_nothing_is_called(tmp_path):
 def test_records():
     assert read(b"Pkey\n.").id == "key"
     persistent = read(b"(Vstorage\nI1\ntQ.")
-    assert isinstance(persistent, Persistent) and persistent.id == ("storage", 1)
+    assert isinstance(persistent, Persistent)
+    assert persistent.id == ("storage", 1)
     assert read(b"(ios\nnothing\n.").function == Global("os", "nothing")
     built = read(b"ca\nB\n)\x81}(Vx\nI1\nub.")
-    assert built.new and built.state == {"x": 1}
+    assert built.new
+    assert built.state == {"x": 1}
 
 
 def _nested(depth):
