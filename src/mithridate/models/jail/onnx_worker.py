@@ -1,4 +1,4 @@
-"""Inside the jail: one ONNX model, run by onnxruntime on the CPU.
+"""Inside the jail: ONNX models, run by onnxruntime on the CPU.
 
 The model comes as bytes. Weights in other files cannot be read and custom operators not loaded: no file can be
 opened in the jail.
@@ -24,11 +24,10 @@ def methods(threads: int) -> Mapping[str, Any]:
     """
     import onnxruntime
 
-    session: Any = None
+    sessions: dict[str, Any] = {}
 
     def load(header: Mapping[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """`arrays["model"]` is the file; the answer has name, type and shape of inputs and outputs."""
-        nonlocal session
+        """`arrays["model"]` is the file, kept under `header["key"]`; the answer describes inputs and outputs."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 4
@@ -36,11 +35,12 @@ def methods(threads: int) -> Mapping[str, Any]:
         session = onnxruntime.InferenceSession(
             arrays["model"].tobytes(), options, providers=["CPUExecutionProvider"]
         )
+        sessions[str(header.get("key", ""))] = session
         return {"inputs": _values(session.get_inputs()), "outputs": _values(session.get_outputs())}, {}
 
     def run(header: Mapping[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """`arrays` are the inputs by name, `header["outputs"]` the names of what is wanted."""
-        found = session.run(list(header["outputs"]), dict(arrays))
+        found = sessions[str(header.get("key", ""))].run(list(header["outputs"]), dict(arrays))
         if other := [type(a).__name__ for a in found if not isinstance(a, np.ndarray)]:
             raise TypeError(f"an output that is no tensor but a {other[0]}")
         return {}, dict(zip(header["outputs"], found, strict=True))
