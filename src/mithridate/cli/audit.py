@@ -12,10 +12,19 @@ if TYPE_CHECKING:
     from mithridate.core.report import Report
     from mithridate.sources.base import RowSource
 
-__all__ = ["audit"]
+__all__ = ["FAIL_ON", "audit", "exit_code_of"]
 
 _LEVELS = ("info", "suspicious", "likely", "proven", "never")
 _FILE = click.Path(dir_okay=False, path_type=Path)
+#: the option of all verbs that find something.
+FAIL_ON = click.option(
+    "--fail-on",
+    type=click.Choice(_LEVELS),
+    default="suspicious",
+    show_default=True,
+    metavar="LEVEL",
+    help=f"Lowest severity of a finding that makes the exit code 1: {', '.join(_LEVELS)}.",
+)
 
 
 @click.command(
@@ -37,14 +46,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from.")
 @click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples.")
 @click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(_LEVELS),
-    default="suspicious",
-    show_default=True,
-    metavar="LEVEL",
-    help=f"Lowest severity of a finding that makes the exit code 1: {', '.join(_LEVELS)}.",
-)
+@FAIL_ON
 @click.option(
     "--json",
     "json_file",
@@ -96,7 +98,7 @@ def audit(ctx: click.Context, /, data: Path, id_: str | None, seed: int, fail_on
     outputs.refuse_unwritable(source.uri, rest["work"])
     report = _audited(source, seed, outputs, **{k: rest[k] for k in ("jobs", "work", "quiet", "no_progress")})
     outputs.print(report, quiet=rest["quiet"])
-    ctx.exit(_exit_code(report, fail_on))
+    ctx.exit(exit_code_of(report, fail_on))
 
 
 def _audited(
@@ -122,7 +124,13 @@ def _audited(
         return outputs.write(report, source)  # inside: intermediate files stay if this fails
 
 
-def _exit_code(report: Report, fail_on: str) -> int:
+def exit_code_of(report: Report, fail_on: str) -> int:
+    """The exit code of a verb that finds something.
+
+    Args:
+        report: of it.
+        fail_on: lowest severity that counts, of `FAIL_ON`.
+    """
     from mithridate.core.results import Severity, Skip
     from mithridate.core.verdict import Verdict, exit_code
 

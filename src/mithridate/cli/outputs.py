@@ -1,4 +1,4 @@
-"""Where the report of an audit goes."""
+"""Where the report of a verb goes."""
 
 from __future__ import annotations
 
@@ -59,8 +59,12 @@ class Outputs:
         if work is not None:
             try_folder(work, work)
 
-    def write(self, report: Report, source: RowSource) -> Report:
+    def write(self, report: Report, source: RowSource | None = None) -> Report:
         """Write everything.
+
+        Args:
+            report: of a verb.
+            source: the data that it is about, for the keep-list; None for models.
 
         Returns:
             The report as written: lists that are too long are cut.
@@ -70,8 +74,9 @@ class Outputs:
         """
         try:
             written = write_report(report, self.folder)
-            keep = self.folder / "keep.parquet"
-            write_keep_list(report, source, keep)
+            keep = [] if source is None else [self.folder / "keep.parquet"]
+            if source is not None:
+                write_keep_list(report, source, *keep)
             if self.json is not None and self.json != _STDOUT:
                 write_json(report, self.json)
             if self.html is not None:
@@ -84,7 +89,7 @@ class Outputs:
         except Exception as error:
             error.add_note(_saved_elsewhere(report))
             raise
-        self._written = [*written.files[:2], keep, *self.files]
+        self._written = [*written.files[:2], *keep, *self.files]
         return written.report
 
     def print(self, report: Report, *, quiet: bool) -> None:

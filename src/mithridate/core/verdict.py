@@ -15,11 +15,14 @@ ALPHA = 0.01
 
 
 class Verdict(StrEnum):
-    """What an audit says about its subject."""
+    """What a verb says about its subject: the first three find, the others repair."""
 
     FLAGGED = "FLAGGED"
     INCOMPLETE = "INCOMPLETE"
     CLEAN = "CLEAN"
+    HEALED = "HEALED"
+    WORSE = "WORSE"
+    NOT_PROVEN = "NOT PROVEN"
 
 
 def grade(results: Sequence[Result], graded_checks: Iterable[str]) -> tuple[Result, ...]:
@@ -54,5 +57,7 @@ def verdict(results: Iterable[Result]) -> Verdict:
 
 
 def exit_code(verdict_: Verdict) -> int:
-    """0 clean, 1 flagged, 3 incomplete (2 is a usage error or crash)."""
-    return {Verdict.CLEAN: 0, Verdict.FLAGGED: 1, Verdict.INCOMPLETE: 3}[verdict_]
+    """0 clean or healed, 1 flagged or worse, 3 incomplete or not proven (2 is a usage error or crash)."""
+    if verdict_ in (Verdict.CLEAN, Verdict.HEALED):
+        return 0
+    return 1 if verdict_ in (Verdict.FLAGGED, Verdict.WORSE) else 3

@@ -9,7 +9,7 @@ from typing import Any
 from mithridate.core.report import Report
 from mithridate.core.results import Finding, NotApplicable, Severity, Skip
 from mithridate.report.fit import MAX_BYTES, fitted, style
-from mithridate.report.page import environment, first, histogram, limits, title_of
+from mithridate.report.page import environment, excisions, first, histogram, limits, title_of
 
 __all__ = ["MAX_BYTES", "render_html"]
 
@@ -79,10 +79,18 @@ def _context(report: Report, folder: str, room: _Room) -> dict[str, Any]:
         "more_classes": more_classes,
         "cards": list(report.cards.items())[: room.rows],
         "options": {k: v for k, v in report.subject.options.items() if v not in (None, "", [], {})},
-        "command": f"mithridate clean {shlex.quote(folder)} --to cleaned",
+        "command": _command(report, folder),
         "title_of": lambda check: title_of(report, check),
         "ids": room.ids,
     }
+
+
+def _command(report: Report, folder: str) -> str:
+    """What a reader types next; "" where there is nothing to type."""
+    if report.subject.modality != "model":
+        return f"mithridate clean {shlex.quote(folder)} --to cleaned"
+    names = excisions(report)
+    return f"mithridate repair {shlex.quote(report.subject.uri)} --excise {names[0]}" if names else ""
 
 
 def _keep_exhibits(report: Report, keep: int) -> tuple[Report, int]:

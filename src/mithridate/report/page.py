@@ -24,6 +24,7 @@ __all__ = [
     "bars",
     "environment",
     "evidence_of",
+    "excisions",
     "histogram",
     "limits",
     "picture",
@@ -174,6 +175,17 @@ def histogram(classes: Mapping[str, int]) -> tuple[list[Bar], str]:
 def title_of(report: Report, check: str) -> str:
     """What the card calls what the check finds; the check's id when there is no card."""
     return str(report.cards.get(check, {}).get("title") or check)
+
+
+def excisions(report: Report) -> list[str]:
+    """Names of the findings that can be cut out of a model, as `mithridate repair --excise` takes them."""
+    cut = [f for f in report.findings if "excise" in f.details]
+    stages = [f"{report.cards.get(f.check, {}).get('stage', 'graph')}.{f.check}" for f in cut]
+    return [
+        name if not n else f"{name}.{n + 1}"
+        for k, name in enumerate(stages)
+        for n in [stages[:k].count(name)]
+    ]
 
 
 def limits(report: Report) -> list[Limit]:

@@ -14,7 +14,7 @@ from mithridate.core.report import Report
 from mithridate.core.results import Finding, Severity, Skip
 from mithridate.core.verdict import Verdict
 from mithridate.report import words
-from mithridate.report.page import Limit, limits, title_of
+from mithridate.report.page import Limit, excisions, limits, title_of
 from mithridate.report.safe import clip, plain
 
 __all__ = ["render_terminal"]
@@ -23,7 +23,14 @@ __all__ = ["render_terminal"]
 _MOST, _MOST_INFO, _MOST_LIMITS = 20, 10, 12
 _MOST_NOTES = 5
 _MOST_ALIKE = 3  # notes of one check
-_TONE = {Verdict.FLAGGED: "bold red", Verdict.INCOMPLETE: "bold yellow", Verdict.CLEAN: "bold green"}
+_TONE = {
+    Verdict.FLAGGED: "bold red",
+    Verdict.WORSE: "bold red",
+    Verdict.INCOMPLETE: "bold yellow",
+    Verdict.NOT_PROVEN: "bold yellow",
+    Verdict.CLEAN: "bold green",
+    Verdict.HEALED: "bold green",
+}
 _NARROW = 76
 
 
@@ -49,6 +56,9 @@ def render_terminal(report: Report, console: Console, files: Sequence[object] = 
     for note in report.notes[:_MOST_NOTES]:
         console.print(Padding(Text.assemble(("note: ", "bold"), plain(note, 400)), (0, 0, 0, 2)))
     _more(console, len(report.notes) - _MOST_NOTES, "note")
+    for name in excisions(report):
+        command = f"mithridate repair {report.subject.uri} --excise {name}"
+        console.print(Padding(Text.assemble((plain(command), "bold"), "   cuts it out"), (0, 0, 0, 2)))
     _unseen(console, limits(report))
     if files:
         console.print(Text.assemble("report: ", (" · ".join(plain(f) for f in files), "bold")))

@@ -19,6 +19,7 @@ __all__ = [
     "samples_of",
     "severity_word",
     "span",
+    "thing",
     "verdict_words",
 ]
 
@@ -28,6 +29,20 @@ _SEVERITY = {
     Severity.SUSPICIOUS: "suspicious",
     Severity.LIKELY: "likely planted",
     Severity.PROVEN: "proven on a model",
+}
+_REPAIRED = {
+    Verdict.HEALED: (
+        "What was found is gone, and the model answers as before",
+        "The effect was shown before the repair and is gone after it. What no scan has found is still there.",
+    ),
+    Verdict.WORSE: (
+        "The repair changed ordinary answers",
+        "Do not use the repaired model; the original was not touched.",
+    ),
+    Verdict.NOT_PROVEN: (
+        "The repair was made, but not proven",
+        "The effect of what was found was not known or did not go away, so nobody can say that it is healed.",
+    ),
 }
 _BIG = ((1e15, "million billion"), (1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 
@@ -48,6 +63,8 @@ def amount(report: Report) -> str:
 
 def amount_of(subject: Subject) -> str:
     """What was examined: `50,000 images, 10 classes`."""
+    if subject.modality == "model":
+        return "1 file" if subject.count == 1 else f"{subject.count:,} files and members of archives"
     samples = samples_of(subject.count, subject)
     return (
         f"{samples}, {count_of(len(subject.classes), 'class')}"
@@ -95,7 +112,7 @@ def p_short(p: float | None) -> str:
 def p_words(p: float | None) -> str:
     """What a p-value means, in a sentence."""
     if p is None:
-        return "No chance is involved: this was read directly from the data."
+        return "No chance is involved: this was seen directly."
     if p > 0.5:
         return "Chance alone shows as much in most clean data sets."
     odds = 1 / max(p, 1e-300)
@@ -123,17 +140,24 @@ def innocents(finding: Finding) -> str:
     return f"{who}, about {about:,} {'is' if about == 1 else 'are'} expected to be innocent."
 
 
+def thing(report: Report) -> str:
+    """What was examined, in a word: `data` or `model`."""
+    return "model" if report.subject.modality == "model" else "data"
+
+
 def verdict_words(report: Report) -> tuple[str, str]:
     """A headline and a sentence that a stranger understands."""
+    if report.verdict in _REPAIRED:
+        return _REPAIRED[report.verdict]
     alarms = len(report.alarms)
+    what_for = "this model is used" if thing(report) == "model" else "anything is trained on this data"
     skips = sum(isinstance(r, Skip) for r in report.results)
     unseen = f" Besides, {count_of(skips, 'thing')} could not be looked at." if skips else ""
     if report.verdict is Verdict.FLAGGED:
         what = count_of(alarms, "finding")
         return (
-            "Something in this data looks planted",
-            f"{what} that chance does not explain. Look at the evidence below before "
-            f"anything is trained on this data.{unseen}",
+            f"Something in this {thing(report)} looks planted",
+            f"{what} that chance does not explain. Look at the evidence below before {what_for}.{unseen}",
         )
     if report.verdict is Verdict.INCOMPLETE:
         return (
@@ -143,6 +167,8 @@ def verdict_words(report: Report) -> tuple[str, str]:
         )
     return (
         "Nothing planted was found",
-        "Every check ran. What they could not have seen is said below; poison smaller than that "
+        "Every check ran. What they could not have seen is said below; a model can hide more than any scan shows."
+        if thing(report) == "model"
+        else "Every check ran. What they could not have seen is said below; poison smaller than that "
         "may still be there.",
     )

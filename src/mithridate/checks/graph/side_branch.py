@@ -80,7 +80,7 @@ class SideBranch(GraphCheck):
             )
             return self.found(scope, Severity.INFO, message, rule="SIDE_BRANCH", **_details(branch))
         triggers = study.triggers
-        told = f"hidden branch: {what}; it changes nothing on {dormancy.unchanged:.1%} of {asked}"
+        told = f"{what}; dormant: without it {dormancy.unchanged:.1%} of {asked} get the same answer"
         if not triggers:
             sure = len(_TELLING & set(branch.patterns))
             severity = Severity.LIKELY if sure > 1 else Severity.SUSPICIOUS if sure else Severity.INFO
@@ -113,11 +113,27 @@ def _size(branch: Branch) -> str:
 
 
 def _reading(study: BranchStudy) -> str:
+    branch = study.branch
     if study.window is None:
-        return "read the input" if not study.branch.common else "read what the first layers see"
+        return "read the input" if not branch.common else "read what the first layers see"
+    if study.window.places.size and (size := _rectangle(study)):
+        through = " through the first layers" if branch.common else ""
+        return f"read a {size} window{through}"
     count = len(study.window.places)
-    through = " through the first layers" if study.branch.common else ""
+    through = " through the first layers" if branch.common else ""
     return f"read {count:,} of {study.inputs:,} input values{through}"
+
+
+def _rectangle(study: BranchStudy) -> str:
+    """`4×4` where the places are all of a rectangle of pixels, else ""."""
+    assert study.window is not None
+    shape = study.shape
+    held = np.stack(np.unravel_index(study.window.places, shape), axis=1)
+    sizes = held.max(axis=0) - held.min(axis=0) + 1
+    if len(shape) not in (2, 3) or int(np.prod(sizes)) != len(held):
+        return ""
+    whole = [int(size) for size, full in zip(sizes, shape, strict=True) if size < full or len(shape) == 2]
+    return "×".join(map(str, whole)) if len(whole) == 2 else ""
 
 
 def _joining(branch: Branch) -> str:

@@ -94,6 +94,11 @@ class BranchStudy:
         self.output, self.answers = self._table()
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input."""
+        return self._probe.shape
+
+    @property
     def inputs(self) -> int:
         """How many values one input has."""
         return int(np.prod(self._probe.shape))

@@ -76,4 +76,4 @@ class OnnxPart:
         if set(found) != set(outputs):
             remedy = "Do not trust this model."
             raise UsageError(f"{len(outputs)} outputs", str(len(found)), self._jail.name, remedy)
-        return found
+        return dict(found)

@@ -1,0 +1,133 @@
+"""`mithridate scan`: may this model be plugged in?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mithridate.cli.audit import FAIL_ON, exit_code_of
+from mithridate.cli.numbers import Whole
+
+if TYPE_CHECKING:
+    from mithridate.runs.scan.models import Asked
+
+__all__ = ["asked_of", "clean_options", "scan"]
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[float, ...]:
+    """`0.485,0.456,0.406` as numbers."""
+    if text is None:
+        return ()
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"expected numbers with commas between them, got {text!r}") from None
+
+
+def clean_options(command: Any) -> Any:
+    """The options that say how a model is fed; `scan` and `repair` share them."""
+    numbers: dict[str, Any] = {"metavar": "NUMBERS", "callback": _numbers}
+    options = (
+        click.option(
+            "--clean", type=click.Path(path_type=Path), help="Pictures that nobody tampered with: a folder or .npz."
+        ),
+        click.option("--classes", type=_FILE, help="Names of the outputs in their order, one a line."),
+        click.option("--mean", **numbers, help="Subtracted from pictures in [0, 1], by channel."),
+        click.option("--std", **numbers, help="Divided by then, by channel."),
+        click.option(
+            "--preprocess", metavar="MODULE:FUNCTION", help="Makes inputs of (n, h, w, c) uint8 pictures instead."
+        ),
+        click.option(
+            "--layout", type=click.Choice(("auto", "hw", "chw", "hwc")), default="auto", show_default=True,
+            help="How one input lies in memory.",
+        ),
+        click.option(
+            "--seed", type=Whole(min=0), metavar="N", default=0, show_default=True, help="Same seed, same report."
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def asked_of(given: dict[str, Any]) -> Asked:
+    """What the user said about a model.
+
+    Raises:
+        UsageError: clean pictures, names or a function that cannot be had.
+    """
+    from mithridate.core.errors import UsageError
+    from mithridate.runs.scan.inputs import Preparation
+    from mithridate.runs.scan.models import Asked
+    from mithridate.sources.open import open_source
+
+    classes: tuple[str, ...] | None = None
+    if given["classes"] is not None:
+        try:
+            lines = given["classes"].read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            remedy = "Give a text file with one name a line."
+            raise UsageError("names of classes", str(error), str(given["classes"]), remedy) from error
+        classes = tuple(line.strip() for line in lines if line.strip())
+    function = None
+    if given["preprocess"] is not None:
+        from mithridate.runs.drill.trainer import load_function
+
+        function = load_function(given["preprocess"])
+    return Asked(
+        clean=None if given["clean"] is None else open_source(given["clean"]),
+        layout=given["layout"],
+        how=Preparation(mean=given["mean"], std=given["std"], function=function),
+        classes=classes,
+        seed=given["seed"],
+    )
+
+
+@click.command(
+    epilog="Exit codes: 0 clean, 1 flagged, 2 usage error or crash, 3 something could not be examined."
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@clean_options
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("mithridate-scan"), show_default=True,
+    help="Folder for report.html and report.json.",
+)  # fmt: skip
+@FAIL_ON
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="Write the report as JSON here too; - for stdout.",
+)  # fmt: skip
+@click.option("--html", "html_file", type=_FILE, help="Write the page here too.")
+@click.option("--sarif", "sarif_file", type=_FILE, help="Write SARIF 2.1.0 here, for code scanning.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@click.pass_context
+def scan(ctx: click.Context, /, model: Path, fail_on: str, **given: Any) -> None:
+    """Find what MODEL hides: code in its files, branches in its graph, triggers in what it answers.
+
+    MODEL is a file, an archive or a folder. Nothing in it is loaded or run outside a jail.
+
+    \b
+    mithridate scan resnet.onnx
+    mithridate scan resnet.onnx --clean holdout/ --classes labels.txt
+    mithridate scan downloads/model-dir/
+    """  # noqa: D301 - click wants the control character
+    from mithridate.cli.outputs import Outputs
+    from mithridate.cli.progress import progress_bar
+    from mithridate.runs.scan.run import scan as run
+
+    asked = asked_of(given)
+    outputs = Outputs(
+        folder=given["out"], json=given["json_file"], html=given["html_file"], sarif=given["sarif_file"]
+    )
+    outputs.refuse_unwritable(str(model), None)
+    with progress_bar(not (given["quiet"] or given["no_progress"])) as progress:
+        report = run(model, asked=asked, progress=progress)
+        progress("writing", 0, None)
+        report = outputs.write(report)
+    outputs.print(report, quiet=given["quiet"])
+    ctx.exit(exit_code_of(report, fail_on))

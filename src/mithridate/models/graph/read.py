@@ -1,0 +1,32 @@
+"""Any file that holds a model's graph → `Graph`, without running it."""
+
+from __future__ import annotations
+
+from mithridate.core.errors import ItemError
+from mithridate.models.files.item import Item
+from mithridate.models.graph.ir import Graph
+
+__all__ = ["has_graph", "read_graph"]
+
+_KINDS = frozenset(("onnx", "torchscript", "pt2"))
+_LARGEST = 2 << 30
+
+
+def has_graph(item: Item) -> bool:
+    """Whether an item is of a kind that says what is computed."""
+    return item.kind in _KINDS
+
+
+def read_graph(item: Item) -> Graph:
+    """The graph of a model.
+
+    Raises:
+        ItemError: it cannot be read.
+        UsageError: a library for its format is not installed.
+    """
+    if item.kind == "onnx":
+        from mithridate.models.graph.from_onnx import graph_of_model, parse_onnx
+
+        folder = None if item.path is None else item.path.parent
+        return graph_of_model(parse_onnx(item.read(_LARGEST), item.name), folder=folder, name=item.name)
+    raise ItemError(item.name, f"graphs of kind {item.kind} are not read by this version")

@@ -1,0 +1,1 @@
+"""Repairs of models: one file, one repair."""

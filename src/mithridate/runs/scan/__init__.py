@@ -1,0 +1,1 @@
+"""`scan`: a model → findings about its files, its graph and its behaviour."""

@@ -1,0 +1,155 @@
+"""The second and third level of a scan: one model's graph, and what it answers. It is run in a jail, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mithridate.checks.graph_check import GRAPH_CHECKS, GraphScope
+from mithridate.checks.model_check import MODEL_CHECKS, Meter, ModelScope
+from mithridate.core.errors import MithridateError, UsageError
+from mithridate.core.results import Clear, Result, Skip
+from mithridate.models.files.item import Item
+from mithridate.models.graph.flow import flow_of
+from mithridate.models.graph.read import read_graph
+from mithridate.models.jail.onnx_parts import OnnxParts
+from mithridate.runs.scan.inputs import Ordinary, Preparation, ordinary_inputs
+from mithridate.runs.scan.predicting import Predictor
+from mithridate.sources.base import RowSource
+from mithridate.triggers.inputs import Layout
+
+__all__ = ["Asked", "ModelLevel", "examine_model"]
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the user says about a model.
+
+    Attributes:
+        clean: pictures that nobody tampered with; None without.
+        layout: how an input is laid out.
+        how: pictures become inputs.
+        classes: names of the outputs, in their order; None: by number or sorted name of the labels.
+        seed: of all randomness.
+    """
+
+    clean: RowSource | None = None
+    layout: Layout = "auto"
+    how: Preparation = field(default_factory=Preparation)
+    classes: tuple[str, ...] | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelLevel:
+    """What the levels leave.
+
+    Attributes:
+        results: of checks of graph and behaviour.
+        ordinary: the inputs that were used; None where it was not run.
+        classes: names of the outputs as far as known.
+        notes: what a reader should know.
+    """
+
+    results: tuple[Result, ...]
+    ordinary: Ordinary | None = None
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def examine_model(item: Item, asked: Asked, progress: Progress) -> ModelLevel:
+    """Read a model's graph, run it in a jail on ordinary inputs, and ask every check.
+
+    Args:
+        item: a file that is a model in itself.
+        asked: what the user says.
+        progress: told (stage, done, total or None).
+    """
+    progress("graph", 0, None)
+    try:
+        graph = read_graph(item)
+        flow = flow_of(graph)
+    except MithridateError as error:
+        return ModelLevel(results=(_skip(item, "its graph could not be read", error),))
+    with ExitStack() as stack:
+        base = GraphScope(name=item.name, flow=flow, layout=asked.layout, seed=asked.seed)
+        try:
+            runner = Predictor(graph, stack.enter_context(OnnxParts(item.name)), item.name)
+            ordinary = ordinary_inputs(asked.clean, runner.probe.shape, asked.layout, asked.how, asked.seed)
+            classes, notes = runner.classes(ordinary, asked.classes)
+        except MithridateError as error:
+            if isinstance(error, UsageError) and asked.clean is not None:
+                raise
+            results = [*_graph_checks(replace(base, why=str(error))), _skip(item, "it was not run", error)]
+            return ModelLevel(results=tuple(results))
+        scope = replace(base, probe=runner.probe, x=ordinary.x, made=ordinary.made, classes=classes)
+        results = [
+            *_graph_checks(scope, progress),
+            *_model_checks(runner, ordinary, asked, classes, progress),
+        ]
+    return ModelLevel(
+        results=tuple(results), ordinary=ordinary, classes=classes, notes=(*ordinary.notes, *notes)
+    )
+
+
+def _graph_checks(scope: GraphScope, progress: Progress | None = None) -> Iterator[Result]:
+    for kind in GRAPH_CHECKS:
+        if progress is not None:
+            progress(kind.card.title, 0, None)
+        yield from _spoken(kind.card.id, scope.name, lambda kind=kind: kind().examine(scope))  # type: ignore[misc]
+
+
+def _model_checks(
+    runner: Predictor, ordinary: Ordinary, asked: Asked, classes: tuple[str, ...], progress: Progress
+) -> Iterator[Result]:
+    labels = None
+    if ordinary.labels is not None and classes:
+        labels = np.array([classes.index(label) for label in ordinary.labels], dtype=np.int64)
+    scope = ModelScope(
+        name=runner.name,
+        predict=runner.predict,
+        shape=runner.probe.shape,
+        layout=asked.layout,
+        low=ordinary.low,
+        high=ordinary.high,
+        clean=None if ordinary.made else ordinary.x,
+        labels=labels,
+        classes=classes,
+        seed=asked.seed,
+    )
+    for kind in MODEL_CHECKS:
+        progress(kind.card.title, 0, None)
+        own = replace(scope, meter=Meter())
+        yield from _spoken(kind.card.id, scope.name, lambda kind=kind, own=own: kind().examine(own))  # type: ignore[misc]
+
+
+def _spoken(check: str, name: str, ask: Callable[[], Iterator[Result]]) -> Iterator[Result]:
+    """What a check says, or why it could not; a record also where it found nothing."""
+    count = 0
+    try:
+        for result in ask():
+            count += 1
+            yield result
+    except MithridateError as error:
+        count += 1
+        yield Skip(
+            check=check, reason=str(error), remedy="Examine this model by hand.", items=(name,), count=1
+        )
+    if not count:
+        yield Clear(check=check, message=f"{name}: nothing found", limit="")
+
+
+def _skip(item: Item, what: str, error: MithridateError) -> Skip:
+    reason = f"{what}: {error}"
+    return Skip(
+        check="scan",
+        reason=reason,
+        remedy="Export it as ONNX with inputs of fixed size.",
+        items=(item.name,),
+        count=1,
+    )

@@ -1,0 +1,156 @@
+"""`scan`: may this model be plugged in? Its files, its graph, what it answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from mithridate.core.errors import UsageError
+from mithridate.core.report import Report, Subject
+from mithridate.core.results import Action, Finding, Result, Severity, Skip
+from mithridate.core.verdict import verdict
+from mithridate.models.files.item import Item
+from mithridate.models.files.limits import ScanLimits
+from mithridate.models.graph.read import has_graph
+from mithridate.runs.scan.artifacts import examine_files
+from mithridate.runs.scan.models import Asked, ModelLevel, examine_model
+from mithridate.sources.digest import files_digest
+
+__all__ = ["cards", "scan"]
+
+Progress = Callable[[str, int, int | None], None]
+_MOST_MODELS = 8
+#: kinds that hold weights and do not say what is computed with them.
+_WEIGHTS = frozenset(("torch", "safetensors", "hdf5", "npz", "gguf"))
+
+
+def scan(
+    model: str | os.PathLike[str],
+    *,
+    asked: Asked | None = None,
+    limits: ScanLimits | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Report:
+    """Find what a model hides, without loading it outside a jail.
+
+    Args:
+        model: a file, an archive or a folder.
+        asked: clean samples, names of classes, how pictures become inputs.
+        limits: how much may be read and unpacked.
+        progress: told (stage, done, total or None).
+
+    Returns:
+        A report; nothing is written.
+
+    Raises:
+        UsageError: nothing there, or clean samples that do not fit the model.
+    """
+    from mithridate.report.exhibits.models import draw_all
+    from mithridate.report.notebook import render_notebook
+
+    asked, started, root = asked or Asked(), perf_counter(), Path(model)
+    if not root.exists() and not root.is_symlink():
+        raise UsageError("a file or folder", "nothing there", str(root), "Check the path.")
+    examined = examine_files(root, has_graph, limits, progress)
+    noted = perf_counter()
+    levels = [examine_model(item, asked, progress) for item in examined.models[:_MOST_MODELS]]
+    results: list[Result] = [
+        *examined.results,
+        *_beyond(examined.models),
+        *_without_graph(root, examined.results, levels),
+    ]
+    for level in levels:
+        results.extend(draw_all(level.results, level.ordinary, asked.layout))
+    ranked = _sorted(results)
+    return Report(
+        verdict=verdict(ranked),
+        subject=_subject(root, examined.count, asked),
+        seed=asked.seed,
+        cards=cards(),
+        results=tuple(ranked),
+        actions=_actions(ranked),
+        timings={
+            "files": round(noted - started, 3),
+            "graph and behaviour": round(perf_counter() - noted, 3),
+            "total": round(perf_counter() - started, 3),
+        },
+        notes=tuple(dict.fromkeys(note for level in levels for note in level.notes)),
+        renderer=render_notebook,
+    )
+
+
+def cards() -> dict[str, dict[str, Any]]:
+    """Of all checks of models."""
+    from mithridate.checks.artifact_check import ARTIFACT_CHECKS
+    from mithridate.checks.graph_check import GRAPH_CHECKS
+    from mithridate.checks.model_check import MODEL_CHECKS
+
+    kinds: list[Any] = [*ARTIFACT_CHECKS, *GRAPH_CHECKS, *MODEL_CHECKS]
+    return {kind.card.id: {**asdict(kind.card), "arguments": {}} for kind in kinds}
+
+
+def _subject(root: Path, count: int, asked: Asked) -> Subject:
+    files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
+    named = [
+        ("" if path == root else path.relative_to(root).as_posix(), path)
+        for path in files
+        if not path.is_symlink()
+    ]
+    options = {} if asked.clean is None else {"clean": asked.clean.uri}
+    return Subject(
+        uri=str(root), digest=files_digest(named), modality="model", count=count, classes={}, options=options
+    )
+
+
+def _beyond(models: Sequence[Item]) -> list[Result]:
+    rest = models[_MOST_MODELS:]
+    if not rest:
+        return []
+    reason = f"only the graphs of the first {_MOST_MODELS} models were examined"
+    remedy = "Scan the others one by one."
+    return [
+        Skip(check="scan", reason=reason, remedy=remedy, items=tuple(i.name for i in rest), count=len(rest))
+    ]
+
+
+def _without_graph(root: Path, results: Sequence[Result], levels: Sequence[ModelLevel]) -> list[Result]:
+    """Weights alone say nothing about what is computed with them."""
+    if levels:
+        return []
+    return [
+        Skip(
+            check="scan",
+            reason="nothing here says what is computed: neither graph nor behaviour was examined",
+            remedy="Export the model as ONNX or TorchScript and scan that, too.",
+            items=(root.name,),
+            count=1,
+        )
+    ]
+
+
+def _sorted(results: Sequence[Result]) -> list[Result]:
+    """Findings first, worst first, then by name."""
+
+    def rank(result: Result) -> tuple[int, int, str]:
+        if isinstance(result, Finding):
+            return (0, -result.severity, result.message)
+        return (1, 0, "")
+
+    return sorted(results, key=rank)
+
+
+def _actions(results: Sequence[Result]) -> tuple[Action, ...]:
+    found = [r for r in results if isinstance(r, Finding) and r.severity > Severity.INFO]
+    return tuple(
+        Action(
+            kind="excise" if "excise" in f.details else "block",
+            targets=f.accused,
+            because=(f.check,),
+            undo="keep the original file",
+        )
+        for f in found
+    )
