@@ -14,7 +14,7 @@ from mithridate.models.files.pickles import Built, Called, Ended, Imported, Ref,
 from mithridate.models.files.tars import is_tar
 from mithridate.models.files.wire import message_kind
 
-__all__ = ["HEAD", "sniff", "zip_kind"]
+__all__ = ["HEAD", "is_pickle", "sniff", "zip_kind"]
 
 #: How much of a file it takes to tell what it is.
 HEAD = 1 << 16
