@@ -18,6 +18,7 @@ from mithridate.models.jail.limits import Limits
 __all__ = ["Method", "main"]
 
 Method: TypeAlias = Callable[[Mapping[str, Any], channel.Arrays], tuple[Mapping[str, Any], channel.Arrays]]
+_WHY = 2000  # characters of an error
 _CALL = 1 << 40  # bytes of one call; the parent is trusted
 
 
@@ -63,4 +64,8 @@ def _answer(
 
 
 def _failed(error: Exception) -> dict[str, Any]:
-    return {"failed": type(error).__name__, "why": str(error)[:2000]}
+    why = str(error)
+    return {
+        "failed": type(error).__name__,
+        "why": why if len(why) <= _WHY else why[: _WHY // 2] + why[-_WHY // 2 :],
+    }

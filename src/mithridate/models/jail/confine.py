@@ -13,12 +13,14 @@ from typing import Any
 from mithridate.models.jail import audit, kernel, landlock, seccomp
 from mithridate.models.jail.limits import Limits
 
-__all__ = ["REQUIRED", "Protection", "available", "enclose", "missing", "seal"]
+__all__ = ["REQUIRED", "THREADS", "Protection", "available", "enclose", "missing", "seal"]
 
 _NEW_PRIVILEGES, _FILTER = "no new privileges", "system call filter"
 #: without these there is no jail.
 REQUIRED = (_NEW_PRIVILEGES, _FILTER)
 _OPEN_FILES = 64
+#: how many threads a jailed process may have.
+THREADS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ def enclose(parent: int) -> list[Protection]:
         parent: process id of the one that started this process, with which it dies.
     """
     steps: list[tuple[str, Callable[[], object]]] = [
-        ("own namespaces", kernel.own_namespaces),
+        ("own namespaces", _leave),
         ("no capabilities", kernel.drop_capabilities),
         (_NEW_PRIVILEGES, lambda: kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)),
         (
@@ -88,6 +90,14 @@ def _tried(name: str, step: Callable[[], object]) -> Protection:
     except (OSError, ValueError, AttributeError) as error:
         return Protection(name=name, taken=False, detail=str(error)[:200])
     return Protection(name=name, taken=True, detail=detail if isinstance(detail, str) else "")
+
+
+def _leave() -> None:
+    """Out of the host's namespaces; in one of its own, its threads are counted apart from the user's other ones."""
+    import resource
+
+    kernel.own_namespaces()
+    resource.setrlimit(resource.RLIMIT_NPROC, (THREADS, THREADS))
 
 
 def _limit(limits: Limits) -> str:

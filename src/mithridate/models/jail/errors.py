@@ -11,7 +11,9 @@ from mithridate.core.errors import UsageError
 __all__ = ["Event", "JailError", "JailUnavailable", "Limit"]
 
 #: which wall was hit; None: the worker itself could not do as asked.
-Limit: TypeAlias = Literal["seconds", "cpu", "memory", "answer", "syscall", "crash", "protocol", "closed"]
+Limit: TypeAlias = Literal[
+    "seconds", "cpu", "memory", "threads", "answer", "syscall", "crash", "protocol", "closed"
+]
 
 
 @dataclass(frozen=True)

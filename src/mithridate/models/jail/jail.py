@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from mithridate.core.errors import UsageError
 from mithridate.models.jail.channel import Arrays, Message, MessageError
-from mithridate.models.jail.confine import available
+from mithridate.models.jail.confine import THREADS, available
 from mithridate.models.jail.errors import Event, JailError, JailUnavailable, Limit
 from mithridate.models.jail.limits import Limits
 from mithridate.models.jail.process import Ended, Process, printable
@@ -193,6 +193,13 @@ def _reason(news: Ended, code: int, last: str, limits: Limits, doing: str) -> tu
         return wanted, "none; it was killed", raise_it.format(which), "seconds"
     if news.why == "memory" or (news.why == "died" and _NO_MEMORY.search(last)):
         return _memory(limits), "more; it was killed", raise_it.format("memory"), "memory"
+    if news.why == "threads":
+        return (
+            f"no more than {THREADS} threads",
+            "more; it was killed",
+            f"{_LEAVE_OUT.capitalize()}.",
+            "threads",
+        )
     if news.why == "protocol":
         limit: Limit = "answer" if "larger" in news.detail else "protocol"
         return "an answer", f"bytes that are none: {news.detail}", f"{_LEAVE_OUT.capitalize()}.", limit

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.errors import UsageError
-from mithridate.models.base import Logits, Probabilities, in_batches
-from mithridate.models.jail.errors import Event
-from mithridate.models.jail.jail import Jail
+from mithridate.models.base import Logits, Probabilities
 from mithridate.models.jail.limits import Limits
+from mithridate.models.jail.runner import JailedModel
 from mithridate.models.onnx_graph import OnnxGraph, OnnxInput
 
 __all__ = ["JailedOnnx", "OnnxValue"]
 
-_COPIES = 4  # of the weights: as received, parsed, as tensors, packed for the kernels
 _VALUES = 10_000
 
 
@@ -39,7 +35,7 @@ class OnnxValue:
     shape: tuple[int | str | None, ...]
 
 
-class JailedOnnx:
+class JailedOnnx(JailedModel):
     """An ONNX model in a jail as a `Model`; a context manager.
 
     Weights kept in other files and custom operators are out of reach: no file can be opened in the jail.
@@ -51,6 +47,10 @@ class JailedOnnx:
         name: for people.
         batch: how many inputs at once; where the graph has a fixed number, that one.
         logits: whether the outputs are logits; "auto" decides in each call of `predict`, over all its rows.
+
+    Attributes:
+        inputs: of the graph, once opened.
+        outputs: of the graph, once opened.
     """
 
     def __init__(
@@ -63,44 +63,12 @@ class JailedOnnx:
         batch: int = 256,
         logits: Logits = "auto",
     ) -> None:
-        room = limits or replace(Limits(), memory=Limits().memory + _COPIES * len(model))
-        self.name, self.batch, self.logits = name, batch, logits
         self.inputs: tuple[OnnxValue, ...] = ()
         self.outputs: tuple[OnnxValue, ...] = ()
-        self._model: bytes | None = model
-        worker, remedy = "mithridate.models.jail.onnx_worker", "Install it: pip install 'mithridate[onnx]'."
-        self.jail = Jail(worker, limits=room, threads=threads, name=name, remedy=remedy)
-
-    @property
-    def events(self) -> list[Event]:
-        """What the process tried and was refused."""
-        return self.jail.events
-
-    def __enter__(self) -> Self:
-        """Open the jail and load the model in it.
-
-        Raises:
-            JailUnavailable: this system offers no jail.
-            UsageError: onnxruntime is not installed.
-            JailError: onnxruntime cannot load the model within the limits.
-        """
-        self.jail.__enter__()
-        try:
-            assert self._model is not None
-            header, _ = self.jail.call("load", arrays={"model": np.frombuffer(self._model, np.uint8)})
-            self.inputs, self.outputs = (
-                _values(header.get(side), self.name) for side in ("inputs", "outputs")
-            )
-        except BaseException:
-            self.jail.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Kill the process."""
-        self.jail.close()
+        worker = "mithridate.models.jail.onnx_worker"
+        super().__init__(
+            model, worker, "onnx", threads=threads, limits=limits, name=name, batch=batch, logits=logits
+        )
 
     def predict(self, x: NDArray[Any]) -> Probabilities:
         """Class probabilities, as `Model.predict`.
@@ -133,18 +101,14 @@ class JailedOnnx:
                 f"outputs among {known}", ", ".join(sorted(unknown)[:10]), self.name, "Name others."
             )
         feed = self._input
-        batch = feed.fixed or self.batch
 
-        def ask(part: NDArray[Any]) -> list[NDArray[Any]]:
+        def ask(part: NDArray[Any]) -> dict[str, NDArray[Any]]:
             found = self._call(names, {feed.name: feed.ready(part)})
-            return [a[: len(part)] if feed.fixed and a.ndim and len(a) == feed.fixed else a for a in found]
+            full = feed.fixed
+            cut = [a[: len(part)] if full and a.ndim and len(a) == full else a for a in found]
+            return dict(zip(names, cut, strict=True))
 
-        parts = in_batches(ask, x, batch, self.name)
-        sizes = [min(batch, len(x) - start) for start in range(0, len(x), batch)]
-        return {
-            name: _joined([part[k] for part in parts], sizes, f"output {name[:80]!r} of {self.name}")
-            for k, name in enumerate(names)
-        }
+        return self._in_batches(ask, x, feed.fixed or self.batch)
 
     @cached_property
     def _input(self) -> OnnxInput:
@@ -162,31 +126,22 @@ class JailedOnnx:
             logits=self.logits,
         )
 
+    def _loaded(self, header: Mapping[str, Any]) -> None:
+        self.inputs, self.outputs = (_values(header.get(side), self.name) for side in ("inputs", "outputs"))
+
     def _call(self, names: list[str], feed: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         _, found = self.jail.call("run", {"outputs": names}, feed)
         if set(found) != set(names):
-            raise UsageError(f"{len(names)} outputs", f"{len(found)}", self.name, "Do not trust this model.")
+            raise UsageError(f"{len(names)} outputs", str(len(found)), self.name, "Do not trust this model.")
         return [found[name] for name in names]
 
 
-def _joined(parts: list[NDArray[Any]], sizes: Iterable[int], where: str) -> NDArray[Any]:
-    if len(parts) == 1:
-        return parts[0]
-    rows = [len(part) if part.ndim else None for part in parts]
-    if rows != list(sizes) or len({part.shape[1:] for part in parts}) > 1:
-        got = ", ".join(str(part.shape) for part in parts[:4])
-        raise UsageError("one row for each input", f"shapes {got}", where, "Ask for it with a larger batch.")
-    return np.concatenate(parts)
-
-
 def _values(table: Any, where: str) -> tuple[OnnxValue, ...]:
-    """What the process says of inputs or outputs, checked: it may say anything."""
     try:
-        values = tuple(OnnxValue(str(n), str(t), tuple(map(_dimension, s))) for n, t, s in table[:_VALUES])
+        return tuple(OnnxValue(str(n), str(t), tuple(map(_dimension, s))) for n, t, s in table[:_VALUES])
     except (TypeError, ValueError) as error:
         remedy = "Do not trust this model."
         raise UsageError("a list of inputs and outputs", str(error)[:200], where, remedy) from error
-    return values
 
 
 def _dimension(value: Any) -> int | str | None:

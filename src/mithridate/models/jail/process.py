@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mithridate.models.jail.channel import Arrays, Message, encode, incoming
+from mithridate.models.jail.confine import THREADS
 from mithridate.models.jail.errors import Event
 
 __all__ = ["Ended", "Process", "printable"]
@@ -25,6 +26,7 @@ _TICK = 0.05  # seconds between two looks at its memory
 _CHUNK = 1 << 16
 _PIPE = 1 << 20  # the most that Linux gives an ordinary user
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
+_USER_TIME, _SYSTEM_TIME, _THREADS, _PAGES = 11, 12, 17, 21  # in /proc/PID/stat, after the name: proc(5)
 _EVENTS, _TAIL, _CUT = 200, 4096, 300
 
 
@@ -32,7 +34,7 @@ class Ended(Exception):  # noqa: N818 - news, not always an error
     """There will be no answer.
 
     Args:
-        why: "seconds", "memory", "protocol", or "died".
+        why: "seconds", "memory", "threads", "protocol", or "died".
         detail: what is known.
     """
 
@@ -42,9 +44,12 @@ class Ended(Exception):  # noqa: N818 - news, not always an error
 
 
 def printable(text: object) -> str:
-    """Text of a process that is not trusted, as one line without control characters."""
-    plain = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * _CUT])
-    return " ".join(plain.split())[:_CUT]
+    """Text of a process that is not trusted: one line without control characters, its middle left out if it is long."""
+    plain = str(text)
+    if len(plain) > 2 * _CUT:
+        plain = plain[:_CUT] + " " + plain[-_CUT:]
+    plain = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+    return plain if len(plain) <= _CUT else f"{plain[: _CUT // 2]} … {plain[-_CUT // 2 :]}"
 
 
 class Process:
@@ -72,7 +77,7 @@ class Process:
         self._calls, self._answers, self._reports = ours
         numbers = map(str, (os.getpid(), threads, memory, *theirs))
         path = "\n".join(p for p in sys.path if os.path.isabs(p))  # noqa: PTH117 - no Path is wanted here
-        command = [sys.executable, "-I", "-B", "-c", _BOOT, worker, *numbers, path]
+        command = [sys.executable, "-I", "-B", "-W", "ignore", "-c", _BOOT, worker, *numbers, path]
         try:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command,
@@ -103,7 +108,7 @@ class Process:
 
     def settle(self) -> None:
         """From now on its memory is watched: what it has now is its own, and `memory` bytes more are allowed."""
-        self._memory = self._resident() + self._allowed
+        self._memory = self._use()[0] + self._allowed
 
     def allow_cpu(self, seconds: int) -> None:
         """So many seconds of processor time from now on; then the kernel kills it."""
@@ -112,8 +117,8 @@ class Process:
         with contextlib.suppress(
             OSError, ValueError, IndexError
         ):  # it died, or we may not: the clock still holds
-            fields = _read(f"/proc/{self.pid}/stat").rpartition(")")[2].split()
-            used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            fields = self._stat()
+            used = (int(fields[_USER_TIME]) + int(fields[_SYSTEM_TIME])) / os.sysconf("SC_CLK_TCK")
             hard = resource.prlimit(self.pid, resource.RLIMIT_CPU)[1]
             resource.prlimit(self.pid, resource.RLIMIT_CPU, (int(used) + 1 + seconds, hard))
 
@@ -157,7 +162,7 @@ class Process:
                 raise Ended("seconds")
             if now >= look:
                 look = now + _TICK
-                self._check_memory()
+                self._check_use()
             ready = {key.fd for key, _ in selector.select(min(_TICK, end - now))}
             for descriptor in ready & {self._reports, self._stderr}:
                 if not self._overhear(descriptor):
@@ -209,15 +214,24 @@ class Process:
         self.events += [_event(line) for line in lines[: _EVENTS - len(self.events)]]
         return bool(data)
 
-    def _check_memory(self) -> None:
-        if self._memory is not None and self._resident() > self._memory:
+    def _check_use(self) -> None:
+        memory, threads = self._use()
+        if self._memory is not None and memory > self._memory:
             raise Ended("memory")
+        if threads > THREADS:
+            raise Ended("threads")
 
-    def _resident(self) -> int:
+    def _use(self) -> tuple[int, int]:
+        """Bytes of memory and number of threads."""
         try:
-            return int(_read(f"/proc/{self.pid}/statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            fields = self._stat()
+            return int(fields[_PAGES]) * os.sysconf("SC_PAGE_SIZE"), int(fields[_THREADS])
         except (OSError, IndexError):  # it is gone
-            return 0
+            return 0, 0
+
+    def _stat(self) -> list[str]:
+        with open(f"/proc/{self.pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - often
+            return file.read().rpartition(")")[2].split()
 
     def end(self, patience: float = 0.0) -> int:
         """Kill it, whatever it does, and hear what it said last.
@@ -254,18 +268,13 @@ def _enlarge(descriptor: int) -> None:
 def _environment(threads: int) -> dict[str, str]:
     """Nothing of the parent's environment but what finds libraries; keys and tokens stay outside."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-    # one thread while libraries load: a process with threads cannot leave its namespaces
     return kept | {
         "LC_ALL": "C.UTF-8",
+        "ORT_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": "1",
     }
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - read twenty times a second
-        return file.read()
 
 
 def _event(line: bytes) -> Event:
