@@ -18,7 +18,7 @@ from mithridate.core.results import Clear, Exhibit, Finding, NotApplicable, Seve
 from mithridate.models.base import Probabilities, checked
 from mithridate.triggers.inputs import Layout, check_range
 
-__all__ = ["MODEL_CHECKS", "Meter", "ModelCheck", "ModelScope", "BudgetError", "model_check"]
+__all__ = ["MODEL_CHECKS", "BudgetError", "Meter", "ModelCheck", "ModelScope", "model_check"]
 
 _AT_ONCE = 256
 
