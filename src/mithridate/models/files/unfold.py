@@ -90,7 +90,10 @@ def unfold(item: Item, head: bytes, budget: Budget, depth: int = 0) -> Iterator[
 
 
 def _ends_as_zip(item: Item) -> bool:
-    """Whether something that does not begin as a zip is one from its end, as readers of zips see it."""
+    """Whether something that does not begin as a zip is one from its end, as readers of zips see it.
+
+    The end must be that of the file: bytes of a zip may lie inside a file of any kind.
+    """
     if item.size < 22 or item.kind in ("tar", "7z", "rar"):
         return False
     with item.open() as stream:
@@ -101,7 +104,8 @@ def _ends_as_zip(item: Item) -> bool:
             index = read_zip(stream, item.size, members=8)
         except BrokenZipError:
             return False
-    return bool(index.directories) and any(entry.data is not None for entry in index.entries)
+    goes_on = any(gap.where == "behind" for gap in index.gaps)
+    return not goes_on and bool(index.directories) and any(e.data is not None for e in index.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +155,12 @@ def _zip(item: Item, budget: Budget, depth: int, *, behind: bool) -> Iterator[It
         yield skipped((item.name,), f"a zip whose index cannot be followed: {error}", _UNPACK)
         return
     kind = zip_kind(entry.name for entry in index.entries)
-    if behind:  # what it is from its front comes as well: another loader begins there
+    if behind:  # what it is from its front comes as well: other loaders begin there
         yield item
+        item = replace(item, name=f"{item.name}!(read from its end)", kind=kind, inside=item)
     else:
         item = replace(item, kind=kind)
-        yield item
+    yield item
     if depth >= limits.depth:
         yield skipped((item.name,), f"more than {depth} archives inside each other", _UNPACK)
         return
