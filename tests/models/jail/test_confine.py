@@ -24,16 +24,17 @@ def tried(what):
     except OSError as error:
         return type(error).__name__
     return "done"
-print(json.dumps({
-    "taken": sorted(taken),
-    "read": tried(lambda: open(sys.argv[2]).read()),
-    "write": tried(lambda: open(sys.argv[2], "a")),
-    "make": tried(lambda: os.mkdir(sys.argv[2] + ".d")),
-    "remove": tried(lambda: os.remove(sys.argv[2])),
-    "run": tried(lambda: os.execv("/bin/true", ["true"])),
-    "connect": tried(lambda: socket.create_connection(("127.0.0.1", int(sys.argv[3])), 2)),
-    "status": open("/proc/self/status").read(),
-}))
+found = {"taken": sorted(taken), "status": open("/proc/self/status").read()}
+if {"Landlock", "own namespaces"} <= taken:  # else these would be done
+    found |= {
+        "read": tried(lambda: open(sys.argv[2]).read()),
+        "write": tried(lambda: open(sys.argv[2], "a")),
+        "make": tried(lambda: os.mkdir(sys.argv[2] + ".d")),
+        "remove": tried(lambda: os.remove(sys.argv[2])),
+        "run": tried(lambda: os.execv("/bin/true", ["true"])),
+        "connect": tried(lambda: socket.create_connection(("127.0.0.1", int(sys.argv[3])), 2)),
+    }
+print(json.dumps(found))
 """
 
 
@@ -47,9 +48,9 @@ def test_no_writing_no_running_no_network_no_privileges(tmp_path):
     status = dict(line.split(":\t", 1) for line in found["status"].splitlines() if ":\t" in line)
     assert status["NoNewPrivs"] == "1"
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
-    assert found["read"] == "done"  # libraries must load
-    if not {"Landlock", "own namespaces"} <= set(found["taken"]):
+    if "read" not in found:
         pytest.skip(f"only {found['taken']} here")
+    assert found["read"] == "done"  # libraries must load
     assert {found[name] for name in ("write", "make", "remove", "run")} == {"PermissionError"}
     assert found["connect"] != "done"
     assert file.read_text() == "as it was"
