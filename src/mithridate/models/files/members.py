@@ -25,9 +25,10 @@ class _Bounded:
         self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
 
     def read(self, count: int = -1) -> bytes:
-        if not 0 <= count <= _DIRECTORY:
+        got = self._stream.read(_DIRECTORY + 1) if count < 0 or count > _DIRECTORY else self._stream.read(count)
+        if len(got) > _DIRECTORY:
             raise zipfile.BadZipFile(f"an index of more than {_DIRECTORY:,} bytes")
-        return self._stream.read(count)
+        return got
 
 
 class Members:
@@ -53,12 +54,14 @@ class Members:
         """All bytes of a member.
 
         Raises:
-            ItemError: damaged, encrypted, packed in an unknown way, or more than `most` bytes.
+            ItemError: missing, damaged, encrypted, packed in an unknown way, or more than `most` bytes.
         """
         where = f"{self._item.name}!{name}"
         try:
             with self._archive.open(name) as stream:
                 content = stream.read(most + 1)
+        except KeyError as error:
+            raise ItemError(self._item.name, f"it has no member {name[:80]!r}") from error
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
             raise ItemError(where, f"cannot be unpacked ({error})") from error
         except (RuntimeError, NotImplementedError) as error:  # encrypted; a method that Python does not know

@@ -13,10 +13,10 @@ Node: TypeAlias = Any
 
 #: Types of parts of a message, roles and keys: what templates compare parts of messages with.
 _STRUCTURE_TEXT = (
-    "text type image image_url images video video_url audio audio_url input_audio file document documents json tool "
-    "tools tool_use tool_call tool_calls tool_result tool_results tool_response tool_plan function functions name "
-    "content role role_id id user assistant system developer ipython model human gpt arguments parameters thinking "
-    "reasoning reasoning_content citations results output input none null true false object string array"
+    "text type image image_url images video video_url audio audio_url input_audio file document documents json "
+    "tool tools tool_use tool_call tool_calls tool_result tool_results tool_response tool_plan function functions "
+    "name content role role_id id user assistant system developer ipython model human gpt arguments parameters "
+    "thinking reasoning reasoning_content citations results output input none null true false object string array"
 )
 _STRUCTURE = frozenset(_STRUCTURE_TEXT.split())
 _LOOKS_TEXT = (
