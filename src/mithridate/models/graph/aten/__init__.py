@@ -1,0 +1,1 @@
+"""Operators of torch (aten) in the vocabulary of ONNX."""

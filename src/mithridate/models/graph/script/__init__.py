@@ -1,0 +1,1 @@
+"""TorchScript: its modules and its code, read without torch."""

@@ -1,0 +1,342 @@
+"""Branches and loops of TorchScript: decided where the condition is known, else operators with bodies."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from mithridate.core.errors import ItemError
+from mithridate.models.graph.aten.values import HintError, Size, Tensor, Type, UncoveredError, flat
+from mithridate.models.graph.ir import Graph, Node, Value
+from mithridate.models.graph.script.archive import Unread
+from mithridate.models.graph.script.frames import Frame
+
+if TYPE_CHECKING:
+    from mithridate.models.graph.script.reader import Reader
+
+__all__ = ["Answer", "choose", "repeat", "run", "truth"]
+
+_TURNS: Final = 20_000  # of one loop
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a function returns."""
+
+    value: Any
+
+
+def run(reader: Reader, body: Sequence[ast.stmt], frame: Frame) -> Answer | None:
+    """Carry out statements until one returns."""
+    for tree in body:
+        answer = reader.statement(tree, frame)
+        if answer is not None:
+            return answer
+    return None
+
+
+def truth(reader: Reader, value: Any) -> bool | None:
+    """Whether a condition holds; None when only the running model knows."""
+    if isinstance(value, Tensor):
+        known = reader.b.value(value)
+        return None if known is None or known.size != 1 else bool(known.item())
+    return None if isinstance(value, Size | Unread) else bool(value)
+
+
+def choose(reader: Reader, tree: ast.If, frame: Frame) -> Answer | None:
+    """An if statement."""
+    condition = reader.value(tree.test, frame)
+    flag = truth(reader, condition)
+    if flag is None:  # a way that ends in an error is not the way a model takes
+        if _raises(tree.body):
+            flag = False
+        elif _raises(tree.orelse):
+            flag = True
+    if flag is not None:
+        return run(reader, tree.body if flag else tree.orelse, frame)
+    _Choice(reader, tree, frame, condition).put()
+    return None
+
+
+def _raises(body: Sequence[ast.stmt]) -> bool:
+    calls = [s.value for s in body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call)]
+    return any(ast.unparse(call.func) == "ops.prim.RaiseException" for call in calls)
+
+
+@dataclass(eq=False)
+class _Way:
+    """One way of an if: what it computes, the variables it leaves, the tensors it changes in place."""
+
+    nodes: list[Node]
+    variables: dict[str, Any]
+    changed: dict[int, tuple[Tensor, str]]
+    outputs: list[str]
+    types: list[Type]
+
+
+class _Choice:
+    """An if whose condition only the running model knows: an If with two bodies."""
+
+    def __init__(self, reader: Reader, tree: ast.If, frame: Frame, condition: Any) -> None:
+        self._reader, self._b, self._frame, self._tree = reader, reader.b, frame, tree
+        self._condition = self._b.cast(self._b.tensor(condition), np.bool_)
+
+    def put(self) -> None:
+        """Put the If into the graph and its answers into the variables."""
+        ways = [self._way(body) for body in (self._tree.body, self._tree.orelse)]
+        names = [n for n in dict.fromkeys(_assigned(self._tree)) if any(n in way.variables for way in ways)]
+        missing = Unread("a variable without a value")
+        merged: dict[str, Any] = {}
+        for name in names:
+            pair = [way.variables.get(name, missing) for way in ways]
+            merged[name] = self._merged(pair, ways)
+        changed = {key: tensor for way in ways for key, (tensor, _) in way.changed.items()}
+        held: list[tuple[Tensor, int]] = []
+        for key, tensor in changed.items():
+            now = [Tensor(way.changed[key][1]) if key in way.changed else Tensor(tensor.name) for way in ways]
+            held.append((tensor, self._slot(now, ways)))
+        answers = self._answers(ways)
+        for name, value in merged.items():
+            self._frame.variables[name] = _filled(value, answers)
+        for tensor, slot in held:
+            self._b.assign(tensor, answers[slot])
+
+    def _way(self, body: Sequence[ast.stmt]) -> _Way:
+        before = dict(self._frame.variables)
+        self._frame.bodies += 1
+        try:
+            with self._b.block() as (nodes, journal):
+                if run(self._reader, body, self._frame) is not None:
+                    raise ItemError(self._reader.script.name, "a return within an if is not read")
+                variables = {
+                    name: value for name, value in self._frame.variables.items()
+                    if name not in before or before[name] is not value
+                }  # fmt: skip
+                # a box may be emptied again when the body ends: keep what lies in it now
+                variables = {name: self._frozen(value) for name, value in variables.items()}
+                changed = {
+                    key: (tensor, self._b.read(tensor)) for key, (tensor, old) in journal.items() if tensor.name != old
+                }  # fmt: skip
+        finally:
+            self._frame.bodies -= 1
+            self._frame.variables = before
+        return _Way(nodes, variables, changed, [], [])
+
+    def _frozen(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return Tensor(self._b.read(value))
+        if isinstance(value, list | tuple):
+            return type(value)(self._frozen(part) for part in value)
+        return {k: self._frozen(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    def _merged(self, pair: list[Any], ways: list[_Way]) -> Any:
+        """One value for two ways: itself where both agree, the place of an answer where they differ."""
+        left, right = pair
+        if isinstance(left, Unread) or isinstance(right, Unread):
+            known = right if isinstance(left, Unread) else left
+            if not isinstance(known, Tensor | bool | int | float | Size):
+                return known
+            return _Slot(self._slot([self._dummy(known) if isinstance(v, Unread) else v for v in pair], ways))
+        if isinstance(left, Tensor) and isinstance(right, Tensor) and left.name == right.name:
+            return left
+        numbers = bool | int | float | Size | Tensor
+        if isinstance(left, numbers) and isinstance(right, numbers):
+            if not isinstance(left, Tensor) and type(left) is type(right) and left == right:
+                return left
+            return _Slot(self._slot(pair, ways))
+        if isinstance(left, list | tuple) and type(left) is type(right) and len(left) == len(right):
+            return type(left)(self._merged([a, b], ways) for a, b in zip(left, right, strict=True))
+        if left is right or (isinstance(left, str) and left == right):
+            return left
+        raise UncoveredError("two ways that leave different kinds of values")
+
+    def _dummy(self, like: Any) -> Any:
+        return self._b.literal(np.zeros((), dtype=self._b.dtype(like)))
+
+    def _slot(self, pair: Sequence[Any], ways: list[_Way]) -> int:
+        """Make two values an answer of the If; gives its number."""
+        dtype = self._b.common(*pair)
+        for value, way in zip(pair, ways, strict=True):
+            with self._b.block() as (nodes, _):
+                tensor = self._b.tensor(value, dtype)
+                name = self._b.read(tensor)
+                made = {output for node in [*way.nodes, *nodes] for output in node.outputs}
+                if name not in made or name in way.outputs:
+                    name = self._b.read(self._b.emit("Identity", Tensor(name)))
+                way.types.append(self._b.type(Tensor(name)))
+            way.nodes.extend(nodes)
+            way.outputs.append(name)
+        return len(ways[0].outputs) - 1
+
+    def _answers(self, ways: list[_Way]) -> list[Tensor]:
+        count = len(ways[0].outputs)
+        if not count:
+            return []
+        then, other = (
+            Graph(
+                name=f"{self._b.path or 'forward'}.{which}", nodes=tuple(way.nodes), inputs={},
+                outputs={name: _value(known) for name, known in zip(way.outputs, way.types, strict=True)},
+                constants={}, opset=17,
+            )
+            for which, way in zip(("then", "else"), ways, strict=True)
+        )  # fmt: skip
+        name = self._b.unique(f"{self._b.path}/If" if self._b.path else "If")
+        outputs = tuple(f"{name}:{i}" for i in range(count)) if count > 1 else (name,)
+        node = Node(
+            name=name, op="If", inputs=(self._b.read(self._condition),), outputs=outputs,
+            attributes={"then_branch": then, "else_branch": other},
+        )  # fmt: skip
+        known = [_either(a, b) for a, b in zip(ways[0].types, ways[1].types, strict=True)]
+        return self._b.add(node, known)
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """An answer of an If that is not made yet."""
+
+    number: int
+
+
+def _filled(value: Any, answers: Sequence[Tensor]) -> Any:
+    if isinstance(value, _Slot):
+        return answers[value.number]
+    if isinstance(value, list | tuple):
+        return type(value)(_filled(part, answers) for part in value)
+    return value
+
+
+def _either(left: Type, right: Type) -> Type:
+    """What holds for both ways."""
+    dims = None
+    if left.dims is not None and right.dims is not None and len(left.dims) == len(right.dims):
+        dims = tuple(a if a == b else None for a, b in zip(left.dims, right.dims, strict=True))
+    return Type(dims, left.dtype if left.dtype == right.dtype else None)
+
+
+def _value(known: Type) -> Value:
+    dims = None if known.dims is None else tuple(d if isinstance(d, int) else None for d in known.dims)
+    return Value(shape=dims, dtype="" if known.dtype is None else str(known.dtype))
+
+
+def _assigned(tree: ast.AST) -> list[str]:
+    """Names that statements give a value."""
+    return [
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
+
+
+def repeat(reader: Reader, tree: ast.For | ast.While, frame: Frame) -> Answer | None:
+    """A loop: unrolled where the number of turns is known, else a node "aten::Loop"."""
+    if isinstance(tree, ast.While):
+        for _ in range(_TURNS):
+            flag = truth(reader, reader.value(tree.test, frame))
+            if flag is None:
+                break
+            if not flag:
+                return None
+            answer = run(reader, tree.body, frame)
+            if answer is not None:
+                return answer
+        else:
+            raise ItemError(reader.script.name, f"a loop of more than {_TURNS:,} turns")
+        _loop(reader, tree, frame)
+        return None
+    turns = _turns(reader, tree, frame)
+    if turns is None:
+        _loop(reader, tree, frame)
+        return None
+    for turn in turns:
+        if isinstance(tree.target, ast.Name):
+            frame.variables[tree.target.id] = turn
+        answer = run(reader, tree.body, frame)
+        if answer is not None:
+            return answer
+    return None
+
+
+def _turns(reader: Reader, tree: ast.For, frame: Frame) -> Sequence[Any] | None:
+    """The values that a loop goes through; None when only the running model knows."""
+    if isinstance(tree.iter, ast.Call) and ast.unparse(tree.iter.func) == "range":
+        bounds = [reader.value(argument, frame) for argument in tree.iter.args]
+        bounds = [
+            bound if reader.b.value(bound) is None else int(np.asarray(reader.b.value(bound)).item())
+            for bound in bounds
+        ]
+        if not all(isinstance(bound, int) for bound in bounds):
+            return None
+        turns: Sequence[Any] = range(*bounds)
+    else:
+        values = reader.value(tree.iter, frame)
+        if not isinstance(values, list | tuple):
+            raise reader.unread(tree, frame)
+        turns = values
+    if len(turns) > _TURNS:
+        raise ItemError(reader.script.name, f"a loop of more than {_TURNS:,} turns")
+    return turns
+
+
+def _loop(reader: Reader, tree: ast.For | ast.While, frame: Frame) -> None:
+    """A loop as one operator: it reads what its code reads, and answers the variables that it changes.
+
+    One turn of it is kept as a body, where it can be followed, so that what is inside can be looked at.
+    """
+    b = reader.b
+    outer = [name for name in dict.fromkeys(_assigned(tree)) if name in frame.variables]
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    given = [frame.variables[name] for name in sorted(read) if name in frame.variables]
+    holders = [value for value in given if isinstance(value, list)]
+    lengths = [len(value) for value in holders]
+    body = _one_turn(reader, tree, frame, outer)
+    grown = [value for value, length in zip(holders, lengths, strict=True) if len(value) != length]
+    count = len(outer) + len(grown)
+    inputs = [b.tensor(thing) for thing in dict.fromkeys(flat(given))]
+    answers = b.emit_many("aten::Loop", inputs, max(count, 1), body=body)
+    for name, answer in zip(outer, answers, strict=False):
+        frame.variables[name] = answer
+    for value, answer in zip(grown, answers[len(outer) :], strict=False):
+        value[:] = [answer]
+
+
+def _one_turn(reader: Reader, tree: ast.For | ast.While, frame: Frame, outer: Sequence[str]) -> Graph | None:
+    b = reader.b
+    before = dict(frame.variables)
+    frame.bodies += 1
+    inputs: dict[str, Value] = {}
+    try:
+        with b.block() as (nodes, _):
+            names = [
+                *outer,
+                *(
+                    [tree.target.id]
+                    if isinstance(tree, ast.For) and isinstance(tree.target, ast.Name)
+                    else []
+                ),
+            ]
+            for name in names:
+                value = before.get(name, 0)
+                if isinstance(value, Tensor | int | float | Size):
+                    fed = b.unique(f"{b.path}/Loop.{name}" if b.path else f"Loop.{name}")
+                    dtype = b.dtype(value)
+                    frame.variables[name] = b.set_type(
+                        Tensor(fed), Type(None if isinstance(value, Tensor) else (), dtype)
+                    )
+                    inputs[fed] = Value(dtype=str(dtype))
+            run(reader, tree.body, frame)
+            ends = [frame.variables.get(name) for name in outer]
+            outputs = {b.read(end): Value() for end in ends if isinstance(end, Tensor)}
+        return Graph(
+            name=f"{b.path or 'forward'}.loop",
+            nodes=tuple(nodes),
+            inputs=inputs,
+            outputs=outputs,
+            constants={},
+        )
+    except (ItemError, UncoveredError, HintError):
+        return None
+    finally:
+        frame.bodies -= 1
+        frame.variables = before
