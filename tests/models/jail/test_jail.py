@@ -304,6 +304,7 @@ def test_the_child_dies_with_its_parent(busy):
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     with parent:
         pid = int(parent.stdout.readline())
+        time.sleep(0.5)  # into the middle of the call
         assert not _gone(pid)
         parent.kill()
     assert _wait_until_gone(pid)
