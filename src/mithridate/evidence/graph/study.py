@@ -172,12 +172,10 @@ class BranchStudy:
         """What wakes the branch, one trigger for each class that can be reached, best first."""
         best: dict[tuple[int, int | None], GraphTrigger] = {}
         for how, found in self._candidates():
-            for candidate in found:
-                trigger = self._confirmed(candidate, how)
-                if trigger is not None:
-                    key = (trigger.target, trigger.source)
-                    if key not in best or trigger.flips > best[key].flips:
-                        best[key] = trigger
+            for trigger in (t for candidate in found for t in self._confirmed(candidate, how)):
+                key = (trigger.target, trigger.source)
+                if key not in best or trigger.flips > best[key].flips:
+                    best[key] = trigger
             if best:
                 break  # what is cheaper to find was enough
         return tuple(sorted(best.values(), key=lambda t: (-t.flips, t.target)))
@@ -224,28 +222,28 @@ class BranchStudy:
                 found.append(Found(column=0, values=window.solve(wanted), moved=0.0))
         return found
 
-    def _confirmed(self, candidate: Found, how: str) -> GraphTrigger | None:
+    def _confirmed(self, candidate: Found, how: str) -> Iterator[GraphTrigger]:
+        """What some values do to the answers of the whole model: for all inputs, or for those of single classes."""
         window = self.window
         if window is None:
-            return None
-        x = self._x[:_TRIED]
-        stamped = window.stamp(x, candidate.values)
+            return
+        stamped = window.stamp(self._x[:_TRIED], candidate.values)
         now = self._probe.at(stamped, [self.output])[self.output].argmax(axis=1)
         before = self.without(stamped).argmax(axis=1)
         changed = now != before
         if not changed.any():
-            return None
+            return
         target = int(np.bincount(now[changed]).argmax())
-        about = before != target
-        hit = changed & (now == target)
-        source: int | None = None
-        if hit.sum() < _FLIPS * about.sum():
-            source = int(np.bincount(before[hit]).argmax())
-            about = before == source
-            hit = hit & about
-        if about.sum() < _FEW or hit.sum() < _FLIPS * about.sum():
-            return None
-        return GraphTrigger(
-            target=target, source=source, places=window.places, values=candidate.values,
-            flips=float(hit.sum() / about.sum()), tried=int(about.sum()), how=how,
-        )  # fmt: skip
+        groups: list[tuple[int | None, int]] = [(None, target)]
+        if (now == target)[before != target].mean() < _FLIPS:
+            groups = [
+                (int(c), int(np.bincount(now[before == c]).argmax())) for c in np.unique(before[changed])
+            ]
+        for source, aim in groups:
+            about = before != aim if source is None else before == source
+            flips = float((now == aim)[about].mean())
+            if about.sum() >= _FEW and flips >= _FLIPS and aim != source:
+                yield GraphTrigger(
+                    target=aim, source=source, places=window.places, values=candidate.values, flips=flips,
+                    tried=int(about.sum()), how=how,
+                )  # fmt: skip
