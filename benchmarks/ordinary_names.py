@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import io
 import pickle
+import types
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -108,7 +109,16 @@ def _data(kind: str) -> tuple[Any, Any]:
 
 
 def _of_sklearn() -> set[tuple[str, str]]:
-    from sklearn import ensemble, feature_extraction, pipeline, preprocessing
+    from sklearn import (
+        ensemble,
+        feature_extraction,
+        feature_selection,
+        linear_model,
+        metrics,
+        model_selection,
+        pipeline,
+        preprocessing,
+    )
     from sklearn.base import ClassifierMixin
     from sklearn.utils import all_estimators
 
@@ -150,6 +160,11 @@ def _of_sklearn() -> set[tuple[str, str]]:
         module = importlib.import_module(name)
         cls = module.SGDClassifier if "linear" in name else module.KNeighborsClassifier
         models += [cls(**option).fit(X, y) for option in options]
+    models += [
+        model_selection.GridSearchCV(models[0], {}, cv=2, scoring="accuracy"),
+        metrics.get_scorer("roc_auc"),
+    ]
+    models.append(model_selection.GridSearchCV(linear_model.Ridge(), {"alpha": [1.0]}, cv=2).fit(X2, y2))
     for model in models:
         try:
             names |= imports_of(model)
@@ -169,6 +184,18 @@ def _of_sklearn() -> set[tuple[str, str]]:
         ("sklearn.tree._tree", "Tree"),
         ("sklearn.base", "BaseEstimator"),
     }
+    names |= set(_classes("sklearn.metrics._scorer", metrics._scorer._BaseScorer))
+    names |= {
+        ("sklearn.metrics._scorer", "_PassthroughScorer"),
+        ("sklearn.metrics._scorer", "_MultimetricScorer"),
+    }
+    names |= set(_classes("sklearn.model_selection", model_selection.BaseCrossValidator))
+    names |= set(_classes("sklearn.model_selection", model_selection.BaseShuffleSplit))
+    for module in (metrics, metrics.pairwise, feature_selection):
+        public = [
+            getattr(module, name) for name in getattr(module, "__all__", ["linear_kernel", "rbf_kernel"])
+        ]
+        names |= {(f.__module__, f.__qualname__) for f in public if isinstance(f, types.FunctionType)}
     names |= {("sklearn.utils._bunch", "Bunch"), ("sklearn.utils", "Bunch")}
     names |= {("sklearn.neighbors._kd_tree", "newObj"), ("sklearn.neighbors._ball_tree", "newObj")}
     names |= {

@@ -135,7 +135,8 @@ class NestedSearch:
         )
         for found in unfold(item, head, Budget(limits)):
             if not isinstance(found, Item):
-                self.gave_up = self.gave_up or found.reason
+                # what only looked packed is none of our business; what is too large or too deep is
+                self.gave_up = self.gave_up or (found.reason if "more than" in found.reason else "")
             elif found.kind == "pickle":
                 with found.open() as stream:
                     yield from self._pickles(stream, found.size, how, offset, depth + 1)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mithridate.checks.artifact_check import ArtifactCheck, artifact_check
 from mithridate.checks.pickle_judge import Judgement, take
+from mithridate.checks.pickle_names import Standing
 from mithridate.checks.pickle_nested import Nested, NestedSearch
 from mithridate.checks.pickle_second import MOST_BYTES, second_opinion
 from mithridate.core.card import Card
@@ -61,12 +62,13 @@ class PickleCode(ArtifactCheck):
 
     Args:
         limits: operations of one pickle, and how deep encodings inside encodings are followed.
+        second: ask another scanner as well, where one is installed and nothing dangerous was found.
     """
 
     kinds = frozenset({"pickle", "npy", *_TEXTS})
 
-    def __init__(self, limits: ScanLimits | None = None) -> None:
-        self._limits = limits or ScanLimits()
+    def __init__(self, limits: ScanLimits | None = None, *, second: bool = True) -> None:
+        self._limits, self._ask_second = limits or ScanLimits(), second
 
     def examine(self, item: Item) -> Iterator[Finding | Skip]:
         """Yield at most one finding of each severity for each pickle of the item."""
@@ -86,7 +88,7 @@ class PickleCode(ArtifactCheck):
             yield result
         if search.gave_up:
             yield self.skipped(item, f"{item.name}: {search.gave_up}", _SCAN_AGAIN)
-        if worst < Severity.LIKELY and start == 0 and item.size <= MOST_BYTES:
+        if self._ask_second and worst < Severity.LIKELY and start == 0 and item.size <= MOST_BYTES:
             yield from self._second(item)
 
     def _read(self, item: Item, start: int, search: NestedSearch) -> Iterator[Finding | Skip]:
@@ -118,17 +120,12 @@ class PickleCode(ArtifactCheck):
             encoded = f" ({', '.join(how)})" if how else ""
             where = f"a pickle hidden in its data at byte {offset:,}{encoded} "
         place = {"at": offset if how is not None else judgement.start, "encoding": list(how or ())}
-        sharp = [
-            *judgement.calls,
-            *judgement.tricks,
-            *(n for n in judgement.imports if not _called(n, judgement)),
-        ]
+        sharp = judgement.standing == Standing.DANGEROUS
         if sharp:
             rule = (
                 "DANGEROUS_CALL" if judgement.calls else "TRICK" if judgement.tricks else "DANGEROUS_IMPORT"
             )
-            verb = "calls" if judgement.calls else "does this:" if judgement.tricks else "imports"
-            message = f"{where}{verb} {_listed(sharp)} as soon as it is loaded; only an attack needs that"
+            message = f"{where}{_deeds(judgement)} as soon as it is loaded; only an attack needs that"
             names = {**judgement.calls, **judgement.tricks, **judgement.imports}
             yield self.found(item, Severity.LIKELY, message, rule=rule, names=names, **place)
         if judgement.foreign and (how is None or not sharp):
@@ -175,8 +172,13 @@ class PickleCode(ArtifactCheck):
             yield self.found(item, Severity.LIKELY, said, rule="SECOND_OPINION")
 
 
-def _called(name: str, judgement: Judgement) -> bool:
-    return any(call.startswith(f"{name}(") for call in judgement.calls)
+def _deeds(judgement: Judgement) -> str:
+    """What it does, as the verbs of a sentence."""
+    called = {call.partition("(")[0] for call in judgement.calls}
+    imports = [name for name in judgement.imports if name not in called]
+    deeds = [f"calls {_listed([*judgement.calls])}"] if judgement.calls else []
+    deeds += [*judgement.tricks][:4]
+    return ", ".join(deeds + ([f"imports {_listed(imports)}"] if imports else []))
 
 
 def _keep_worst(kept: dict[tuple[str, ...], Nested], nested: Nested) -> None:

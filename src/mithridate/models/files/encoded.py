@@ -16,6 +16,7 @@ _HEX = re.compile(rb"(?:\\x|0x)?[0-9a-fA-F]{2}(?:[\s,:]*(?:\\x|0x)?[0-9a-fA-F]{2
 _HEX_RUN = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}|(?:\\x[0-9a-fA-F]{2}){12,}")
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_\s-]+={0,2}\s*\Z")
+_BASE32 = re.compile(rb"(?:[A-Z2-7\s]+|[a-z2-7\s]+)={0,6}\s*\Z")
 _BASE85 = re.compile(rb"(?:<~)?[!-~]+(?:~>)?\Z")
 _PLAIN = re.compile(rb"[\t\n\r -~]*\Z")
 
@@ -50,6 +51,7 @@ def _whole(raw: bytes) -> Iterator[tuple[str, bytes]]:
         yield from _from_hex(raw)
     if _BASE64.match(raw):
         yield from _from_base64(raw)
+    if _BASE32.match(raw):
         yield from _tried("base 32", lambda: base64.b32decode(re.sub(rb"\s", b"", raw), casefold=True))
     if _BASE85.match(raw) and b" " not in raw:
         yield from _tried("base 85", lambda: base64.b85decode(raw))

@@ -153,6 +153,10 @@ class Operations:
         """Go on `count` bytes further: a loader reads raw data there."""
         self._reader.skip(count)
 
+    def fork(self) -> Operations:
+        """Other operations from the same place on; `skip` on these goes on afterwards."""
+        return Operations(self._reader.stream, self._reader.at, self._reader.size)
+
     def take(self, count: int) -> bytes:
         """Raw bytes that a loader reads between two operations."""
         return self._reader.take(count, self._reader.at)

@@ -6,7 +6,8 @@ gives a `Ref`, a call a `Made`, and each is told as an event. Containers hold pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
@@ -19,6 +20,8 @@ __all__ = [
 
 #: Entries of a container that are kept; the rest is only looked at when it passes.
 _KEEP = 256
+#: Operations that are read where a loader should find an array.
+_MOST_OTHERWISE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,9 @@ class _Machine:
         self.source, self.most = source, most
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
-        self.memo: dict[int, Any] = {}
+        self.memo: MutableMapping[int, Any] = {}
+        #: containers stay as they are.
+        self.frozen = False
         self.protocol = 0
         self.count = 0
 
@@ -324,7 +329,8 @@ def _append(m: _Machine, op: Op) -> Iterator[Event]:
     items = [m.pop()] if op.name == "APPEND" else m.pop_mark()
     target = m.top()
     if isinstance(target, list):
-        target.extend(items[: max(_KEEP - len(target), 0)])
+        if not m.frozen:
+            target.extend(items[: max(_KEEP - len(target), 0)])
     else:
         yield Changed(target, op.offset, op.name)
 
@@ -334,7 +340,7 @@ def _set_items(m: _Machine, op: Op) -> Iterator[Event]:
     target = m.top()
     if isinstance(target, Table):
         for key, value in zip(items[::2], items[1::2], strict=False):
-            if len(target.pairs) < _KEEP:
+            if len(target.pairs) < _KEEP and not m.frozen:
                 target.pairs.append((key, value))
     else:
         yield Changed(target, op.offset, op.name)
@@ -395,7 +401,7 @@ def _obj(m: _Machine, op: Op) -> Iterator[Event]:
 def _build(m: _Machine, op: Op) -> Iterator[Event]:
     state = m.pop()
     target = m.top()
-    if isinstance(target, Made):
+    if isinstance(target, Made) and not m.frozen:
         target.state = state
     yield Built(target, state, op.offset)
     if isinstance(target, Made) and _is_array_wrapper(target):
@@ -457,7 +463,26 @@ def _array(m: _Machine, state: Any) -> Iterator[Event]:
     if total > m.source.left:
         raise BrokenPickleError(m.source.at, "an array of joblib is longer than the file")
     yield Data(Blob(m.source.at, total), m.source.at)
+    yield from _otherwise(m)
     m.source.skip(total)
+
+
+def _otherwise(m: _Machine) -> Iterator[Event]:
+    """What a loader that knows nothing of joblib would do with the bytes of an array: take them for operations.
+
+    Numbers break off at once; what calls something by its name was put there on purpose.
+    """
+    fork = _Machine(m.source.fork(), _MOST_OTHERWISE)
+    fork.stack, fork.marks, fork.frozen = [*m.stack], [[*items] for items in m.marks], True
+    fork.memo = ChainMap({}, m.memo)
+    events = [event for event in fork.run() if not isinstance(event, Ended)]
+    m.source.skip(0)
+    if any(isinstance(event, Called) and _is_name(event.func) for event in events):
+        yield from events
+
+
+def _is_name(func: Any) -> bool:
+    return isinstance(func, Ref) and f"{func.module}.{func.name}".replace(".", "").isidentifier()
 
 
 def _width(dtype: Any, depth: int = 0) -> int | None:

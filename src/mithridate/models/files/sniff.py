@@ -107,7 +107,7 @@ def is_pickle(head: bytes, size: int) -> bool:
     """
     declared = head[:1] == b"\x80" and head[1:2] <= b"\5"
     imports, acts = 0, False
-    for event in read_pickle(io.BytesIO(head), 0, len(head), most=20_000):
+    for event in read_pickle(io.BytesIO(head), 0, size, most=20_000):
         if isinstance(event, Imported):
             imports += _is_dotted(event.ref)
         elif isinstance(event, Called | Built):
