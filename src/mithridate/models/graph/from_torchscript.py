@@ -82,7 +82,8 @@ def read_torchscript(item: Item, *, inputs: Sequence[Value] | None = None) -> Sc
                 raise ItemError(item.name, f"contradicts itself about its input {hint.name!r}") from hint
             hints[hint.name] = better
         except (UncoveredError, RecursionError) as error:
-            raise ItemError(item.name, f"code that is not read: {str(error)[:200]}") from error
+            why = "" if inputs else "; the shape of its input, if given, may help"
+            raise ItemError(item.name, f"code that is not read: {str(error)[:200]}{why}") from error
     raise ItemError(item.name, "its inputs cannot be told from its code")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
@@ -10,7 +10,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.core.errors import ItemError, UsageError
+from mithridate.core.errors import ItemError
+from mithridate.models.graph.aten.inference import OPSET, Inference
 from mithridate.models.graph.aten.values import (
     Dim,
     HintError,
@@ -24,15 +25,14 @@ from mithridate.models.graph.aten.values import (
     kind,
     promoted,
 )  # fmt: skip
-from mithridate.models.graph.ir import Constant, Graph, Node, Value
+from mithridate.models.graph.ir import Constant, Graph, Node, Value, reads
 
 __all__ = ["OPSET", "Builder", "Operand"]
 
-OPSET: Final = 17
 Operand: TypeAlias = Tensor | Size | Number | NDArray[Any]
 
 _MOST: Final = 200_000  # operators
-_SMALL: Final = 4096  # values of a constant that shapes may depend on
+_SMALL: Final = 4096  # values of a constant that code may depend on
 _INT: Final = np.dtype(np.int64)
 _FLOAT: Final = np.dtype(np.float32)
 #: the answer has the shape of the first argument, whatever it is: what is learnt about one holds for the other.
@@ -57,12 +57,7 @@ class Builder:
     """
 
     def __init__(self, name: str) -> None:
-        try:
-            from onnx import defs, helper, shape_inference
-        except ImportError as error:
-            remedy = "Install it: pip install 'mithridate[onnx]'."
-            raise UsageError("onnx", str(error), name, remedy) from error
-        self._schemas, self._helper, self._inference = defs, helper, shape_inference
+        self._inference = Inference(name)
         self.name, self.path, self.expected = name, "", 1
         self.constants: dict[str, Constant] = {}
         self.inputs: dict[str, Value] = {}
@@ -96,8 +91,14 @@ class Builder:
         return Tensor(name)
 
     def literal(self, value: Any, dtype: Any = None) -> Tensor:
-        """A constant of the code."""
+        """A constant of the code.
+
+        Raises:
+            UncoveredError: it is no number.
+        """
         array = np.asarray(value, dtype=dtype)
+        if array.dtype.kind not in "biufc":
+            raise UncoveredError("a tensor of something else than numbers")
         if dtype is None and array.dtype == np.float64:
             array = array.astype(np.float32)
         key = (array.dtype.str, array.shape, array.tobytes())
@@ -236,7 +237,7 @@ class Builder:
         attributes = {key: value for key, value in attributes.items() if value is not None}
         node = Node(name=name, op=op, inputs=names, outputs=outputs, attributes=attributes)
         self._blocks[-1].append(node)
-        self._infer(node)
+        self._types |= self._inference.answers(node, self._types, self.constants)
         if op in _KEEP and names[0] in self._origin:
             self._origin[outputs[0]] = self._origin[names[0]]
         return [Tensor(output) for output in outputs]
@@ -286,7 +287,7 @@ class Builder:
         known = self.type(tensor).dtype
         if known == dtype:
             return tensor
-        return self.emit("Cast", tensor, to=int(self._helper.np_dtype_to_tensor_dtype(dtype)))
+        return self.emit("Cast", tensor, to=self._inference.code(dtype))
 
     def ints(self, values: Sequence[int | Size | Tensor] | Tensor) -> Tensor:
         """Whole numbers as one tensor of one axis."""
@@ -322,8 +323,11 @@ class Builder:
 
     def assign(self, target: Tensor, value: Tensor) -> Tensor:
         """Write to a tensor in place, and so to those that it looks into."""
-        value = self.cast(value, self.dtype(target))
-        self._change(target, self.read(value))
+        known = self.type(target)
+        name = self.read(self.cast(value, self.dtype(target)))
+        if known.dims is not None:  # what is written in place has the shape of what was there
+            self._types[name] = Type(known.dims, self.dtype(target))
+        self._change(target, name)
         view = target.view
         if view is not None:
             self.assign(view.base, view.back(Tensor(target.name)))
@@ -386,9 +390,23 @@ class Builder:
             for name, value in self.inputs.items()
         }
         return Graph(
-            name=self.name, nodes=tuple(self._blocks[0]), inputs=inputs, outputs=answers,
+            name=self.name, nodes=self._kept(answers), inputs=inputs, outputs=answers,
             constants=self.constants, opset=OPSET,
         )  # fmt: skip
+
+    def _kept(self, answers: Mapping[str, Value]) -> tuple[Node, ...]:
+        """All operators but those that only tests of shapes needed, which nothing reads any more."""
+        needed = set(answers)
+        kept: list[Node] = []
+        for node in reversed(self._blocks[0]):
+            known = [self._types.get(output, Type()).dtype for output in node.outputs]
+            if all(dtype is not None and kind(dtype) < 2 for dtype in known) and needed.isdisjoint(
+                node.outputs
+            ):
+                continue
+            kept.append(node)
+            needed.update(reads(node))
+        return tuple(reversed(kept))
 
     def value_of(self, tensor: Tensor) -> Value:
         """What is known about a tensor, as graphs say it."""
@@ -407,59 +425,6 @@ class Builder:
         number = self._taken.get(name)
         self._taken[name] = (number or 0) + 1
         return name if number is None else self._unique(f"{name}#{number}")
-
-    # --------------------------------------------------------------- inference
-
-    def _infer(self, node: Node) -> None:
-        if "::" in node.op or any(isinstance(value, Graph) for value in node.attributes.values()):
-            return
-        types = {name: self._proto(self._types.get(name, Type())) for name in node.inputs if name}
-        try:
-            schema = self._schemas.get_schema(node.op, OPSET, "")
-            attributes = {k: list(v) if isinstance(v, tuple) else v for k, v in node.attributes.items()}
-            made = self._helper.make_node(node.op, list(node.inputs), list(node.outputs), **attributes)
-            found = self._inference.infer_node_outputs(
-                schema, made, types, self._data(node),
-                opset_imports=[self._helper.make_opsetid("", OPSET)], ir_version=8,
-            )  # fmt: skip
-        except Exception:  # contradictions inside a model are for its runtime to tell
-            return
-        for name, proto in found.items():
-            self._types[name] = self._known(proto)
-
-    def _data(self, node: Node) -> dict[str, Any]:
-        from onnx import numpy_helper
-
-        held = {name: self.constants[name] for name in node.inputs if name in self.constants}
-        small = {name: c for name, c in held.items() if c.dtype == _INT and c.size <= _SMALL}
-        return {name: numpy_helper.from_array(c.array, name) for name, c in small.items()}
-
-    def _proto(self, known: Type) -> Any:
-        from onnx import TypeProto
-
-        proto = TypeProto()
-        tensor = proto.tensor_type
-        if known.dtype is not None:
-            tensor.elem_type = self._helper.np_dtype_to_tensor_dtype(known.dtype)
-        if known.dims is not None:
-            tensor.shape.SetInParent()
-            for dim in known.dims:
-                added = tensor.shape.dim.add()
-                if isinstance(dim, int):
-                    added.dim_value = dim
-                elif dim is not None:
-                    added.dim_param = dim
-        return proto
-
-    def _known(self, proto: Any) -> Type:
-        tensor = proto.tensor_type
-        dtype = self._helper.tensor_dtype_to_np_dtype(tensor.elem_type) if tensor.elem_type else None
-        if not tensor.HasField("shape"):
-            return Type(None, dtype)
-        dims = tuple(
-            d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim
-        )
-        return Type(dims, dtype)
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _by_several(b: Builder, x: Tensor, given: Sequence[Tensor], axes: Sequence[i
 
 
 def _index_put(
-    b: Builder, self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
+    b: Builder, self: Tensor, indices: Sequence[Tensor | None], values: Operand, accumulate: bool = False
 ) -> Tensor:
     given = [index for index in indices if index is not None]
     if len(given) == 1 and b.dtype(given[0]) == np.bool_:
@@ -68,12 +68,12 @@ def _index_put(
         missing = b.rank(self) - b.rank(mask)
         if missing:
             mask = b.emit("Unsqueeze", mask, np.arange(missing) + b.rank(mask))
-        return b.emit("Where", mask, b.cast(values, b.dtype(self)), self)
+        return b.emit("Where", mask, b.tensor(values, b.dtype(self)), self)
     if len(given) != len(indices) or any(b.dtype(index) == np.bool_ for index in given):
         raise UncoveredError("values written by index behind an axis that is taken whole")
     points = _points(b, given)
     shape = b.emit("Shape", b.emit("GatherND", self, points))
-    updates = b.emit("Expand", b.cast(values, b.dtype(self)), shape)
+    updates = b.emit("Expand", b.tensor(values, b.dtype(self)), shape)
     return b.emit("ScatterND", self, points, updates, reduction="add" if accumulate else None)
 
 
@@ -116,7 +116,7 @@ def _nonzero(b: Builder, self: Tensor) -> Tensor:
 
 
 def _embedding(b: Builder, weight: Tensor, indices: Tensor, *_: Any, **__: Any) -> Tensor:
-    b.learn(indices, dtype=np.int64)
+    b.learn(indices, [None, None], np.int64)  # a batch of rows of words is what most models take
     return b.emit("Gather", weight, indices, axis=0)
 
 

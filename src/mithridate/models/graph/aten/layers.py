@@ -49,9 +49,9 @@ def _convolution(
         raise UncoveredError("a convolution with a kernel of unknown shape")
     spatial = len(shape) - 2
     channels = shape[0] if transposed else shape[1]
-    b.learn(
-        input, [None, channels * groups if isinstance(channels, int) else None, *[None] * spatial], np.float32
-    )
+    if isinstance(channels, int) and not transposed:
+        channels *= groups
+    b.learn(input, [None, channels, *[None] * spatial], np.float32)
     single = b.rank(input) == spatial + 1
     x = b.emit("Unsqueeze", input, np.asarray([0])) if single else input
     attributes: dict[str, Any] = {

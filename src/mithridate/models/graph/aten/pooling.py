@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mithridate.models.graph.aten.builder import Builder, Operand
 from mithridate.models.graph.aten.reduce import reduced
 from mithridate.models.graph.aten.shapes import part
-from mithridate.models.graph.aten.values import Size, Tensor, UncoveredError
+from mithridate.models.graph.aten.values import Tensor, UncoveredError
 
 __all__ = ["TABLE"]
 
@@ -30,8 +30,8 @@ def _tuple(value: Any, count: int) -> tuple[int, ...]:
 
 def _batched(b: Builder, x: Tensor, spatial: int, make: Callable[[Tensor], Tensor]) -> Tensor:
     """Pooling of one sample as a batch of one."""
-    dims = b.dims(x)
-    if dims is None or len(dims) == spatial + 2:
+    b.learn(x, [None] * (spatial + 2), np.float32)
+    if b.rank(x) == spatial + 2:
         return make(x)
     return b.emit("Squeeze", make(b.emit("Unsqueeze", x, np.asarray([0]))), np.asarray([0]))
 
@@ -85,7 +85,8 @@ def _wanted(b: Builder, x: Tensor, output_size: Any, spatial: int) -> tuple[list
     asked = (
         list(_tuple(output_size, spatial)) if not isinstance(output_size, int) else [output_size] * spatial
     )
-    have: list[Any] = [None] * spatial if b.dims(x) is None else b.sizes(x)[-spatial:]
+    b.learn(x, [None] * (spatial + 2), np.float32)
+    have: list[Any] = b.sizes(x)[-spatial:]
     asked = [own if size is None else size for own, size in zip(have, asked, strict=True)]
     return have, asked
 
@@ -169,6 +170,7 @@ def _constant_pad(b: Builder, self: Tensor, pad: Sequence[Any], value: Operand =
 
 def _upsample(spatial: int, mode: str) -> Callable[..., Tensor]:
     def translate(b: Builder, input: Tensor, output_size: Any = None, *how: Any, **named: Any) -> Tensor:
+        b.learn(input, [None] * (spatial + 2), np.float32)
         arguments = list(how)
         aligned = False
         if mode != "nearest":
@@ -195,12 +197,8 @@ def _upsample(spatial: int, mode: str) -> Callable[..., Tensor]:
 
 
 def _resized(b: Builder, x: Tensor, asked: list[Any], attributes: dict[str, Any]) -> Tensor:
-    sizes = b.sizes(x)[:2] if b.dims(x) is not None else [Size(b.read(x), 0), Size(b.read(x), 1)]
-    made = b.emit("Resize", x, None, None, b.ints([*sizes, *asked]), **attributes)
-    dims = b.dims(x)
-    if dims is not None:
-        b.set_dims(made, [*dims[:2], *(n if isinstance(n, int) else None for n in asked)])
-    return made
+    made = b.emit("Resize", x, None, None, b.ints([*b.sizes(x)[:2], *asked]), **attributes)
+    return b.set_dims(made, [*(b.dims(x) or ())[:2], *(n if isinstance(n, int) else None for n in asked)])
 
 
 TABLE: Final[Mapping[str, Callable[..., Any]]] = {

@@ -356,16 +356,18 @@ def _roll(b: Builder, self: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
 
 
 def _pixel_shuffle(b: Builder, self: Tensor, upscale_factor: int) -> Tensor:
+    b.learn(self, [None] * 4, np.float32)
     return b.emit("DepthToSpace", self, blocksize=upscale_factor, mode="CRD")
 
 
 def _pixel_unshuffle(b: Builder, self: Tensor, downscale_factor: int) -> Tensor:
     n, c, h, w = b.sizes(self)
     r = downscale_factor
-    if not isinstance(c, int) or not isinstance(h, int) or not isinstance(w, int):
-        raise UncoveredError("pixel_unshuffle of unknown sizes")
-    split = moved(b, reshaped(b, self, [n, c, h // r, r, w // r, r]), [0, 1, 3, 5, 2, 4])
-    return reshaped(b, split, [n, c * r * r, h // r, w // r])
+    if not isinstance(c, int):
+        raise UncoveredError("pixel_unshuffle of an unknown number of channels")
+    rows, columns = (size // r if isinstance(size, int) else b.math("Div", size, r) for size in (h, w))
+    split = moved(b, reshaped(b, self, [n, c, rows, r, columns, r]), [0, 1, 3, 5, 2, 4])
+    return reshaped(b, split, [n, c * r * r, rows, columns])
 
 
 def _channel_shuffle(b: Builder, self: Tensor, groups: int) -> Tensor:

@@ -152,7 +152,7 @@ class _Choice:
             return type(left)(self._merged([a, b], ways) for a, b in zip(left, right, strict=True))
         if left is right or (isinstance(left, str) and left == right):
             return left
-        raise UncoveredError("two ways that leave different kinds of values")
+        return Unread("either of two values, as the running model decides")
 
     def _dummy(self, like: Any) -> Any:
         return self._b.literal(np.zeros((), dtype=self._b.dtype(like)))

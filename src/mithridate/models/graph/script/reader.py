@@ -7,6 +7,7 @@ depends on the values of tensors becomes an If, or a node "aten::Loop". Nothing 
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -364,10 +365,10 @@ class Reader:
 
     def _operator(self, name: str, arguments: list[Any], named: dict[str, Any]) -> Any:
         """What an operator answers: computed where it needs no tensor, else put into the graph."""
-        if name in ("eq", "ne") and len(arguments) == 2 and all(isinstance(a, Size) for a in arguments):
-            left, right = arguments
-            if left == right or (left.symbol and left.symbol == right.symbol):
-                return name == "eq"
+        if name in ("eq", "ne") and len(arguments) == 2:
+            same = self._same(*arguments)
+            if same is not None:
+                return same if name == "eq" else self._operator("__not__", [same], {})
         try:
             answer = plainly(name, arguments, named)
             answer = about_tensors(self.b, name, arguments, named) if answer is MISSING else answer
@@ -376,6 +377,19 @@ class Reader:
         if answer is not MISSING:
             return answer
         return translated(self.b, name.removeprefix("aten."), arguments, named)
+
+    def _same(self, left: Any, right: Any) -> Any:
+        """Whether sizes, or lists of them, are equal; None where neither is one."""
+        if isinstance(left, list) and isinstance(right, list):
+            if len(left) != len(right):
+                return False
+            pairs = [self._operator("eq", [a, b], {}) for a, b in zip(left, right, strict=True)]
+            if any(flag is False for flag in pairs):
+                return False
+            open_ = [flag for flag in pairs if flag is not True]
+            return True if not open_ else functools.reduce(lambda a, b: self.b.emit("And", a, b), open_)
+        sizes = isinstance(left, Size) and isinstance(right, Size)
+        return True if sizes and (left == right or (left.symbol and left.symbol == right.symbol)) else None
 
 
 def _operator_name(dotted: str) -> str:
