@@ -120,6 +120,8 @@ def read_zip(stream: BinaryIO, size: int, *, members: int = 100_000, directory: 
     entries = [_with_local(stream, entry) for entry in listed[:members]]
     stop = end + 22 + _comment(tail, end - tail_at)
     gaps, overlaps = _layout(stream, entries, start, stop, size)
+    if len(listed) > members:
+        gaps = ()  # what lies between belongs to members that were not read
     others = [e for e, *_ in found if not any(m.data is not None and m.data <= e < m.stop for m in entries)]
     hidden = [e for gap in gaps for e in _hidden(stream, gap, members - len(entries))]
     return ZipIndex(
