@@ -53,22 +53,28 @@ class SideBranch(GraphCheck):
     """See the module."""
 
     def examine(self, scope: GraphScope) -> Iterator[Finding | Skip | Clear | NotApplicable]:
-        """One finding for each branch."""
+        """One finding for each place where two ways meet: either of them may be the branch."""
+        worst: dict[str, Finding | Skip] = {}
         for branch in side_branches(scope.flow):
-            if scope.probe is None or scope.x is None:
-                yield self._unproven(scope, branch)
-                continue
-            try:
-                study = BranchStudy(scope.probe, branch, scope.x, layout=scope.layout, seed=scope.seed)
-                yield self._judged(scope, study)
-            except MithridateError as error:
-                yield Skip(
-                    check=self.card.id,
-                    reason=f"a branch beside the model's layers could not be run: {error}",
-                    remedy="Export the model with inputs of fixed size and operators of ONNX's own.",
-                    items=(scope.name,),
-                    count=1,
-                )
+            said, place = self._said(scope, branch), branch.merges[0].name
+            if place not in worst or _rank(said) > _rank(worst[place]):
+                worst[place] = said
+        yield from worst.values()
+
+    def _said(self, scope: GraphScope, branch: Branch) -> Finding | Skip:
+        if scope.probe is None or scope.x is None:
+            return self._unproven(scope, branch)
+        try:
+            study = BranchStudy(scope.probe, branch, scope.x, layout=scope.layout, seed=scope.seed)
+            return self._judged(scope, study)
+        except MithridateError as error:
+            return Skip(
+                check=self.card.id,
+                reason=f"a branch beside the model's layers could not be run: {error}",
+                remedy="Export the model with inputs of fixed size and operators of ONNX's own.",
+                items=(scope.name,),
+                count=1,
+            )
 
     def _judged(self, scope: GraphScope, study: BranchStudy) -> Finding:
         branch, dormancy = study.branch, study.dormancy
@@ -104,6 +110,11 @@ class SideBranch(GraphCheck):
         message = f"a way around the model's layers: {_size(branch)} ({telling}); not run: {scope.why}"
         severity = Severity.SUSPICIOUS if sure > 1 and branch.late else Severity.INFO
         return self.found(scope, severity, message, rule="SIDE_BRANCH", **_details(branch))
+
+
+def _rank(result: Finding | Skip) -> float:
+    """What could not be looked at weighs more than what was found harmless."""
+    return result.severity if isinstance(result, Finding) else Severity.INFO + 0.5
 
 
 def _size(branch: Branch) -> str:

@@ -146,21 +146,33 @@ class BranchStudy:
     def host(self) -> str | None:
         """The tensor that holds the answers of the model as it was; None where it cannot be told.
 
-        It has the shape of the answers and leads to the same classes; where the model answers with probabilities it
-        does, too, and where not it is the one before any softmax that came with the branch.
+        It has the shape of the answers and leads to the same classes. Where the model answers with probabilities it
+        is the first that holds some; where not it is the one before any softmax that came with the branch.
         """
-        names = [name for name in self.branch.chain if name != self.output]
-        held = self._probe.at(self._x, names) if names else {}
-        told = is_distribution(self.answers)
-        alike = [
-            name
-            for name in names
-            if held[name].shape == self.answers.shape
-            and held[name].dtype.kind == "f"
-            and is_distribution(held[name]) == told
-            and (held[name].argmax(axis=1) == self.answers.argmax(axis=1)).mean() >= _SLEEPS
+        chain = [name for name in self.branch.chain if name != self.output]
+        if not chain:
+            return None
+        held, told = self._probe.at(self._x, chain), is_distribution(self.answers)
+        maker = {name: self._probe.graph.producer.get(name) for name in chain}
+        soft = [
+            k for k, name in enumerate(chain) if (node := maker[name]) is not None and node.op == "Softmax"
         ]
-        return None if not alike else alike[0 if told else -1]
+        start = max(soft, default=-1) + 1 if not told else 0
+        alike = [k for k in range(start, len(chain)) if self._alike(held[chain[k]], told)]
+        if not alike:
+            return None
+        at = alike[-1] if told else alike[0]
+        while at + 1 in alike and (node := maker[chain[at]]) is not None and node.op in ("Cast", "Identity"):
+            at += 1
+        return chain[at]
+
+    def _alike(self, held: Values, told: bool) -> bool:
+        return bool(
+            held.shape == self.answers.shape
+            and held.dtype.kind == "f"
+            and is_distribution(held) == told
+            and (held.argmax(axis=1) == self.answers.argmax(axis=1)).mean() >= _SLEEPS
+        )
 
     @cached_property
     def window(self) -> Window | None:

@@ -18,6 +18,7 @@ __all__ = ["graph_of_model", "parse_onnx"]
 
 _OWN = ("", "ai.onnx")
 _DEEPEST = 32  # bodies within bodies
+_MOST_CALLS = 20_000  # of functions, which may call each other twice as often at every level
 _LARGEST = 2 << 30  # bytes; protobuf itself ends here
 
 
@@ -110,6 +111,8 @@ class _Reader:
         if depth > _DEEPEST:
             raise ItemError(self._name, f"functions nested more than {_DEEPEST} deep")
         self._calls += 1
+        if self._calls > _MOST_CALLS:
+            raise ItemError(self._name, f"more than {_MOST_CALLS:,} calls of functions")
         mark = f"{call.op_type}.{self._calls}."
         given = dict(zip(function.input, call.input, strict=False))
         given |= dict(zip(function.output, call.output, strict=False))

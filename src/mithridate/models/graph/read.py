@@ -29,4 +29,8 @@ def read_graph(item: Item) -> Graph:
 
         folder = None if item.path is None else item.path.parent
         return graph_of_model(parse_onnx(item.read(_LARGEST), item.name), folder=folder, name=item.name)
+    if item.kind == "torchscript":
+        from mithridate.models.graph.from_torchscript import graph_of_torchscript
+
+        return graph_of_torchscript(item)
     raise ItemError(item.name, f"graphs of kind {item.kind} are not read by this version")

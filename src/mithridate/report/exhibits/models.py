@@ -33,7 +33,7 @@ class _Inputs(Protocol):
 
 
 def draw_all(results: Sequence[Result], inputs: _Inputs | None, layout: Layout) -> tuple[Result, ...]:
-    """Give findings about a model their exhibits.
+    """Give findings about a model their exhibits, unless they brought their own.
 
     Args:
         results: of graph and behaviour.
@@ -42,7 +42,7 @@ def draw_all(results: Sequence[Result], inputs: _Inputs | None, layout: Layout) 
     """
     return tuple(
         replace(r, exhibits=(*r.exhibits, *_exhibits(r.details, inputs, layout)))
-        if isinstance(r, Finding)
+        if isinstance(r, Finding) and not r.exhibits
         else r
         for r in results
     )
