@@ -12,6 +12,9 @@ __all__ = ["MOST_BYTES", "second_opinion"]
 #: Files larger than this are not read into memory for it.
 MOST_BYTES = 32 << 20
 _SECONDS = 30.0
+#: What it says about calls and imports; its other rules also meet the limits of its own reading (in 15 of 81 ordinary
+#: files of scikit-learn, NumPy and joblib).
+_RULES = frozenset({"DANGEROUS_CALL", "DANGEROUS_GLOBAL", "EXTENSION_REF"})
 
 
 def second_opinion(content: bytes) -> list[str]:
@@ -26,7 +29,7 @@ def second_opinion(content: bytes) -> list[str]:
         return []
     options = modelaudit_picklescan.ScanOptions(timeout_s=_SECONDS)
     report = modelaudit_picklescan.scan_bytes(content, options=options, enrich_call_graph=False)
-    critical = (found for found in report.findings if found.severity.value == "critical")
+    critical = [f for f in report.findings if f.severity.value == "critical" and f.rule_code in _RULES]
     return list(dict.fromkeys(str(found.message)[:300] for found in critical if not _ordinary(found)))
 
 

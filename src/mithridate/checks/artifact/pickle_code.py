@@ -62,7 +62,8 @@ class PickleCode(ArtifactCheck):
 
     Args:
         limits: operations of one pickle, and how deep encodings inside encodings are followed.
-        second: ask another scanner as well, where one is installed and nothing dangerous was found.
+        second: ask another scanner as well, where one is installed, about files with unknown names or
+            parts that were not read.
     """
 
     kinds = frozenset({"pickle", "npy", *_TEXTS})
@@ -81,14 +82,11 @@ class PickleCode(ArtifactCheck):
         start = first_pickle(item.head(HEAD))
         if start is None:
             return
-        worst = Severity.INFO
-        for result in self._read(item, start, search):
-            if isinstance(result, Finding):
-                worst = max(worst, result.severity)
-            yield result
+        results = list(self._read(item, start, search))
+        yield from results
         if search.gave_up:
             yield self.skipped(item, f"{item.name}: {search.gave_up}", _SCAN_AGAIN)
-        if self._ask_second and worst < Severity.LIKELY and start == 0 and item.size <= MOST_BYTES:
+        if self._ask_second and start == 0 and item.size <= MOST_BYTES and _unsure(results):
             yield from self._second(item)
 
     def _read(self, item: Item, start: int, search: NestedSearch) -> Iterator[Finding | Skip]:
@@ -170,6 +168,13 @@ class PickleCode(ArtifactCheck):
         if messages:
             said = f"another scanner (modelaudit-picklescan) calls it dangerous: {_listed(messages)}"
             yield self.found(item, Severity.LIKELY, said, rule="SECOND_OPINION")
+
+
+def _unsure(results: list[Finding | Skip]) -> bool:
+    """Whether another opinion could change anything: something is unknown or was not read, and nothing is certain."""
+    worst = max((r.severity for r in results if isinstance(r, Finding)), default=Severity.INFO)
+    unread = any(isinstance(r, Skip) for r in results)
+    return worst < Severity.LIKELY and (unread or worst > Severity.INFO)
 
 
 def _deeds(judgement: Judgement) -> str:
