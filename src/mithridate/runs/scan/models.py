@@ -15,6 +15,7 @@ from mithridate.core.results import Clear, Result, Skip
 from mithridate.models.files.item import Item
 from mithridate.models.graph.flow import flow_of
 from mithridate.models.graph.read import read_graph
+from mithridate.models.jail.errors import JailError, JailUnavailable
 from mithridate.models.jail.onnx_parts import OnnxParts
 from mithridate.runs.scan.inputs import Ordinary, Preparation, ordinary_inputs
 from mithridate.runs.scan.predicting import Predictor
@@ -43,6 +44,11 @@ class Asked:
     how: Preparation = field(default_factory=Preparation)
     classes: tuple[str, ...] | None = None
     seed: int = 0
+
+    @property
+    def told(self) -> bool:
+        """Whether the user said something about the inputs or outputs, which then may be wrong."""
+        return self.clean is not None or self.classes is not None or self.how != Preparation()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,7 +89,11 @@ def examine_model(item: Item, asked: Asked, progress: Progress) -> ModelLevel:
             ordinary = ordinary_inputs(asked.clean, runner.probe.shape, asked.layout, asked.how, asked.seed)
             classes, notes = runner.classes(ordinary, asked.classes)
         except MithridateError as error:
-            if isinstance(error, UsageError) and asked.clean is not None:
+            if (
+                isinstance(error, UsageError)
+                and not isinstance(error, JailError | JailUnavailable)
+                and asked.told
+            ):
                 raise
             results = [*_graph_checks(replace(base, why=str(error))), _skip(item, "it was not run", error)]
             return ModelLevel(results=tuple(results))
