@@ -25,7 +25,7 @@ CONTROL = 0.2
 #: samples without which nothing is proven.
 FEWEST = 20
 _SAMPLES = 64
-_SMALL = 1 / 16  # of a picture
+_SMALL = 1 / 28  # of a picture
 _SHOWN = 96  # longest edge of a picture in a report
 
 
@@ -118,17 +118,38 @@ class Ground:
             return rows
         return rows[np.argsort(self.answers[rows, column], kind="stable")][:count]
 
+    def masked(self, rows: NDArray[np.intp], grey: Grey, mask: NDArray[np.bool_]) -> Grey:
+        """Samples with one picture (h, w), or one for each row, shown where a mask of as many is true."""
+        return self.frame.paint(
+            self.samples[rows], grey if grey.ndim == 3 else grey[None], mask if mask.ndim == 3 else mask[None]
+        )
+
     def painted(self, rows: NDArray[np.intp], grey: Grey, area: Area) -> Grey:
         """Samples with one picture (h, w), or one for each row, shown in an area."""
-        pictures = grey if grey.ndim == 3 else grey[None]
-        return self.frame.paint(self.samples[rows], pictures, area.mask(*self.frame.sides)[None])
+        return self.masked(rows, grey, area.mask(*self.frame.sides))
 
-    def shows(self, rows: NDArray[np.intp], grey: Grey, area: Area, column: int) -> bool:
+    def shows(
+        self,
+        rows: NDArray[np.intp],
+        grey: Grey,
+        area: Area,
+        column: int,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> bool:
         """Whether all samples of these rows turn to a class when a picture is shown in an area."""
-        answers = self.scope.ask(self.painted(rows, grey, area))
+        shown = area.mask(*self.frame.sides)
+        answers = self.scope.ask(self.masked(rows, grey, shown if mask is None else shown & mask))
         return bool((answers.argmax(axis=1) == column).all())
 
-    def locate(self, grey: Grey, column: int, largest: int = 8) -> Area | None:
+    def locate(
+        self,
+        grey: Grey,
+        column: int,
+        *,
+        largest: int = 8,
+        mask: NDArray[np.bool_] | None = None,
+        rows: NDArray[np.intp] | None = None,
+    ) -> Area | None:
         """The smallest area in which a picture (h, w) still leads to a class; None where that is no small one.
 
         Found by halving from each side, once with one sample and then, near the result, with three. About 12 queries
@@ -138,30 +159,32 @@ class Ground:
             grey: shown as much of as is needed.
             column: of the class.
             largest: longest side of the area.
+            mask: (h, w), where the picture is shown at all; None shows it everywhere.
+            rows: of the samples, up to three; None takes those that are surest to be of another class.
 
         Raises:
             BudgetError: it takes more queries than are left.
         """
-        rows = self.others(column, 3)
-        if not len(rows) or not self.shows(rows[:1], grey, self.frame.whole, column):
+        rows = self.others(column, 3) if rows is None else rows
+        if not len(rows) or not self.shows(rows[:1], grey, self.frame.whole, column, mask):
             return None
-        area = self._shrunk(rows[:1], grey, column, self.frame.whole, largest)
+        area = self._shrunk(rows[:1], grey, column, self.frame.whole, largest, mask)
         if area is None:
             return None
-        height, width = self.frame.sides
-        around = Area(
-            max(0, area.top - 2),
-            max(0, area.left - 2),
-            min(height, area.bottom + 2),
-            min(width, area.right + 2),
-        )
-        if not self.shows(rows, grey, around, column):
+        around = area.grown(2, *self.frame.sides)
+        if not self.shows(rows, grey, around, column, mask):
             return None
-        area = self._shrunk(rows, grey, column, around, largest)
+        area = self._shrunk(rows, grey, column, around, largest, mask)
         return area if area is not None and is_small(area, self.frame) else None
 
     def _shrunk(
-        self, rows: NDArray[np.intp], grey: Grey, column: int, area: Area, largest: int
+        self,
+        rows: NDArray[np.intp],
+        grey: Grey,
+        column: int,
+        area: Area,
+        largest: int,
+        mask: NDArray[np.bool_] | None,
     ) -> Area | None:
         sides = [area.top, area.left, area.bottom, area.right]
         for side in (2, 0, 3, 1):
@@ -169,7 +192,7 @@ class Ground:
             while abs(far - near) > 1:
                 middle = (far + near) // 2
                 tried = [*sides[:side], middle, *sides[side + 1 :]]
-                if self.shows(rows, grey, Area(*tried), column):
+                if self.shows(rows, grey, Area(*tried), column, mask):
                     far = middle
                 else:
                     near = middle

@@ -52,6 +52,15 @@ class Area:
         """Its rows and columns."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    def grown(self, by: int, height: int, width: int) -> Area:
+        """With a margin on each side, as far as a picture of that height and width reaches."""
+        return Area(
+            max(0, self.top - by),
+            max(0, self.left - by),
+            min(height, self.bottom + by),
+            min(width, self.right + by),
+        )
+
     def mask(self, height: int, width: int) -> NDArray[np.bool_]:
         """(height, width), true inside."""
         inside = np.zeros((height, width), dtype=bool)

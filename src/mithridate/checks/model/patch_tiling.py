@@ -204,7 +204,7 @@ def _widened(ground: Ground, picture: NDArray[np.float32], column: int, area: Ar
         for top in range(max(0, area.bottom - tall), min(area.top, height - tall) + 1)
         for left in range(max(0, area.right - wide), min(area.left, width - wide) + 1)
     ]
-    if len(around) < 2:
+    if around == [area]:
         return area
     rows = ground.others(column, _CONFIRM)
     asked = np.concatenate([ground.painted(rows, picture, area) for area in around])
