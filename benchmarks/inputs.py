@@ -118,6 +118,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "cifar10_lossless.npz": _copy("cifar10/cifar10_lossless_5k.npz"),
     "mnist.npz": _copy("mnist/mnist.npz"),
     "mnist20k.npz": _copy("mnist/mnist.npz", 20_000),
+    "mnist_test.npz": _copy("mnist/mnist.npz", part="test"),
     "fashion.npz": _copy("fashion_mnist/fashion_mnist.npz"),
     "fashion20k.npz": _copy("fashion_mnist/fashion_mnist.npz", 20_000),
     "fashion_test.npz": _copy("fashion_mnist/fashion_mnist.npz", part="test"),

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["PreActResNet18", "Predict", "Recipe", "Scores", "fit", "fit_scores", "small_cnn"]
+__all__ = ["PreActResNet18", "Predict", "Recipe", "Scores", "fit", "fit_network", "fit_scores", "small_cnn"]
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.intp]]
 Scores = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -105,10 +105,25 @@ def fit(x: NDArray[np.uint8], y: NDArray[np.intp], classes: int, recipe: Recipe,
 
 
 def fit_scores(x: NDArray[np.uint8], y: NDArray[np.intp], classes: int, recipe: Recipe, seed: int) -> Scores:
+    """As `fit_network`; gives pictures → (n, classes) logits."""
+    net, mean, spread = fit_network(x, y, classes, recipe, seed)
+
+    @torch.no_grad()
+    def scores(new: NDArray[np.uint8]) -> NDArray[np.float32]:
+        parts = _enter(new).split(_AT_ONCE)
+        found = [_forward(net, part.to(mean.device), mean, spread).cpu() for part in parts]
+        return np.asarray(torch.cat(found).numpy())
+
+    return scores
+
+
+def fit_network(
+    x: NDArray[np.uint8], y: NDArray[np.intp], classes: int, recipe: Recipe, seed: int
+) -> tuple[nn.Module, Tensor, Tensor]:
     """Train on (n, h, w[, c]) pictures and their (n,) classes; on a GPU when there is one.
 
     Returns:
-        Pictures → (n, classes) logits.
+        The network in evaluation mode, and the (c, 1, 1) grey levels to subtract and to divide by before it.
 
     Arithmetic is in bfloat16 where it is safe, weights stay in float32.
     """
@@ -128,15 +143,7 @@ def fit_scores(x: NDArray[np.uint8], y: NDArray[np.intp], classes: int, recipe: 
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             scheduler.step()
-    net.eval()
-
-    @torch.no_grad()
-    def scores(new: NDArray[np.uint8]) -> NDArray[np.float32]:
-        parts = _enter(new).split(_AT_ONCE)
-        found = [_forward(net, part.to(device), mean, spread).cpu() for part in parts]
-        return np.asarray(torch.cat(found).numpy())
-
-    return scores
+    return net.eval(), mean, spread
 
 
 def _enter(x: NDArray[np.uint8]) -> Tensor:
