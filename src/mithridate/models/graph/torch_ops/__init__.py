@@ -1,0 +1,1 @@
+"""ONNX operators written with torch, so that gradients flow through a graph. torch is imported inside functions."""
