@@ -15,7 +15,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["GADGETS", "MALICIOUS", "call", "glob", "payload", "text", "torch_zip"]
+__all__ = ["GADGETS", "GROUPS", "HARMLESS", "MALICIOUS", "call", "glob", "payload", "text", "torch_zip"]
+
+
+Builder = Callable[[str], bytes]
 
 
 def text(value: str) -> bytes:
@@ -323,9 +326,10 @@ def _png(canary: str) -> bytes:
 
 
 #: Name of the file → its bytes, given the path of a canary.
-MALICIOUS: dict[str, Callable[[str], bytes]] = {
+GADGET_CALLS: dict[str, Builder] = {
     **{f"call {module}.{name}.pkl": _gadget(module, name) for module, name in GADGETS},
-    # the machine
+}  # fmt: skip
+MACHINE: dict[str, Builder] = {
     "protocol0.pkl": lambda c: b"cos\nsystem\n(S'touch " + c.encode() + b"'\ntR.",
     "protocol1.pkl": lambda c: glob("os", "system") + b"(" + text(command(c)) + b"tR.",
     "protocol4.pkl": lambda c: ended(call(stack_glob("os", "system"), text(command(c))), 4),
@@ -356,7 +360,8 @@ MALICIOUS: dict[str, Callable[[str], bytes]] = {
     "dotted eval.pkl": lambda c: ended(call(stack_glob("builtins", "eval.__call__"), text("1")), 4),
     "reduce of exec chain.pkl": _chain,
     "expansion.pkl": _expansion,
-    # where it stands
+}  # fmt: skip
+PLACES: dict[str, Builder] = {
     "second pickle.pkl": lambda c: HARMLESS + ended(payload(c)),
     "behind the end.pkl": _after_stop,
     "behind the end without protocol.pkl": _headless_after_stop,
@@ -365,7 +370,8 @@ MALICIOUS: dict[str, Callable[[str], bytes]] = {
     "cut off.pkl": lambda c: b"\x80\x04" + payload(c),
     "stack underflow.pkl": lambda c: b"\x80\x04" + payload(c) + b"000R.",
     "wrong argument.pkl": lambda c: b"\x80\x02" + payload(c) + b"Fnot a number\n.",
-    # inside its data
+}  # fmt: skip
+INSIDE: dict[str, Builder] = {
     "nested.pkl": _raw(lambda raw: raw),
     "nested in the middle.pkl": _raw(lambda raw: b"some words " + raw),
     "nested gzip.pkl": _raw(gzip.compress),
@@ -390,7 +396,8 @@ MALICIOUS: dict[str, Callable[[str], bytes]] = {
     "load from bytes.pkl": _load_from_bytes,
     "array region.joblib": _array_region,
     "large bytes.pkl": _large,
-    # containers
+}  # fmt: skip
+CONTAINERS: dict[str, Builder] = {
     "zip.pt": _mal_zip,
     "deflated.pt": lambda c: torch_zip(ended(payload(c)), method=zipfile.ZIP_DEFLATED),
     "bzip2 method.pt": lambda c: torch_zip(ended(payload(c)), method=zipfile.ZIP_BZIP2),
@@ -430,3 +437,11 @@ MALICIOUS: dict[str, Callable[[str], bytes]] = {
     "not a picture.png": lambda c: ended(payload(c)),
     "no suffix": lambda c: ended(payload(c)),
 }  # fmt: skip
+GROUPS = {
+    "gadgets": GADGET_CALLS,
+    "the machine": MACHINE,
+    "where it stands": PLACES,
+    "inside its data": INSIDE,
+    "containers": CONTAINERS,
+}
+MALICIOUS = {name: build for group in GROUPS.values() for name, build in group.items()}

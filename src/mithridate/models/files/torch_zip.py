@@ -64,7 +64,7 @@ def payload_members(
     for name in sorted(known):
         folder, _, last = name.rpartition("/")
         folder = f"{folder}/" if folder else ""
-        if last in ("data.pkl", "constants.pkl"):
+        if last in ("data.pkl", "constants.pkl", "traced_inputs.pkl"):
             opened = open_(name)
             if opened is not None:
                 with opened[0] as stream:
