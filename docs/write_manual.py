@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mithridate.attacks.base import ATTACKS, Attack
 from mithridate.attacks.model_base import MODEL_ATTACKS, ModelAttack
-from mithridate.checks.base import DATA_CHECKS
+from mithridate.checks.catalogue import data_cards, model_cards
 from mithridate.core.card import Card
 
 MANUAL = Path(__file__).with_name("manual.md")
@@ -17,24 +17,29 @@ _HEAD = """# Manual of checks and attacks
 Written by `make manual` from the cards in the code; a test fails when it is out of date. `mithridate checks`
 shows the same in a terminal.
 
-A check **can flag** when its findings may rise above INFO; those share one false-alarm budget of 1 %
+A check **can flag** when its findings may rise above INFO; those of data share one false-alarm budget of 1 %
 ([promise.md](promise.md)). What a check could have found on *your* data is printed in every report.
 """
 
 
 def manual() -> str:
     """The text of the manual."""
-    checks, attacks = [kind.card for kind in DATA_CHECKS], list(ATTACKS)
+    checks, models, attacks = list(data_cards()), list(model_cards()), list(ATTACKS)
     parts = [
         _HEAD,
-        "## Checks\n\n| check | finds | in | can flag |\n|---|---|---|---|",
+        "## Checks of data\n\nWhat `mithridate audit` asks.\n\n| check | finds | in | can flag |\n|---|---|---|---|",
         *(_row(card) for card in checks),
         "",
         *(_check(card) for card in checks),
+        "## Checks of models\n\nWhat `mithridate scan` asks: of files, of the graph, of what the model answers.\n\n"
+        "| check | finds | in | can flag |\n|---|---|---|---|",
+        *(_row(card) for card in models),
+        "",
+        *(_check(card) for card in models),
         "## Attacks\n\nWhat `mithridate drill plant ATTACK SRC DST` plants in a copy.\n",
         *(_attack(attack, checks) for attack in attacks),
         "## Attacks on models\n\nWhat `mithridate drill plant ATTACK MODEL COPY --labels N` plants in a copy.\n",
-        *(_model_attack(attack) for attack in MODEL_ATTACKS),
+        *(_model_attack(attack, models) for attack in MODEL_ATTACKS),
     ]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -63,7 +68,7 @@ def _check(card: Card) -> str:
 
 def _attack(attack: type[Attack], checks: list[Card]) -> str:
     card = attack.card
-    by = ", ".join(f"[`{c.id}`](#{c.id})" for c in checks if card.id in (c.catches or ())) or "nothing yet"
+    by = _claimed(card.id, checks)
     options = ", ".join(
         f"`{f.name}` ({'drawn from the seed' if f.default is None else f.default})" for f in fields(attack)
     )
@@ -75,14 +80,19 @@ def _attack(attack: type[Attack], checks: list[Card]) -> str:
     )
 
 
-def _model_attack(attack: type[ModelAttack]) -> str:
+def _model_attack(attack: type[ModelAttack], checks: list[Card]) -> str:
     card = attack.card
+    by = _claimed(card.id, checks)
     options = ", ".join(f"`{f.name}` ({f.default})" for f in fields(attack))
     return (
         f'### <a id="attack-{card.id}"></a>{card.id} (attack on a model)\n\n{card.does}\n\n'
         f"- **In.** {', '.join(card.hosts)}\n- **Options.** {options or 'none'}\n- **Strength.** {card.strength}\n"
-        f"- **After.** {card.cites}\n"
+        f"- **Claimed by.** {by}\n- **After.** {card.cites}\n"
     )
+
+
+def _claimed(attack: str, checks: list[Card]) -> str:
+    return ", ".join(f"[`{c.id}`](#{c.id})" for c in checks if attack in (c.catches or ())) or "nothing yet"
 
 
 def _cell(text: str) -> str:

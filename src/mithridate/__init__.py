@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from mithridate.runs.audit import audit
     from mithridate.runs.clean import clean
     from mithridate.runs.drill.run import drill
+    from mithridate.runs.scan.run import scan
 
-__all__ = ["Report", "__version__", "audit", "clean", "drill"]
+__all__ = ["Report", "__version__", "audit", "clean", "drill", "scan"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -22,6 +23,7 @@ _HOMES = {
     "audit": "mithridate.runs.audit",
     "clean": "mithridate.runs.clean",
     "drill": "mithridate.runs.drill.run",
+    "scan": "mithridate.runs.scan.run",
 }
 
 

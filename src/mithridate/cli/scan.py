@@ -28,6 +28,14 @@ def _numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> tu
         raise click.BadParameter(f"expected numbers with commas between them, got {text!r}") from None
 
 
+def _shape(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """`3,32,32` as whole numbers."""
+    parts = [] if text is None else text.split(",")
+    if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
+        raise click.BadParameter(f"expected whole numbers above 0 such as 3,32,32, got {text!r}")
+    return tuple(int(part) for part in parts) or None
+
+
 def clean_options(command: Any) -> Any:
     """The options that say how a model is fed; `scan` and `repair` share them."""
     numbers: dict[str, Any] = {"metavar": "NUMBERS", "callback": _numbers}
@@ -44,6 +52,9 @@ def clean_options(command: Any) -> Any:
         click.option(
             "--layout", type=click.Choice(("auto", "hw", "chw", "hwc")), default="auto", show_default=True,
             help="How one input lies in memory.",
+        ),
+        click.option(
+            "--shape", metavar="C,H,W", callback=_shape, help="Of one input, for models that do not say."
         ),
         click.option(
             "--seed", type=Whole(min=0), metavar="N", default=0, show_default=True, help="Same seed, same report."
@@ -83,6 +94,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
         layout=given["layout"],
         how=Preparation(mean=given["mean"], std=given["std"], function=function),
         classes=classes,
+        shape=given["shape"],
         seed=given["seed"],
     )
 
@@ -90,7 +102,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
 @click.command(
     epilog="Exit codes: 0 clean, 1 flagged, 2 usage error or crash, 3 something could not be examined."
 )
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model")
 @clean_options
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("mithridate-scan"), show_default=True,
@@ -106,15 +118,17 @@ def asked_of(given: dict[str, Any]) -> Asked:
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
 @click.pass_context
-def scan(ctx: click.Context, /, model: Path, fail_on: str, **given: Any) -> None:
+def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
     """Find what MODEL hides: code in its files, branches in its graph, triggers in what it answers.
 
-    MODEL is a file, an archive or a folder. Nothing in it is loaded or run outside a jail.
+    MODEL is a file, an archive or a folder, of which nothing is loaded or run outside a jail; or the address of a
+    server that answers with probabilities.
 
     \b
     mithridate scan resnet.onnx
     mithridate scan resnet.onnx --clean holdout/ --classes labels.txt
     mithridate scan downloads/model-dir/
+    mithridate scan http://localhost:8080/predict --clean holdout/
     """  # noqa: D301 - click wants the control character
     from mithridate.cli.outputs import Outputs
     from mithridate.cli.progress import progress_bar
@@ -124,7 +138,7 @@ def scan(ctx: click.Context, /, model: Path, fail_on: str, **given: Any) -> None
     outputs = Outputs(
         folder=given["out"], json=given["json_file"], html=given["html_file"], sarif=given["sarif_file"]
     )
-    outputs.refuse_unwritable(str(model), None)
+    outputs.refuse_unwritable(model, None)
     with progress_bar(not (given["quiet"] or given["no_progress"])) as progress:
         report = run(model, asked=asked, progress=progress)
         progress("writing", 0, None)

@@ -64,7 +64,7 @@ def amount(report: Report) -> str:
 def amount_of(subject: Subject) -> str:
     """What was examined: `50,000 images, 10 classes`."""
     if subject.modality == "model":
-        return "1 file" if subject.count == 1 else f"{subject.count:,} files and members of archives"
+        return "1 model" if subject.count == 1 else f"{subject.count:,} files and members of archives"
     samples = samples_of(subject.count, subject)
     return (
         f"{samples}, {count_of(len(subject.classes), 'class')}"

@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from mithridate.checks.graph_check import GRAPH_CHECKS, GraphScope
-from mithridate.checks.model_check import MODEL_CHECKS, Meter, ModelScope
 from mithridate.core.errors import MithridateError, UsageError
-from mithridate.core.results import Clear, Result, Skip
+from mithridate.core.results import Result, Skip
 from mithridate.models.files.item import Item
 from mithridate.models.graph.flow import flow_of
 from mithridate.models.graph.read import read_graph
 from mithridate.models.jail.errors import JailError, JailUnavailable
 from mithridate.models.jail.onnx_parts import OnnxParts
+from mithridate.runs.scan.behaviour import model_checks, spoken
 from mithridate.runs.scan.inputs import Ordinary, Preparation, ordinary_inputs
 from mithridate.runs.scan.predicting import Predictor
 from mithridate.sources.base import RowSource
@@ -36,6 +34,7 @@ class Asked:
         layout: how an input is laid out.
         how: pictures become inputs.
         classes: names of the outputs, in their order; None: by number or sorted name of the labels.
+        shape: of one input, for models that do not say.
         seed: of all randomness.
     """
 
@@ -43,6 +42,7 @@ class Asked:
     layout: Layout = "auto"
     how: Preparation = field(default_factory=Preparation)
     classes: tuple[str, ...] | None = None
+    shape: tuple[int, ...] | None = None
     seed: int = 0
 
     @property
@@ -85,7 +85,7 @@ def examine_model(item: Item, asked: Asked, progress: Progress) -> ModelLevel:
     with ExitStack() as stack:
         base = GraphScope(name=item.name, flow=flow, layout=asked.layout, seed=asked.seed)
         try:
-            runner = Predictor(graph, stack.enter_context(OnnxParts(item.name)), item.name)
+            runner = Predictor(graph, stack.enter_context(OnnxParts(item.name)), item.name, asked.layout)
             ordinary = ordinary_inputs(asked.clean, runner.probe.shape, asked.layout, asked.how, asked.seed)
             classes, notes = runner.classes(ordinary, asked.classes)
         except MithridateError as error:
@@ -100,7 +100,7 @@ def examine_model(item: Item, asked: Asked, progress: Progress) -> ModelLevel:
         scope = replace(base, probe=runner.probe, x=ordinary.x, made=ordinary.made, classes=classes)
         results = [
             *_graph_checks(scope, progress),
-            *_model_checks(runner, ordinary, asked, classes, progress),
+            *model_checks(runner.box, ordinary, classes, asked.seed, progress),
         ]
     return ModelLevel(
         results=tuple(results), ordinary=ordinary, classes=classes, notes=(*ordinary.notes, *notes)
@@ -111,47 +111,7 @@ def _graph_checks(scope: GraphScope, progress: Progress | None = None) -> Iterat
     for kind in GRAPH_CHECKS:
         if progress is not None:
             progress(kind.card.title, 0, None)
-        yield from _spoken(kind.card.id, scope.name, lambda kind=kind: kind().examine(scope))  # type: ignore[misc]
-
-
-def _model_checks(
-    runner: Predictor, ordinary: Ordinary, asked: Asked, classes: tuple[str, ...], progress: Progress
-) -> Iterator[Result]:
-    labels = None
-    if ordinary.labels is not None and classes:
-        labels = np.array([classes.index(label) for label in ordinary.labels], dtype=np.int64)
-    scope = ModelScope(
-        name=runner.name,
-        predict=runner.predict,
-        shape=runner.probe.shape,
-        layout=asked.layout,
-        low=ordinary.low,
-        high=ordinary.high,
-        clean=None if ordinary.made else ordinary.x,
-        labels=labels,
-        classes=classes,
-        seed=asked.seed,
-    )
-    for kind in MODEL_CHECKS:
-        progress(kind.card.title, 0, None)
-        own = replace(scope, meter=Meter())
-        yield from _spoken(kind.card.id, scope.name, lambda kind=kind, own=own: kind().examine(own))  # type: ignore[misc]
-
-
-def _spoken(check: str, name: str, ask: Callable[[], Iterator[Result]]) -> Iterator[Result]:
-    """What a check says, or why it could not; a record also where it found nothing."""
-    count = 0
-    try:
-        for result in ask():
-            count += 1
-            yield result
-    except MithridateError as error:
-        count += 1
-        yield Skip(
-            check=check, reason=str(error), remedy="Examine this model by hand.", items=(name,), count=1
-        )
-    if not count:
-        yield Clear(check=check, message=f"{name}: nothing found", limit="")
+        yield from spoken(kind.card.id, scope.name, lambda kind=kind: kind().examine(scope))  # type: ignore[misc]
 
 
 def _skip(item: Item, what: str, error: MithridateError) -> Skip:

@@ -16,7 +16,9 @@ from mithridate.models.graph.ir import Graph
 from mithridate.models.graph.read import read_graph
 from mithridate.models.jail.onnx_parts import OnnxParts
 from mithridate.runs.evade_data import matched
+from mithridate.runs.scan.behaviour import Box
 from mithridate.runs.scan.inputs import Ordinary
+from mithridate.triggers.inputs import Layout
 
 __all__ = ["Predictor", "predicting"]
 
@@ -30,10 +32,11 @@ class Predictor:
         graph: of the model.
         parts: the jail.
         name: for people.
+        layout: how an input is laid out.
     """
 
-    def __init__(self, graph: Graph, parts: OnnxParts, name: str) -> None:
-        self.probe, self.name = Probe(graph, parts.open), name
+    def __init__(self, graph: Graph, parts: OnnxParts, name: str, layout: Layout = "auto") -> None:
+        self.probe, self.name, self.layout = Probe(graph, parts.open), name, layout
         self._table: tuple[str, int] | None = None
 
     def table(self, x: NDArray[np.float32]) -> tuple[str, int]:
@@ -56,6 +59,11 @@ class Predictor:
         """(n, k) probabilities."""
         name, _ = self.table(x)
         return to_probabilities([self.probe.at(x, [name])[name]], len(x), "auto", self.name)
+
+    @property
+    def box(self) -> Box:
+        """As a model that can be asked."""
+        return Box(name=self.name, predict=self.predict, shape=self.probe.shape, layout=self.layout)
 
     def classes(
         self, ordinary: Ordinary, given: Sequence[str] | None

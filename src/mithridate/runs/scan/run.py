@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from hashlib import blake2b
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,12 +25,10 @@ __all__ = ["cards", "scan"]
 
 Progress = Callable[[str, int, int | None], None]
 _MOST_MODELS = 8
-#: kinds that hold weights and do not say what is computed with them.
-_WEIGHTS = frozenset(("torch", "safetensors", "hdf5", "npz", "gguf"))
 
 
 def scan(
-    model: str | os.PathLike[str],
+    model: Any,
     *,
     asked: Asked | None = None,
     limits: ScanLimits | None = None,
@@ -37,8 +36,11 @@ def scan(
 ) -> Report:
     """Find what a model hides, without loading it outside a jail.
 
+    >>> report = scan("resnet.onnx")  # doctest: +SKIP
+
     Args:
-        model: a file, an archive or a folder.
+        model: a file, an archive or a folder; or, as a black box of which only answers are seen, an http(s) URL or
+            anything else that `open_model` takes. An object in memory is the caller's own and runs in this process.
         asked: clean samples, names of classes, how pictures become inputs.
         limits: how much may be read and unpacked.
         progress: told (stage, done, total or None).
@@ -49,48 +51,61 @@ def scan(
     Raises:
         UsageError: nothing there, or clean samples that do not fit the model.
     """
-    from mithridate.report.exhibits.models import draw_all
-    from mithridate.report.notebook import render_notebook
-
-    asked, started, root = asked or Asked(), perf_counter(), Path(model)
+    asked, started = asked or Asked(), perf_counter()
+    if not isinstance(model, str | os.PathLike) or str(model).lower().startswith(("http://", "https://")):
+        return _black_box(model, asked, progress, started)
+    root = Path(model)
     if not root.exists() and not root.is_symlink():
         raise UsageError("a file or folder", "nothing there", str(root), "Check the path.")
     examined = examine_files(root, has_graph, limits, progress)
-    noted = perf_counter()
+    seconds = {"files": perf_counter() - started}
     levels = [examine_model(item, asked, progress) for item in examined.models[:_MOST_MODELS]]
-    results: list[Result] = [
-        *examined.results,
-        *_beyond(examined.models),
-        *_without_graph(root, examined.results, levels),
-    ]
+    results = [*examined.results, *_beyond(examined.models), *_without_graph(root, levels)]
+    return _report(_subject(root, examined.count, asked), asked, results, levels, seconds, started)
+
+
+def _black_box(model: Any, asked: Asked, progress: Progress, started: float) -> Report:
+    from mithridate.models.open import open_model
+    from mithridate.runs.scan.black_box import examine_black_box
+
+    opened = open_model(model)
+    level = examine_black_box(opened, asked, progress)
+    digest = blake2b(opened.name.encode(), digest_size=32).hexdigest()
+    options = {} if asked.clean is None else {"clean": asked.clean.uri}
+    subject = Subject(uri=opened.name, digest=digest, modality="model", count=1, classes={}, options=options)
+    note = "a black box: only its answers were examined, neither files nor graph"
+    return _report(subject, asked, [], [replace(level, notes=(note, *level.notes))], {}, started)
+
+
+def _report(
+    subject: Subject, asked: Asked, results: list[Result], levels: Sequence[ModelLevel], seconds: dict[str, float],
+    started: float,
+) -> Report:  # fmt: skip
+    from mithridate.report.exhibits.models import draw_all
+    from mithridate.report.notebook import render_notebook
+
     for level in levels:
         results.extend(draw_all(level.results, level.ordinary, asked.layout))
-    ranked = _sorted(results)
+    ranked, spent = _sorted(results), perf_counter() - started
+    seconds = {**seconds, "graph and behaviour": spent - sum(seconds.values()), "total": spent}
     return Report(
         verdict=verdict(ranked),
-        subject=_subject(root, examined.count, asked),
+        subject=subject,
         seed=asked.seed,
         cards=cards(),
         results=tuple(ranked),
         actions=_actions(ranked),
-        timings={
-            "files": round(noted - started, 3),
-            "graph and behaviour": round(perf_counter() - noted, 3),
-            "total": round(perf_counter() - started, 3),
-        },
+        timings={stage: round(value, 3) for stage, value in seconds.items()},
         notes=tuple(dict.fromkeys(note for level in levels for note in level.notes)),
         renderer=render_notebook,
     )
 
 
 def cards() -> dict[str, dict[str, Any]]:
-    """Of all checks of models."""
-    from mithridate.checks.artifact_check import ARTIFACT_CHECKS
-    from mithridate.checks.graph_check import GRAPH_CHECKS
-    from mithridate.checks.model_check import MODEL_CHECKS
+    """Of all checks of models, as a report holds them."""
+    from mithridate.checks.catalogue import model_cards
 
-    kinds: list[Any] = [*ARTIFACT_CHECKS, *GRAPH_CHECKS, *MODEL_CHECKS]
-    return {kind.card.id: {**asdict(kind.card), "arguments": {}} for kind in kinds}
+    return {card.id: {**asdict(card), "arguments": {}} for card in model_cards()}
 
 
 def _subject(root: Path, count: int, asked: Asked) -> Subject:
@@ -117,7 +132,7 @@ def _beyond(models: Sequence[Item]) -> list[Result]:
     ]
 
 
-def _without_graph(root: Path, results: Sequence[Result], levels: Sequence[ModelLevel]) -> list[Result]:
+def _without_graph(root: Path, levels: Sequence[ModelLevel]) -> list[Result]:
     """Weights alone say nothing about what is computed with them."""
     if levels:
         return []

@@ -1,0 +1,86 @@
+"""The third level of a scan: what a model answers, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.checks.model_check import MODEL_CHECKS, Meter, ModelScope
+from mithridate.core.errors import MithridateError
+from mithridate.core.results import Clear, Result, Skip
+from mithridate.models.base import Probabilities
+from mithridate.runs.scan.inputs import Ordinary
+from mithridate.triggers.inputs import Layout
+
+__all__ = ["Box", "model_checks", "spoken"]
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A model that can be asked.
+
+    Attributes:
+        name: for people.
+        predict: (n, *shape) float32 → (n, k) probabilities.
+        shape: of one input.
+        layout: how it is laid out, where it is a picture.
+    """
+
+    name: str
+    predict: Callable[[NDArray[np.float32]], Probabilities]
+    shape: tuple[int, ...]
+    layout: Layout = "auto"
+
+
+def model_checks(
+    box: Box, ordinary: Ordinary, classes: tuple[str, ...], seed: int, progress: Progress
+) -> Iterator[Result]:
+    """What every check of behaviour says.
+
+    Args:
+        box: the model.
+        ordinary: inputs without a trigger.
+        classes: names of the outputs; empty where unknown.
+        seed: of all randomness.
+        progress: told (stage, done, total or None).
+    """
+    labels = None
+    if ordinary.labels is not None and classes:
+        labels = np.array([classes.index(label) for label in ordinary.labels], dtype=np.int64)
+    scope = ModelScope(
+        name=box.name,
+        predict=box.predict,
+        shape=box.shape,
+        layout=box.layout,
+        low=ordinary.low,
+        high=ordinary.high,
+        clean=None if ordinary.made else ordinary.x,
+        labels=labels,
+        classes=classes,
+        seed=seed,
+    )
+    for kind in MODEL_CHECKS:
+        progress(kind.card.title, 0, None)
+        own = replace(scope, meter=Meter())
+        yield from spoken(kind.card.id, scope.name, lambda kind=kind, own=own: kind().examine(own))  # type: ignore[misc]
+
+
+def spoken(check: str, name: str, ask: Callable[[], Iterator[Result]]) -> Iterator[Result]:
+    """What a check says, or why it could not; a record also where it found nothing."""
+    count = 0
+    try:
+        for result in ask():
+            count += 1
+            yield result
+    except MithridateError as error:
+        count += 1
+        yield Skip(
+            check=check, reason=str(error), remedy="Examine this model by hand.", items=(name,), count=1
+        )
+    if not count:
+        yield Clear(check=check, message=f"{name}: nothing found", limit="")
