@@ -6,11 +6,9 @@ Reference:
 
 from __future__ import annotations
 
-import lzma
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from typing import BinaryIO, Final, Literal
 
@@ -28,7 +26,6 @@ _BROKEN: Final = (
     RuntimeError,
     EOFError,
     zlib.error,
-    lzma.LZMAError,
     OSError,
 )
 
@@ -45,8 +42,11 @@ class Archive:
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        with self._zip() as archive:
-            infos = archive.infolist()
+        with item.open() as stream:
+            try:
+                infos = zipfile.ZipFile(stream).infolist()
+            except (*_BROKEN, ValueError) as error:
+                raise ItemError(item.name, f"no zip: {str(error)[:200]}") from error
         if not infos or len(infos) > _RECORDS:
             raise ItemError(item.name, f"a zip of {len(infos):,} members")
         self.root = infos[0].filename.split("/", 1)[0] + "/"
@@ -97,15 +97,18 @@ class Archive:
         if start < 0 or count < 0 or start + count > info.file_size:
             reason = f"{name}: bytes {start:,} to {start + count:,} of a record of {info.file_size:,}"
             raise ItemError(self.item.name, reason)
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ItemError(self.item.name, f"{name}: packed in a way that torch does not write")
         try:
-            if info.compress_type == zipfile.ZIP_STORED:
-                with self.item.open() as stream:
-                    stream.seek(_content(stream, info, self.item.name) + start)
+            with self.item.open() as stream:
+                first = _content(stream, info, self.item.name)
+                if info.compress_type == zipfile.ZIP_STORED:
+                    stream.seek(first + start)
                     content = stream.read(count)
-            else:
-                with self._zip() as archive, archive.open(info) as record:
-                    record.seek(start)
-                    content = record.read(count)
+                else:
+                    stream.seek(first)
+                    packed = stream.read(info.compress_size)
+                    content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, start + count)[start:]
         except _BROKEN as error:
             raise ItemError(self.item.name, f"{name}: {str(error)[:200]}") from error
         if len(content) != count:
@@ -128,16 +131,6 @@ class Archive:
         if info.flag_bits & _ENCRYPTED:
             raise ItemError(self.item.name, f"{name}: encrypted")
         return info
-
-    @contextmanager
-    def _zip(self) -> Iterator[zipfile.ZipFile]:
-        with self.item.open() as stream:
-            try:
-                archive = zipfile.ZipFile(stream)
-            except (*_BROKEN, ValueError) as error:
-                raise ItemError(self.item.name, f"no zip: {str(error)[:200]}") from error
-            with archive:
-                yield archive
 
 
 def _content(stream: BinaryIO, info: zipfile.ZipInfo, name: str) -> int:

@@ -389,9 +389,9 @@ class Builder:
             name: value if value.dtype else replace(value, dtype="float32")
             for name, value in self.inputs.items()
         }
+        nodes = self._kept(answers)
         return Graph(
-            name=self.name, nodes=self._kept(answers), inputs=inputs, outputs=answers,
-            constants=self.constants, opset=OPSET,
+            name=self.name, nodes=nodes, inputs=inputs, outputs=answers, constants=self._held(nodes), opset=OPSET,
         )  # fmt: skip
 
     def _kept(self, answers: Mapping[str, Value]) -> tuple[Node, ...]:
@@ -407,6 +407,14 @@ class Builder:
             kept.append(node)
             needed.update(reads(node))
         return tuple(reversed(kept))
+
+    def _held(self, nodes: Sequence[Node]) -> dict[str, Constant]:
+        """All constants but whole numbers that nothing reads: the counters of batches that layers were trained on."""
+        read = {name for node in nodes for name in reads(node)}
+        return {
+            name: held for name, held in self.constants.items()
+            if name in read or held.size > 1 or kind(held.dtype) > 1
+        }  # fmt: skip
 
     def value_of(self, tensor: Tensor) -> Value:
         """What is known about a tensor, as graphs say it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ import numpy as np
 from mithridate.core.errors import ItemError
 from mithridate.models.graph.aten.values import HintError, Size, Tensor, Type, UncoveredError, flat
 from mithridate.models.graph.ir import Graph, Node, Value
-from mithridate.models.graph.script.archive import Unread
+from mithridate.models.graph.script.archive import Object, Unread
 from mithridate.models.graph.script.frames import Frame
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class _Way:
     nodes: list[Node]
     variables: dict[str, Any]
     changed: dict[int, tuple[Tensor, str]]
+    holders: list[Any]
     outputs: list[str]
     types: list[Type]
 
@@ -84,6 +85,8 @@ class _Choice:
     def __init__(self, reader: Reader, tree: ast.If, frame: Frame, condition: Any) -> None:
         self._reader, self._b, self._frame, self._tree = reader, reader.b, frame, tree
         self._condition = self._b.cast(self._b.tensor(condition), np.bool_)
+        self._holders = _holders(frame.variables)
+        self._contents = [_copy(holder) for holder in self._holders]
 
     def put(self) -> None:
         """Put the If into the graph and its answers into the variables."""
@@ -94,6 +97,7 @@ class _Choice:
         for name in names:
             pair = [way.variables.get(name, missing) for way in ways]
             merged[name] = self._merged(pair, ways)
+        filled = [self._merged([way.holders[i] for way in ways], ways) for i in range(len(self._holders))]
         changed = {key: tensor for way in ways for key, (tensor, _) in way.changed.items()}
         held: list[tuple[Tensor, int]] = []
         for key, tensor in changed.items():
@@ -102,6 +106,10 @@ class _Choice:
         answers = self._answers(ways)
         for name, value in merged.items():
             self._frame.variables[name] = _filled(value, answers)
+        for holder, content in zip(self._holders, filled, strict=True):
+            if isinstance(content, Unread):
+                raise UncoveredError("a list that two ways change differently")
+            _refill(holder, _filled(content, answers))
         for tensor, slot in held:
             self._b.assign(tensor, answers[slot])
 
@@ -118,17 +126,26 @@ class _Choice:
                 }  # fmt: skip
                 # a box may be emptied again when the body ends: keep what lies in it now
                 variables = {name: self._frozen(value) for name, value in variables.items()}
+                held = [
+                    self._frozen(_copy(holder), content)
+                    for holder, content in zip(self._holders, self._contents, strict=True)
+                ]
                 changed = {
                     key: (tensor, self._b.read(tensor)) for key, (tensor, old) in journal.items() if tensor.name != old
                 }  # fmt: skip
         finally:
             self._frame.bodies -= 1
             self._frame.variables = before
-        return _Way(nodes, variables, changed, [], [])
+            for holder, content in zip(self._holders, self._contents, strict=True):
+                _refill(holder, content)
+        return _Way(nodes, variables, changed, held, [], [])
 
-    def _frozen(self, value: Any) -> Any:
+    def _frozen(self, value: Any, old: Any = None) -> Any:
+        """A value whose tensors stay what they are now; a holder that did not change stays itself."""
         if isinstance(value, Tensor):
             return Tensor(self._b.read(value))
+        if old is not None and _unchanged(value, old):
+            return old
         if isinstance(value, list | tuple):
             return type(value)(self._frozen(part) for part in value)
         return {k: self._frozen(v) for k, v in value.items()} if isinstance(value, dict) else value
@@ -148,9 +165,13 @@ class _Choice:
             if not isinstance(left, Tensor) and type(left) is type(right) and left == right:
                 return left
             return _Slot(self._slot(pair, ways))
+        if left is right:
+            return left
         if isinstance(left, list | tuple) and type(left) is type(right) and len(left) == len(right):
             return type(left)(self._merged([a, b], ways) for a, b in zip(left, right, strict=True))
-        if left is right or (isinstance(left, str) and left == right):
+        if isinstance(left, dict) and isinstance(right, dict) and left.keys() == right.keys():
+            return {key: self._merged([left[key], right[key]], ways) for key in left}
+        if isinstance(left, str) and left == right:
             return left
         return Unread("either of two values, as the running model decides")
 
@@ -206,7 +227,37 @@ def _filled(value: Any, answers: Sequence[Tensor]) -> Any:
         return answers[value.number]
     if isinstance(value, list | tuple):
         return type(value)(_filled(part, answers) for part in value)
-    return value
+    return {key: _filled(part, answers) for key, part in value.items()} if isinstance(value, dict) else value
+
+
+def _holders(variables: Mapping[str, Any]) -> list[Any]:
+    """The lists and dicts, attributes of objects included, that code could change."""
+    found: dict[int, Any] = {}
+    left = list(variables.values())
+    while left:
+        thing = left.pop()
+        thing = thing.attributes if isinstance(thing, Object) else thing
+        if isinstance(thing, list | dict) and id(thing) not in found:
+            found[id(thing)] = thing
+        elif not isinstance(thing, tuple):
+            continue
+        left.extend(thing.values() if isinstance(thing, dict) else thing)
+    return list(found.values())
+
+
+def _copy(holder: Any) -> Any:
+    return dict(holder) if isinstance(holder, dict) else list(holder)
+
+
+def _unchanged(value: Any, old: Any) -> bool:
+    if isinstance(value, dict):
+        return value.keys() == old.keys() and all(value[key] is old[key] for key in value)
+    return len(value) == len(old) and all(a is b for a, b in zip(value, old, strict=True))
+
+
+def _refill(holder: Any, content: Any) -> None:
+    holder.clear()
+    holder.update(content) if isinstance(content, dict) else holder.extend(content)
 
 
 def _either(left: Type, right: Type) -> Type:
@@ -288,17 +339,18 @@ def _loop(reader: Reader, tree: ast.For | ast.While, frame: Frame) -> None:
     outer = [name for name in dict.fromkeys(_assigned(tree)) if name in frame.variables]
     read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     given = [frame.variables[name] for name in sorted(read) if name in frame.variables]
-    holders = [value for value in given if isinstance(value, list)]
-    lengths = [len(value) for value in holders]
-    body = _one_turn(reader, tree, frame, outer)
-    grown = [value for value, length in zip(holders, lengths, strict=True) if len(value) != length]
-    count = len(outer) + len(grown)
+    holders = _holders(frame.variables)
+    contents = [_copy(holder) for holder in holders]
     inputs = [b.tensor(thing) for thing in dict.fromkeys(flat(given))]
-    answers = b.emit_many("aten::Loop", inputs, max(count, 1), body=body)
+    body = _one_turn(reader, tree, frame, outer)
+    changed = [
+        holder for holder, content in zip(holders, contents, strict=True) if not _unchanged(holder, content)
+    ]
+    answers = b.emit_many("aten::Loop", inputs, max(len(outer) + len(changed), 1), body=body)
     for name, answer in zip(outer, answers, strict=False):
         frame.variables[name] = answer
-    for value, answer in zip(grown, answers[len(outer) :], strict=False):
-        value[:] = [answer]
+    for holder, answer in zip(changed, answers[len(outer) :], strict=False):
+        _refill(holder, dict.fromkeys(holder, answer) if isinstance(holder, dict) else [answer])
 
 
 def _one_turn(reader: Reader, tree: ast.For | ast.While, frame: Frame, outer: Sequence[str]) -> Graph | None:

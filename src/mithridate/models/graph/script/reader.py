@@ -173,9 +173,8 @@ class Reader:
             if isinstance(value, Tensor) and self.b.dims(value) is not None:
                 value = translated(self.b, "unbind", [value], {})
             if not isinstance(value, list | tuple) or len(value) != len(target.elts):
-                raise ItemError(
-                    self.script.name, f"{frame.function.file}:{target.lineno}: values that do not fit"
-                )
+                what = value.what if isinstance(value, Unread) else "values that do not fit"
+                raise ItemError(self.script.name, f"{frame.function.file}:{target.lineno}: {what}")
             for part, its in zip(target.elts, value, strict=True):
                 self._store(part, its, frame)
         elif isinstance(target, ast.Attribute):
