@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,9 +15,13 @@ from mithridate.core.registry import Registry
 from mithridate.core.results import Clear, Finding, NotApplicable, Severity, Skip
 from mithridate.evidence.graph.probe import Probe
 from mithridate.models.graph.flow import Flow
+from mithridate.models.graph.ir import Graph, Node
 from mithridate.triggers.inputs import Layout
 
-__all__ = ["GRAPH_CHECKS", "GraphCheck", "GraphScope", "graph_check"]
+__all__ = ["GRAPH_CHECKS", "NAMED", "GraphCheck", "GraphScope", "described", "graph_check"]
+
+#: operators that a finding names.
+NAMED = 200
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +37,7 @@ class GraphScope:
         made: the inputs were made, with the statistics of natural pictures; else they are the user's.
         layout: how one input is laid out, where it is a picture.
         classes: names of the classes, in the order of the columns; empty where unknown.
+        parent: graph of the model that this one is said to come from; None where the user named none.
         seed: the run's seed.
     """
 
@@ -44,6 +49,7 @@ class GraphScope:
     made: bool = False
     layout: Layout = "auto"
     classes: tuple[str, ...] = ()
+    parent: Graph | None = None
     seed: int = 0
 
     def class_name(self, column: int) -> str:
@@ -97,6 +103,14 @@ class GraphCheck(ABC):
             effect=effect,
             details={"rule": rule, **details},
         )
+
+
+def described(nodes: Sequence[Node]) -> list[dict[str, Any]]:
+    """The first `NAMED` operators as JSON values, for the details of a finding."""
+    return [
+        {"name": node.name, "op": node.op, "reads": list(node.inputs), "gives": list(node.outputs)}
+        for node in nodes[:NAMED]
+    ]
 
 
 GRAPH_CHECKS: Registry[GraphCheck] = Registry("mithridate.checks.graph")

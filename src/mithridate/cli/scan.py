@@ -73,6 +73,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
     """
     from mithridate.core.errors import UsageError
     from mithridate.runs.scan.inputs import Preparation
+    from mithridate.runs.scan.model_item import model_item
     from mithridate.runs.scan.models import Asked
     from mithridate.sources.open import open_source
 
@@ -95,6 +96,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
         how=Preparation(mean=given["mean"], std=given["std"], function=function),
         classes=classes,
         shape=given["shape"],
+        parent=None if given.get("parent") is None else model_item(given["parent"]),
         seed=given["seed"],
     )
 
@@ -104,6 +106,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
 )
 @click.argument("model")
 @clean_options
+@click.option("--parent", type=_FILE, help="A trusted model that MODEL is said to come from: what was added?")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("mithridate-scan"), show_default=True,
     help="Folder for report.html and report.json.",

@@ -18,9 +18,9 @@ from mithridate.core.report import Report, Subject
 from mithridate.core.results import Action, Exhibit, Finding, Result, Severity
 from mithridate.core.verdict import Verdict
 from mithridate.models.files.item import Item
-from mithridate.models.files.walk import walk
 from mithridate.repairs.excise import Excised
 from mithridate.runs.scan.inputs import Ordinary
+from mithridate.runs.scan.model_item import model_item
 from mithridate.runs.scan.models import Asked, ModelLevel, examine_model
 from mithridate.runs.scan.predicting import predicting
 
@@ -63,7 +63,7 @@ def excise(
         UsageError: no such finding, or a model that cannot be edited.
     """
     asked, started, path = asked or Asked(), perf_counter(), Path(model)
-    item = _item(path)
+    item = model_item(path)
     level = examine_model(item, asked, progress)
     found = _chosen(level, finding, path)
     progress("excising", 0, None)
@@ -95,19 +95,6 @@ class _Proof:
     same: float
     accuracy: tuple[float, float] | None
     success: tuple[float, float] | None
-
-
-def _item(path: Path) -> Item:
-    if not path.is_file():
-        raise UsageError(
-            "a file with one model", "none" if not path.exists() else "a folder", str(path), "Name it."
-        )
-    item = next((entry for entry in walk(path) if isinstance(entry, Item)), None)
-    if item is None or item.kind not in ("onnx", "torchscript"):
-        got = "a file that cannot be read" if item is None else f"a file of kind {item.kind}"
-        remedy = "Export the model as ONNX, scan that and repair it."
-        raise UsageError("an ONNX or TorchScript file", got, str(path), remedy)
-    return item
 
 
 def _chosen(level: ModelLevel, name: str, path: Path) -> Finding:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mithridate.checks.graph_check import GraphCheck, GraphScope, graph_check
+from mithridate.checks.graph_check import GraphCheck, GraphScope, described, graph_check
 from mithridate.core.card import Card
 from mithridate.core.errors import MithridateError
 from mithridate.core.results import Clear, Finding, NotApplicable, Severity, Skip
@@ -24,7 +24,6 @@ from mithridate.evidence.graph.study import BranchStudy, GraphTrigger
 
 __all__ = ["SideBranch"]
 
-_NAMED = 200  # operators named in a finding
 _TELLING = {"crop", "compare", "exact", "step", "gate", "override"}
 
 
@@ -168,10 +167,7 @@ def _details(branch: Branch) -> dict[str, Any]:
         "parameters": branch.parameters,
         "share": round(branch.share, 6),
         "common_layers": branch.common,
-        "operators": [
-            {"name": node.name, "op": node.op, "reads": list(node.inputs), "gives": list(node.outputs)}
-            for node in (*branch.nodes, *branch.merges)[:_NAMED]
-        ],
+        "operators": described((*branch.nodes, *branch.merges)),
     }
 
 

@@ -35,6 +35,7 @@ class Asked:
         how: pictures become inputs.
         classes: names of the outputs, in their order; None: by number or sorted name of the labels.
         shape: of one input, for models that do not say.
+        parent: a trusted model that this one is said to come from.
         seed: of all randomness.
     """
 
@@ -43,6 +44,7 @@ class Asked:
     how: Preparation = field(default_factory=Preparation)
     classes: tuple[str, ...] | None = None
     shape: tuple[int, ...] | None = None
+    parent: Item | None = None
     seed: int = 0
 
     @property
@@ -83,7 +85,8 @@ def examine_model(item: Item, asked: Asked, progress: Progress) -> ModelLevel:
     except MithridateError as error:
         return ModelLevel(results=(_skip(item, "its graph could not be read", error),))
     with ExitStack() as stack:
-        base = GraphScope(name=item.name, flow=flow, layout=asked.layout, seed=asked.seed)
+        parent = None if asked.parent is None else read_graph(asked.parent)
+        base = GraphScope(name=item.name, flow=flow, layout=asked.layout, parent=parent, seed=asked.seed)
         try:
             runner = Predictor(graph, stack.enter_context(OnnxParts(item.name)), item.name, asked.layout)
             ordinary = ordinary_inputs(asked.clean, runner.probe.shape, asked.layout, asked.how, asked.seed)
