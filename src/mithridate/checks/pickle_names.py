@@ -90,6 +90,8 @@ def standing(ref: Ref) -> Standing:
 
 def _is_dangerous(module: str, name: str) -> bool:
     sharp = _sharp()
+    if f"{module}.{name}" in sharp["spared names"]:
+        return False
     parts, words = module.split("."), name.split(".")
     if any(word.startswith("__") and word != "__main__" for word in (*parts, *words)):
         return True  # a way around: `__builtins__`, `__globals__`, `__class__`, ...

@@ -23,7 +23,7 @@ from mithridate.models.files.unfold import Budget, unfold
 __all__ = ["Nested", "NestedSearch"]
 
 #: What every pickle that imports something holds: a name over two lines, an import from the stack, or by number.
-_IMPORTS = re.compile(rb"[ci][A-Za-z_][\w.]*\r?\n[A-Za-z_][\w.]*\r?\n|[\x82-\x84\x93]")
+_IMPORTS = re.compile(rb"\n[A-Za-z_][\w.]*\r?\n|[\x82-\x84\x93]")
 _DECLARED = re.compile(rb"\x80[\x02-\x05]")
 _PACKED = frozenset({"gzip", "zlib", "bzip2", "xz", "lzma", "zip", "tar"})
 _MOST_WHOLE, _MOST_STARTS, _MOST_TRIED = 1 << 20, 32, 200_000
@@ -106,7 +106,7 @@ class NestedSearch:
         kind = sniff(raw[:64], len(raw), "") if raw[:1] in b"PB\x1f\x78\xfd\x5d" else "unknown"
         if kind in _PACKED:
             yield from self._packed(lambda: _stream(raw), raw[:HEAD], len(raw), (*how, kind), offset, depth)
-        elif _IMPORTS.search(raw):
+        elif _may_import(raw):
             starts = [0] if is_pickle(raw[:HEAD], len(raw)) else []
             if len(raw) <= _MOST_WHOLE:
                 starts += [m.start() for m in _DECLARED.finditer(raw, 1)][:_MOST_STARTS]
@@ -160,6 +160,11 @@ class NestedSearch:
                 take(judgement, event)
                 if isinstance(event, Ended) and judgement.standing >= Standing.FOREIGN:
                     yield Nested(how, offset, judgement)
+
+
+def _may_import(raw: bytes) -> bool:
+    """Whether it is worth while to read bytes as a pickle; for long ones reading is quicker than searching."""
+    return len(raw) > HEAD or _IMPORTS.search(raw) is not None
 
 
 def _stream(raw: bytes) -> BinaryIO:

@@ -169,7 +169,7 @@ def _decoded(head: bytes, size: int) -> str | None:
 
 def _is_python(text: str) -> bool:
     """Whether a text is a program: it parses and imports, defines or calls something."""
-    if not re.search(r"^\s*(import|from|def|class|@|async|exec|eval|print)\b|\w\(", text, re.MULTILINE):
+    if not re.search(r"^[ \t]*(import|from|def|class|@|async|exec|eval|print)\b|\w\(", text, re.MULTILINE):
         return False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
