@@ -64,7 +64,7 @@ def excise(
     """
     asked, started, path = asked or Asked(), perf_counter(), Path(model)
     item = model_item(path)
-    level = examine_model(item, asked, progress)
+    level = examine_model(item, asked, progress, behaviour=False)
     found = _chosen(level, finding, path)
     progress("excising", 0, None)
     before = path.read_bytes()
@@ -72,7 +72,7 @@ def excise(
     copy = Item(name=item.name, kind=item.kind, size=len(cut.content), opener=_opener(cut.content))
     progress("proving", 0, None)
     proof = _proof(item, copy, level.ordinary, found, asked)
-    again = examine_model(copy, asked, progress)
+    again = examine_model(copy, asked, progress, behaviour=False)
     left = [r for r in again.results if isinstance(r, Finding) and r.severity > Severity.INFO]
     result = _told(found, cut, proof, left)
     return Repaired(
