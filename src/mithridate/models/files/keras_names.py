@@ -99,7 +99,7 @@ _OPERATIONS_TEXT = (
     "Triu TrueDivide Trunc Unfold Unique UnravelIndex Unstack Vander Var Vdot VectorizedMap View ViewAsComplex "
     "ViewAsReal Vsplit Vstack Where WhileLoop ZerosLike"
 )
-#: Layers, models, initialisers, regularisers, constraints, optimisers, losses, metrics, policies; operations of `keras.ops`.
+#: Layers, models, initialisers, regularisers, constraints, optimisers, losses, metrics, policies, operations.
 CLASSES = frozenset(f"{_LAYERS_TEXT} {_OTHERS_TEXT} {_OPERATIONS_TEXT}".split())
 #: Activations, losses, metrics and initialisers that are named as functions.
 FUNCTIONS = frozenset(_FUNCTIONS_TEXT.split())
