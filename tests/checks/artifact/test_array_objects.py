@@ -42,6 +42,7 @@ CASES = {
         _npy(np.ones(3)) + _npy(np.array([None]), allow_pickle=True),
         {"OBJECT_ARRAY"},
     ),
+    "of Python 2": (_by_hand("{'descr': '<f8', 'fortran_order': False, 'shape': (1L,)}"), set()),
     "trailing": (_npy(np.ones(3)) + b"MZ evil", {"TRAILING"}),
     "cut": (_npy(np.ones(3))[:-1], {"skip"}),
     "huge": (

@@ -22,6 +22,9 @@ _MOST_DIMENSIONS = 64
 _DEPTH = 8
 _SIMPLE = re.compile(r"[<>|=]?(?:[?bB]1?|[iufcSUVaOmM]\d{0,9}(?:\[\w{1,16}\])?)")
 
+#: Python 2 wrote whole numbers as 10L.
+_LONG = re.compile(r"\b(\d{1,20})L\b")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NpyHeader:
@@ -77,7 +80,7 @@ def _parsed(text: str, start: int, where: str) -> NpyHeader:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            about = ast.literal_eval(text.strip())
+            about = ast.literal_eval(_LONG.sub(r"\1", text.strip()))
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise ItemError(where, "the header is no Python literal") from error
     if not isinstance(about, dict) or set(about) != {"descr", "fortran_order", "shape"}:

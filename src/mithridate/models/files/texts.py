@@ -85,7 +85,9 @@ def _secret(text: str) -> str:
 
 
 def _looks_packed(run: str) -> bool:
-    return len(set(run)) >= 16 and all(re.search(kind, run) for kind in ("[A-Z]", "[a-z]", "[0-9+/]"))
+    """Whether a run of letters is no path and no long word: of all kinds, and few slashes."""
+    kinds = all(re.search(kind, run) for kind in ("[A-Z]", "[a-z]", "[0-9]"))
+    return kinds and len(set(run)) >= 16 and run.count("/") * 12 <= len(run)
 
 
 def _within(at: int, spans: list[tuple[int, int]]) -> bool:
