@@ -31,7 +31,7 @@ __all__ = ["OPSET", "Builder", "Operand"]
 
 Operand: TypeAlias = Tensor | Size | Number | NDArray[Any]
 
-_MOST: Final = 200_000  # operators
+_MOST: Final = 100_000  # operators
 _SMALL: Final = 4096  # values of a constant that code may depend on
 _INT: Final = np.dtype(np.int64)
 _FLOAT: Final = np.dtype(np.float32)

@@ -130,8 +130,10 @@ class _Choice:
                     self._frozen(_copy(holder), content)
                     for holder, content in zip(self._holders, self._contents, strict=True)
                 ]
+                made = {output for node in nodes for output in node.outputs}
                 changed = {
-                    key: (tensor, self._b.read(tensor)) for key, (tensor, old) in journal.items() if tensor.name != old
+                    key: (tensor, self._b.read(tensor))
+                    for key, (tensor, old) in journal.items() if tensor.name != old and old not in made
                 }  # fmt: skip
         finally:
             self._frame.bodies -= 1

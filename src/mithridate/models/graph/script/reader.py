@@ -25,7 +25,7 @@ from mithridate.models.graph.script.host import MISSING, about_tensors, plainly
 __all__ = ["NOTHING_YET", "Reader"]
 
 _DEEPEST: Final = 64  # calls within calls
-_STATEMENTS: Final = 1_000_000
+_STATEMENTS: Final = 100_000
 _NESTED: Final = 200  # expressions within expressions
 #: a variable that code declares and fills in later, on the ways that use it.
 NOTHING_YET: Final = Unread("a variable without a value")
