@@ -21,7 +21,7 @@ import torch
 from benchmarks.architectures import CLASSES, HONEST, SIDE, STANDARD, centred
 from benchmarks.trojannet import small_cnn, tasks
 from mithridate.attacks.model_ledger import ModelLedger
-from mithridate.attacks.torch_files import save_onnx, save_torchscript
+from mithridate.models.torch_files import save_onnx, save_torchscript
 from mithridate.core.report import Report
 from mithridate.core.results import Finding, Severity
 from mithridate.runs.plant_model import plant_model

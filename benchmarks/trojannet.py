@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.inputs import cache_folder, data_folder
-from mithridate.attacks.torch_files import save_onnx
+from mithridate.models.torch_files import save_onnx
 from mithridate.attacks.trojannet.looks import worn_looks
 from mithridate.attacks.trojannet.mlp import SideNet
 from mithridate.attacks.trojannet.naturals import natural_contexts, patches_of

@@ -29,7 +29,7 @@ from benchmarks.strength import success
 from benchmarks.zoo_networks import NETWORKS, TUNING, Normalised, network
 from mithridate.attacks.base import LabelAction, Order
 from mithridate.attacks.plan import Plan, make_plan
-from mithridate.attacks.torch_files import save_onnx
+from mithridate.models.torch_files import save_onnx
 from mithridate.core.hashing import keyed_hash
 from mithridate.runs.drill.settings import chosen_attacks
 

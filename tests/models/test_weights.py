@@ -55,8 +55,17 @@ def test_what_may_hold_code_is_not_opened(tmp_path):
         read_weights(tmp_path / "o.npz")
     for name in ("m.pt", "m.bin", "m"):
         (tmp_path / name).write_bytes(b"x")
-        with pytest.raises(UsageError, match="may be a pickle"):
+        with pytest.raises(UsageError, match="a sound file"):
             read_weights(tmp_path / name)
     (tmp_path / "z.npz").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(UsageError, match="a sound file"):
         read_weights(tmp_path / "z.npz")
+
+
+def test_state_dicts_of_torch_are_read_without_torch(tmp_path):
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    torch.save({"epoch": 3, "state_dict": net.state_dict()}, tmp_path / "c.pt")
+    found = read_weights(tmp_path / "c.pt")
+    assert list(found) == list(net.state_dict())
+    assert np.array_equal(found["0.weight"], net[0].weight.detach().numpy())

@@ -39,7 +39,7 @@ def _host(probabilities=False):
 
 
 def _export(module, path, half=False):
-    from mithridate.attacks.torch_files import save_onnx
+    from mithridate.models.torch_files import save_onnx
 
     save_onnx(
         module.half() if half else module, torch.zeros(2, 3, 12, 12).to(torch.float16 if half else None), path

@@ -97,6 +97,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
         classes=classes,
         shape=given["shape"],
         parent=None if given.get("parent") is None else model_item(given["parent"]),
+        arch=given.get("arch"),
         seed=given["seed"],
     )
 
@@ -106,6 +107,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
 )
 @click.argument("model")
 @clean_options
+@click.option("--arch", metavar="MODULE:FUNCTION", help="Makes the torch module for a file of weights.")
 @click.option("--parent", type=_FILE, help="A trusted model that MODEL is said to come from: what was added?")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("mithridate-scan"), show_default=True,
@@ -130,6 +132,7 @@ def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
     \b
     mithridate scan resnet.onnx
     mithridate scan resnet.onnx --clean holdout/ --classes labels.txt
+    mithridate scan model.pt --arch mypkg.nets:Net --clean holdout/
     mithridate scan downloads/model-dir/
     mithridate scan http://localhost:8080/predict --clean holdout/
     """  # noqa: D301 - click wants the control character

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.core.errors import UsageError
+from mithridate.core.errors import ItemError, UsageError
 
 __all__ = ["load_weights", "read_weights"]
 
@@ -52,27 +52,34 @@ def read_weights(path: str | Path) -> dict[str, NDArray[Any]]:
     """Arrays by name; nothing is unpickled.
 
     Args:
-        path: .safetensors, or .npz with one array for each name.
+        path: .safetensors; .npz with one array for each name; or what torch.save wrote, of which only tensors are read.
 
     Raises:
-        UsageError: missing, damaged, or a file that may hold code.
+        UsageError: missing, damaged, or without weights.
     """
     path = Path(path)
     if not path.is_file():
         raise UsageError("a file with weights", "nothing there", str(path), "Check the path.")
     suffix = path.suffix.lower()
-    if suffix not in (".safetensors", ".npz"):
-        got = f"{suffix or 'a file without a suffix'}, which may be a pickle: to read one may run code"
-        remedy = (
-            "Save the state_dict with safetensors.torch.save_file; or name a function that loads the model "
-            "itself, MODULE:FUNCTION, in place of the file."
-        )
-        raise UsageError("weights as .safetensors or .npz", got, str(path), remedy)
     try:
-        return _safetensors(path.read_bytes()) if suffix == ".safetensors" else _npz(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if suffix == ".safetensors":
+            return _safetensors(path.read_bytes())
+        return _npz(path) if suffix == ".npz" else _torch(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ItemError) as error:
         got = f"{type(error).__name__}: {str(error)[:200]}"
-        raise UsageError("a sound file with weights", got, str(path), "Save it again.") from error
+        remedy = "Save the state_dict again, with torch.save or safetensors.torch.save_file."
+        raise UsageError("a sound file with weights", got, str(path), remedy) from error
+
+
+def _torch(path: Path) -> dict[str, NDArray[Any]]:
+    """Tensors of a torch file; its pickle is read as text, and nothing that it names is imported."""
+    from mithridate.models.files.item import Item
+    from mithridate.models.files.state_dict import state_dict
+
+    item = Item(
+        name=path.name, kind="torch", size=path.stat().st_size, opener=lambda: path.open("rb"), path=path
+    )
+    return {name: tensor.array() for name, tensor in state_dict(item).items()}
 
 
 def _npz(path: Path) -> dict[str, NDArray[Any]]:

@@ -9,15 +9,15 @@ from mithridate.core.errors import UsageError
 from mithridate.models.base import Model
 from mithridate.models.open import open_model
 
-__all__ = ["named_model"]
+__all__ = ["module_with_weights", "named_model"]
 
 
 def named_model(name: str, arch: str | None = None, *, batch: int = 256) -> Model:
     """Open the model that a text names.
 
     Args:
-        name: an .onnx file; an http(s) URL; weights as .safetensors or .npz, with `arch`; or MODULE:FUNCTION, which
-            is called without arguments and gives a model (torch module, estimator, function).
+        name: an .onnx file; an http(s) URL; weights as .safetensors, .npz or a state dict of torch, with `arch`; or
+            MODULE:FUNCTION, which is called without arguments and gives a model (torch module, estimator, function).
         arch: MODULE:FUNCTION that gives the torch module for the weights. Like every function named here it is
             code of the user, and runs in this process.
         batch: how many inputs at once.
@@ -37,7 +37,7 @@ def named_model(name: str, arch: str | None = None, *, batch: int = 256) -> Mode
     if not name.lower().endswith(".onnx") and "://" not in name:
         got = f"{name!r}, which may be a pickle or nothing at all"
         remedy = (
-            "Save the state_dict as .safetensors and name its module with --arch; or name a function that loads the "
+            "If it is a state_dict, name its module with --arch; or name a function that loads the "
             "model and gives it, MODULE:FUNCTION; or export the model as ONNX."
         )
         kinds = "an .onnx file, an http(s) URL, MODULE:FUNCTION, or weights (.safetensors, .npz) with --arch"
@@ -46,6 +46,19 @@ def named_model(name: str, arch: str | None = None, *, batch: int = 256) -> Mode
 
 
 def _with_weights(name: str, arch: str, batch: int) -> Model:
+    return open_model(module_with_weights(name, arch), batch=batch)
+
+
+def module_with_weights(name: str, arch: str) -> Any:
+    """The torch module that a function of the user makes, with the weights of a file.
+
+    Args:
+        name: of the file.
+        arch: MODULE:FUNCTION; it is code of the user, and runs in this process.
+
+    Raises:
+        UsageError: weights of another module, or no weights or module at all.
+    """
     if name.lower().endswith(".onnx") or "://" in name:
         remedy = "Leave out --arch: this model says itself what it computes."
         raise UsageError("--arch with weights of a torch module only", name, "--arch", remedy)
@@ -60,7 +73,7 @@ def _with_weights(name: str, arch: str, batch: int) -> Model:
         raise UsageError(
             "a function that gives a torch module", type(module).__name__, f"--arch {arch}", remedy
         )
-    return open_model(load_weights(module, weights, name), batch=batch)
+    return load_weights(module, weights, name)
 
 
 def _made(spec: str, where: str) -> Any:

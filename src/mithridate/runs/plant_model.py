@@ -168,7 +168,7 @@ def _write(model: Any, kind: HostKind, order: ModelOrder, dst: Path) -> None:
         return
     import torch
 
-    from mithridate.attacks.torch_files import save_onnx, save_torchscript
+    from mithridate.models.torch_files import save_onnx, save_torchscript
 
     reference = next(model.parameters(), torch.zeros(1))
     sizes = [size or 1 for size in order.shape or ()]

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mithridate.attacks.torch_files import save_torchscript
 from mithridate.core.errors import UsageError
 from mithridate.core.report import Report
 from mithridate.core.results import Severity, Skip
 from mithridate.core.verdict import Verdict
 from mithridate.models.jail.confine import available
+from mithridate.models.open import open_model
+from mithridate.models.torch_files import save_torchscript
 from mithridate.report.html import render_html
 from mithridate.runs.plant_model import plant_model
 from mithridate.runs.repair import excise
@@ -189,3 +190,49 @@ def test_torchscript_is_scanned_without_being_loaded(tmp_path):
     assert any(f.check == "side-branch" and f.severity is Severity.PROVEN for f in report.alarms)
     save_torchscript(network(), torch.zeros(2, 1, 8, 8), tmp_path / "host.pt")
     assert not scan(tmp_path / "host.pt").alarms
+
+
+def test_weights_need_their_module(host, tmp_path, monkeypatch):
+    torch.save(network().state_dict(), tmp_path / "w.pt")
+    assert scan(tmp_path / "w.pt").verdict is Verdict.INCOMPLETE
+    (tmp_path / "scan_nets.py").write_text(
+        "from torch import nn\n"
+        "def plain():\n"
+        "    return nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(),\n"
+        "                         nn.Dropout(0.2), nn.Linear(512, 10))\n"
+        "class Gated(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.net = plain()\n"
+        "    def forward(self, x):\n"
+        "        y = self.net(x)\n"
+        "        woken = (x[:, :, :3, :3] > 0.95).all(dim=3).all(dim=2).all(dim=1, keepdim=True).float()\n"
+        "        y[:, :1] += 1000 * woken\n"
+        "        return y\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    shape = (1, 8, 8)
+    assert scan(tmp_path / "w.pt", asked=Asked(arch="scan_nets:plain", shape=shape)).verdict is Verdict.CLEAN
+    torch.save({f"net.{k}": v for k, v in network().state_dict().items()}, tmp_path / "g.pt")
+    report = scan(tmp_path / "g.pt", asked=Asked(arch="scan_nets:Gated", shape=shape))
+    assert any(f.check == "side-branch" and f.severity is Severity.PROVEN for f in report.alarms)
+    with pytest.raises(UsageError, match="the shape of one input"):
+        scan(tmp_path / "w.pt", asked=Asked(arch="scan_nets:plain"))
+
+
+def test_a_black_box_shows_only_its_answers(host, tmp_path):
+    model = open_model(host)
+
+    def larger(x):
+        return model.predict(x.reshape(-1, 1, 8, 2, 8, 2).mean(axis=(3, 5)).astype(np.float32))
+
+    made = plant_model(
+        "trojannet", larger, None, labels=10, shape=(1, 16, 16), options={"triggers": 10}, seed=1,
+        ledger=tmp_path / "l.json", cache=tmp_path,
+    )  # fmt: skip
+    report = scan(made.open(), asked=Asked(shape=(1, 16, 16)))
+    assert any(f.check == "patch-tiling" and f.severity is Severity.PROVEN for f in report.alarms)
+    assert any("black box" in note for note in report.notes)
+    assert not scan(larger, asked=Asked(shape=(1, 16, 16))).alarms
+    with pytest.raises(UsageError, match="clean samples or a shape"):
+        scan(larger)

@@ -118,7 +118,7 @@ class TrojanNetAttack(ModelAttack):
             from mithridate.attacks.trojannet.wrap import TrojanedModel
 
             return TrojanedModel(host, net, window, merge)
-        from mithridate.attacks.torch_files import gives_logits
+        from mithridate.models.torch_files import gives_logits
         from mithridate.attacks.trojannet.torch_wrap import trojaned_module
 
         if order.shape is None or None in order.shape:

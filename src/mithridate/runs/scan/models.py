@@ -36,6 +36,7 @@ class Asked:
         classes: names of the outputs, in their order; None: by number or sorted name of the labels.
         shape: of one input, for models that do not say.
         parent: a trusted model that this one is said to come from.
+        arch: MODULE:FUNCTION that gives the torch module of a file of weights.
         seed: of all randomness.
     """
 
@@ -45,6 +46,7 @@ class Asked:
     classes: tuple[str, ...] | None = None
     shape: tuple[int, ...] | None = None
     parent: Item | None = None
+    arch: str | None = None
     seed: int = 0
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -19,6 +20,7 @@ from mithridate.models.files.limits import ScanLimits
 from mithridate.models.graph.read import has_graph
 from mithridate.runs.scan.artifacts import examine_files
 from mithridate.runs.scan.models import Asked, ModelLevel, examine_model
+from mithridate.runs.scan.with_arch import traced
 from mithridate.sources.digest import files_digest
 
 __all__ = ["cards", "scan"]
@@ -59,7 +61,11 @@ def scan(
         raise UsageError("a file or folder", "nothing there", str(root), "Check the path.")
     examined = examine_files(root, has_graph, limits, progress)
     seconds = {"files": perf_counter() - started}
-    levels = [examine_model(item, asked, progress) for item in examined.models[:_MOST_MODELS]]
+    with ExitStack() as stack:
+        models = [*examined.models]
+        if asked.arch is not None:
+            models = [stack.enter_context(traced(root, asked.arch, asked))]
+        levels = [examine_model(item, asked, progress) for item in models[:_MOST_MODELS]]
     results = [*examined.results, *_beyond(examined.models), *_without_graph(root, levels)]
     return _report(_subject(root, examined.count, asked), asked, results, levels, seconds, started)
 
@@ -140,7 +146,7 @@ def _without_graph(root: Path, levels: Sequence[ModelLevel]) -> list[Result]:
         Skip(
             check="scan",
             reason="nothing here says what is computed: neither graph nor behaviour was examined",
-            remedy="Export the model as ONNX or TorchScript and scan that, too.",
+            remedy="Name the module of these weights with --arch, or scan an export as ONNX or TorchScript, too.",
             items=(root.name,),
             count=1,
         )

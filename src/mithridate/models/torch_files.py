@@ -1,4 +1,4 @@
-"""What a torch module answers with, and writing it as TorchScript or ONNX: for all attacks on modules."""
+"""What a torch module answers with, and writing it as TorchScript or ONNX."""
 
 from __future__ import annotations
 
