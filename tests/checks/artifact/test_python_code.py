@@ -71,8 +71,8 @@ ATTACKS = {
 }
 
 
-def _item(source, inside=None):
-    return item_of(source.encode(), "python", "modeling_x.py", inside=inside)
+def _item(source, inside=None, name="modeling_x.py"):
+    return item_of(source.encode(), "python", name, inside=inside)
 
 
 def test_ordinary_code_is_a_skip():
@@ -91,8 +91,11 @@ def test_obvious_attacks(name):
 
 
 def test_torchscript_is_not_python():
-    archive = item_of(b"", "torchscript", "a.pt")
-    assert results("python-code", _item("import os\nos.system('id')", inside=archive)) == []
+    archive = item_of(b"", "torchscript", "x/code/a.pt")
+    attack = "import os\nos.system('id')"
+    assert results("python-code", _item(attack, archive, "x/code/a.pt!a/code/__torch__.py")) == []
+    assert results("python-code", _item(attack, archive, "x/code/a.pt!code/__torch__.py")) == []
+    assert rules("python-code", _item(attack, archive, "x/code/a.pt!a/x.py")) == {"RUNS_ON_IMPORT", "skip"}
 
 
 @pytest.mark.parametrize(

@@ -63,10 +63,12 @@ class PythonCode(ArtifactCheck):
             ItemError: no Python that can be read.
         """
         around = item.inside
-        while around is not None:
-            if around.kind == "torchscript":
-                return  # another language that looks like Python, and has its own check
-            around = around.inside
+        if (
+            around is not None
+            and around.kind == "torchscript"
+            and "/code/" in item.name[len(around.name) :].replace("!", "/")
+        ):
+            return  # another language that looks like Python, and has its own check
         tree = parse_python(item.read(_MOST_SOURCE), item.name)
         names = aliases(tree)
         yield from self._obvious(item, tree, names)
