@@ -89,7 +89,12 @@ def asked_of(given: dict[str, Any]) -> Asked:
     if given["preprocess"] is not None:
         from mithridate.runs.drill.trainer import load_function
 
-        function = load_function(given["preprocess"])
+        try:
+            function = load_function(given["preprocess"])
+        except Exception as error:  # code of the user may raise anything
+            got = f"{given['preprocess']!r} ({type(error).__name__}: {str(error)[:300]})"
+            remedy = "It takes (n, h, w, c) uint8 pictures. Is its folder the current one?"
+            raise UsageError("a function MODULE:FUNCTION", got, "--preprocess", remedy) from error
     return Asked(
         clean=None if given["clean"] is None else open_source(given["clean"]),
         layout=given["layout"],

@@ -1,0 +1,115 @@
+"""`mithridate scan` and `repair` as typed: exit codes, files, messages."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mithridate.cli.repair import repair
+from mithridate.cli.scan import scan
+from mithridate.core.errors import UsageError
+from mithridate.models.jail.confine import available
+from mithridate.runs.plant_model import plant_model
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+if lacks := available():
+    pytest.skip(f"no jail here: {lacks}", allow_module_level=True)
+
+from tests.models.digits import digits, export, network  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """host.onnx, bad.onnx and clean.npz."""
+    place = tmp_path_factory.mktemp("scan cli")
+    export(network(), place / "host.onnx")
+    plant_model("compare-override", place / "host.onnx", place / "bad.onnx", seed=1)
+    x, y = digits()[2:]
+    np.savez(place / "clean.npz", x=(x[:100, 0] * 255).round().astype(np.uint8), y=y[:100])
+    return place
+
+
+@pytest.fixture
+def typed(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def type_(command, *words):
+        result = CliRunner().invoke(command, [str(w) for w in words], catch_exceptions=True)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return type_
+
+
+def test_a_planted_model(typed, folder, tmp_path):
+    result = typed(scan, folder / "bad.onnx", "--no-progress", "--sarif", "s.sarif", "--json", "r.json")
+    assert result.exit_code == 1
+    assert "FLAGGED" in result.output
+    assert "mithridate repair" in result.output
+    assert {p.name for p in (tmp_path / "mithridate-scan").iterdir()} == {"report.html", "report.json"}
+    (run,) = json.loads((tmp_path / "s.sarif").read_text())["runs"]
+    assert {r["ruleId"] for r in run["results"]} >= {"side-branch"}
+    assert json.loads((tmp_path / "r.json").read_text())["subject"]["modality"] == "model"
+
+
+def test_a_clean_model_with_clean_pictures(typed, folder):
+    result = typed(scan, folder / "host.onnx", "--clean", folder / "clean.npz", "--no-progress")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("CLEAN")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("host.onnx", "--mean", "a"), "numbers with commas"),
+        (("host.onnx", "--shape", "3,-1"), "whole numbers above 0"),
+        (("host.onnx", "--layout", "chwn"), "chwn"),
+    ],
+)
+def test_wrong_words(words, says, typed, folder):
+    result = typed(scan, folder / words[0], *words[1:])
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("none.onnx",), "nothing there"),
+        (("host.onnx", "--classes", "clean.npz"), "one name a line"),
+        (("host.onnx", "--clean", "nothing"), "nothing"),
+        (("host.onnx", "--preprocess", "no_such_module:f"), "no_such_module"),
+        (("host.onnx", "--parent", "clean.npz"), "says what is computed|ONNX"),
+        (("clean.npz", "--arch", "no_such_module:f", "--shape", "1,8,8"), "no_such_module"),
+    ],
+)
+def test_what_cannot_be_had(words, says, typed, folder):
+    named = [folder / w if w.endswith((".onnx", ".npz")) or w == "nothing" else w for w in words]
+    with pytest.raises(UsageError, match=says):
+        typed(scan, *named)
+
+
+def test_repair_writes_beside_the_model_and_never_over_it(typed, folder, tmp_path):
+    words = (folder / "bad.onnx", "--excise", "graph.side-branch", "--no-progress")
+    before = (folder / "bad.onnx").read_bytes()
+    result = typed(repair, *words)
+    assert result.exit_code == 0, result.output
+    assert "HEALED" in result.output
+    healed = folder / "bad.healed.onnx"
+    assert healed.exists()
+    assert (folder / "bad.onnx").read_bytes() == before
+    assert typed(scan, healed, "--no-progress", "-q").exit_code == 0
+    with pytest.raises(UsageError, match="a new file"):
+        typed(repair, *words)
+    assert typed(repair, *words, "--force", "-q").output == ""
+    with pytest.raises(UsageError, match="a new file"):
+        typed(repair, *words, "--force", "--to", folder / "bad.onnx")
+
+
+def test_a_model_without_a_branch_cannot_be_excised(typed, folder):
+    with pytest.raises(UsageError, match="none in this model"):
+        typed(repair, folder / "host.onnx", "--excise", "graph.side-branch", "--no-progress")
