@@ -68,6 +68,7 @@ def test_broken_is_not_clean(content: bytes) -> None:
 
 def test_too_long_is_not_clean() -> None:
     assert rules(ended(b"N0" * 600 + b"N"), limits=ScanLimits(opcodes=1_000)) == ["SKIP"]
+    assert rules(ended(b"(" * 600), limits=ScanLimits(opcodes=1_000)) == ["SKIP"]
 
 
 def test_padding_behind_the_end_is_nothing_and_bytes_are_odd() -> None:

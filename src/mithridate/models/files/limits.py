@@ -21,7 +21,7 @@ class ScanLimits:
         ratio: how many times its packed size a member may unpack to, once it is larger than `ratio_floor`.
         ratio_floor: bytes below which the ratio does not matter.
         directory_bytes: size of the index of one archive.
-        opcodes: operations of one pickle.
+        opcodes: operations of one pickle; those that take memory count several times.
         nested: pickles, archives and encodings inside the strings of a pickle, in depth.
         seconds: for the walk as a whole.
     """
@@ -35,6 +35,6 @@ class ScanLimits:
     ratio: float = 200.0
     ratio_floor: int = 64 << 20
     directory_bytes: int = 64 << 20
-    opcodes: int = 20_000_000
+    opcodes: int = 10_000_000
     nested: int = 4
     seconds: float = 900.0

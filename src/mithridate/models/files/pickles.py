@@ -20,6 +20,15 @@ __all__ = [
 
 #: Entries of a container that are kept; the rest is only looked at when it passes.
 _KEEP = 256
+#: What an operation counts for that leaves something larger than a reference in memory.
+_WEIGHTS = {
+    **dict.fromkeys(
+        ("MARK", "EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "LIST", "DICT", "FROZENSET", "GLOBAL"), 5
+    ),
+    **dict.fromkeys(("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT", "REDUCE", "NEWOBJ", "OBJ", "INST"), 3),
+}
+#: Bytes of longer texts and numbers that are kept, and what counts as short.
+_MOST_HELD, _SHORT = 128 << 20, 256
 #: Operations that are read where a loader should find an array.
 _MOST_OTHERWISE = 10_000
 
@@ -160,14 +169,14 @@ class _Machine:
         #: containers stay as they are.
         self.frozen = False
         self.protocol = 0
-        self.count = 0
+        self.count, self.held = 0, 0
 
     def run(self) -> Iterator[Event]:
         """All events; the last is `Ended`."""
         broken: str | None = None
         try:
             for op in self.source:
-                self.count += 1
+                self.count += _WEIGHTS.get(op.name, 1)
                 if self.count > self.most:
                     broken = f"more than {self.most:,} operations"
                     break
@@ -194,10 +203,24 @@ class _Machine:
         if plain is not None:
             plain(self, op)
         elif name in _STRINGS:
-            self.stack.append(op.arg)
+            self.stack.append(self.kept(op.arg))
             yield Data(op.arg, op.offset)
         else:
             yield from _ACTING[name](self, op)
+
+    def kept(self, value: Any) -> Any:
+        """A text or number as it stays on the stack: long ones only while they are few."""
+        size = (
+            value.bit_length() >> 3
+            if isinstance(value, int)
+            else 0
+            if isinstance(value, Blob)
+            else len(value)
+        )
+        if size <= _SHORT:
+            return value
+        self.held += size
+        return value if self.held <= _MOST_HELD else Unknown()
 
     def pop(self) -> Any:
         if not self.stack:
@@ -221,6 +244,10 @@ class _Machine:
 
 def _push_arg(m: _Machine, op: Op) -> None:
     m.stack.append(op.arg)
+
+
+def _push_long(m: _Machine, op: Op) -> None:
+    m.stack.append(m.kept(op.arg))
 
 
 def _constant(value: Any) -> Callable[[_Machine, Op], None]:
@@ -309,8 +336,9 @@ _STRINGS = frozenset({
 
 _PLAIN: dict[str, Callable[[_Machine, Op], None]] = {
     **dict.fromkeys(
-        ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"), _push_arg
+        ("INT", "BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT"), _push_arg
     ),
+    "LONG": _push_long, "LONG1": _push_long, "LONG4": _push_long,
     "NONE": _constant(None), "NEWTRUE": _constant(True), "NEWFALSE": _constant(False),
     "MARK": _mark, "POP": _pop, "POP_MARK": _pop_to_mark, "DUP": _dup,
     "EMPTY_TUPLE": _constant(()), "TUPLE1": _tuple(1), "TUPLE2": _tuple(2), "TUPLE3": _tuple(3),
@@ -503,7 +531,7 @@ def _width(dtype: Any, depth: int = 0) -> int | None:
     return int(code[1:]) * (4 if code[0] == "U" else 1)
 
 
-def read_pickle(stream: BinaryIO, start: int, size: int, *, most: int = 20_000_000) -> Iterator[Event]:
+def read_pickle(stream: BinaryIO, start: int, size: int, *, most: int = 10_000_000) -> Iterator[Event]:
     """What the pickle at `start` would do, event by event; the last event is `Ended`.
 
     Args:
