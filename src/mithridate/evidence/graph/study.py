@@ -239,18 +239,16 @@ class BranchStudy:
         window = self.window
         if window is None:
             return
-        stamped = window.stamp(self._x[:_TRIED], candidate.values)
-        now = self._probe.at(stamped, [self.output])[self.output].argmax(axis=1)
-        before = self.without(stamped).argmax(axis=1)
+        now, before = self._stamped(window, candidate.values, self._x[:_TRIED])
         changed = now != before
         if not changed.any():
             return
         target = int(np.bincount(now[changed]).argmax())
         groups: list[tuple[int | None, int]] = [(None, target)]
         if (now == target)[before != target].mean() < _FLIPS:
-            groups = [
-                (int(c), int(np.bincount(now[before == c]).argmax())) for c in np.unique(before[changed])
-            ]
+            now, before = self._stamped(window, candidate.values, self._x)  # some classes are rare
+            classes = np.unique(before[now != before])
+            groups = [(int(c), int(np.bincount(now[before == c]).argmax())) for c in classes]
         for source, aim in groups:
             about = before != aim if source is None else before == source
             flips = float((now == aim)[about].mean())
@@ -259,3 +257,11 @@ class BranchStudy:
                     target=aim, source=source, places=window.places, values=candidate.values, flips=flips,
                     tried=int(about.sum()), how=how,
                 )  # fmt: skip
+
+    def _stamped(
+        self, window: Window, values: Values, x: Values
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """(n,) classes of stamped inputs, with the branch and without it."""
+        stamped = window.stamp(x, values)
+        now = self._probe.at(stamped, [self.output])[self.output]
+        return now.argmax(axis=1), self.without(stamped).argmax(axis=1)
