@@ -136,7 +136,7 @@ DISGUISES: list[tuple[str, Kind, Severity | None]] = [
     ("a.pt", "gzip", Severity.SUSPICIOUS), ("a.npz", "pickle", Severity.SUSPICIOUS), ("a.pt", "zip", Severity.INFO),
     ("a.pt", "torch", None), ("a.pt", "pickle", None), ("a.pth", "tar", None), ("a.joblib", "zlib", None),
     ("a.bin", "torch", None), ("a.bin", "safetensors", None), ("a.txt", "lightgbm", None), ("a", "pickle", None),
-    ("a.xyz", "7z", None), ("a.onnx", "onnx", None), ("a.json", "xgboost-json", None), ("a.pt", "unknown", None),
+    ("a.xyz", "7z", None), ("a.onnx", "onnx", None), ("a.json", "xgboost-json", None),
     ("m.pt2!sample_inputs/model.pt", "torch", None), ("a.zip!b.safetensors", "pickle", Severity.LIKELY),
 ]  # fmt: skip
 
@@ -149,3 +149,8 @@ def test_disguise(name: str, kind: Kind, severity: Severity | None) -> None:
 
 def test_numbers_are_not_in_disguise() -> None:
     assert [*Disguise().examine(item(b"x", "pickle", "a.pt!data/0.json", tensor=True))] == []
+
+
+def test_what_nobody_reads_stays_unread() -> None:
+    """A check that names a kind says that it is read."""
+    assert not Disguise.kinds & {"unknown", "savedmodel", "tflite", "executorch", "catboost"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import get_args
 
 from mithridate.checks.artifact_check import ArtifactCheck, artifact_check
 from mithridate.core.card import Card
@@ -62,7 +61,6 @@ _HARMLESS = frozenset(
         ".jpeg",
     }
 )
-_NOT_LOOKED_AT: frozenset[Kind] = frozenset({"empty", "unknown"})
 
 
 @artifact_check(
@@ -86,15 +84,18 @@ _NOT_LOOKED_AT: frozenset[Kind] = frozenset({"empty", "unknown"})
     )
 )
 class Disguise(ArtifactCheck):
-    """Compares the suffix with the content. It looks at the outside only, and so at every kind."""
+    """Compares the suffix with the content, of what can act or hides what it holds.
 
-    kinds = frozenset(get_args(Kind))
+    It looks at the outside only, so it names no kind that nobody reads: a kind counts as read once a check names it.
+    """
+
+    kinds = frozenset((*_ACTS, *_PACKED, "zip"))
 
     def examine(self, item: Item) -> Iterator[Finding | Skip]:
         """Yield one finding when the suffix promises something else."""
         suffix = PurePosixPath(item.name.rsplit("!", 1)[-1]).suffix.lower()
         promised = _PROMISES.get(suffix)
-        if promised is None or item.kind in promised or item.kind in _NOT_LOOKED_AT or item.tensor:
+        if promised is None or item.kind in promised or item.tensor:
             return
         if _by_convention(item, suffix):
             return
