@@ -84,15 +84,10 @@ def test_ordinary():
 @pytest.mark.slow
 def test_programs_of_torch():
     torch = pytest.importorskip("torch")
-    net = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.Flatten(1), torch.nn.LazyLinear(2)
-    )
-    net(torch.zeros(1, 1, 5, 5))
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Dropout())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(
-            net, (torch.zeros(2, 1, 5, 5),), dynamic_shapes=({0: torch.export.Dim("n")},)
-        )
+        program = torch.export.export(net, (torch.zeros(2, 3),))
         buffer = io.BytesIO()
         torch.export.save(program, buffer)
     assert results("pt2-program", item_of(buffer.getvalue(), "pt2")) == []
