@@ -1,0 +1,313 @@
+"""The smallest triggers that take a model to each class, learnt by gradients: all classes in one optimisation.
+
+Each round optimises the triggers of all aims still in the race together, and only the smallest ones go on to the next,
+where they get more samples. The multiplier of a trigger's size follows its own rate of success.
+
+References:
+    Wang et al., Neural Cleanse, IEEE S&P 2019, section IV (loss, multiplier that follows success);
+    Shen et al., K-Arm, ICML 2021, arXiv:2102.05123 (spend on the classes that promise most);
+    Jamieson and Talwalkar, arXiv:1502.07943 (successive halving).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.core.errors import UsageError
+from mithridate.triggers.forms import Form
+
+__all__ = ["SCHEDULE", "Aim", "Ask", "Found", "Pool", "Round", "invert"]
+
+#: (n, c, h, w) tensor → (n, k) logits, differentiable.
+Ask: TypeAlias = Callable[[Any], Any]
+_MEMORY = 0.8  # of the running rate of success
+_UP, _DOWN = 1.10, 1.20  # the multiplier's steps
+_BETAS = (0.5, 0.9)  # of Adam, as in the paper's code
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a trigger is to do.
+
+    Attributes:
+        target: class it takes samples to; None: to any other than their own.
+        source: the only class whose samples it is put on; None: all but the target.
+    """
+
+    target: int | None
+    source: int | None = None
+
+
+@dataclass(frozen=True)
+class Round:
+    """A part of the search.
+
+    Attributes:
+        keep: aims that take part, the most promising ones; a share of all if below 1.
+        batch: samples of each aim in a step.
+        steps: of the optimisation.
+        rate: of Adam.
+    """
+
+    keep: float
+    batch: int
+    steps: int
+    rate: float
+
+
+#: what is searched unless told otherwise.
+SCHEDULE = (Round(1.0, 8, 110, 0.3), Round(0.25, 16, 80, 0.15), Round(0.1, 32, 100, 0.1))
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Samples that triggers are learnt on.
+
+    Attributes:
+        x: (n, c, h, w) float32 tensor.
+        y: (n,) int64 tensor, what the model says of each.
+        classes: that the model knows.
+    """
+
+    x: Any
+    y: Any
+    classes: int
+
+    def rows(self, aim: Aim) -> Any:
+        """(m,) the samples that an aim is about.
+
+        Raises:
+            UsageError: none.
+        """
+        import torch
+
+        fits = self.y != (-1 if aim.target is None else aim.target)
+        if aim.source is not None:
+            fits &= self.y == aim.source
+        rows = torch.nonzero(fits)[:, 0]
+        if not len(rows):
+            got = f"none for {aim}"
+            raise UsageError("samples of other classes", got, "trigger inversion", "Give more clean samples.")
+        return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A trigger that was learnt.
+
+    Attributes:
+        aim: of it.
+        parameters: its row of the form's parameters, each (1, ...).
+        size: in the form's unit; of the smallest one that succeeded, else of the last one.
+        rate: running rate of success when it was taken, on samples it was learnt on.
+        round: the last one that it took part in, from 0.
+        screened: size after the first round, the same effort for all; infinite where it did not succeed by then.
+    """
+
+    aim: Aim
+    parameters: tuple[Any, ...]
+    size: float
+    screened: float
+    rate: float
+    round: int
+
+
+@dataclass
+class _Race:
+    """The state of all aims, one row each."""
+
+    parameters: list[Any]
+    first: list[Any]
+    second: list[Any]
+    steps: Any
+    multiplier: Any
+    success: Any
+    best: Any
+    kept: list[Any]
+    kept_rate: Any
+    rounds: NDArray[np.int64]
+
+
+def invert(
+    ask: Ask,
+    pool: Pool,
+    aims: Sequence[Aim],
+    form: Form,
+    *,
+    schedule: Sequence[Round] = SCHEDULE,
+    wanted: float = 0.98,
+    seed: int = 0,
+    half: bool = True,
+) -> list[Found]:
+    """Learn a trigger for each aim.
+
+    Args:
+        ask: the model.
+        pool: samples.
+        aims: what triggers are to do; one optimisation for all of them.
+        form: of the triggers.
+        schedule: rounds.
+        wanted: rate of success that the size is pressed against.
+        seed: of all draws.
+        half: compute the model in bfloat16 where torch knows how.
+
+    Returns:
+        One for each aim, in order.
+
+    Raises:
+        UsageError: an aim without samples.
+    """
+    import torch
+
+    draw = torch.Generator().manual_seed(seed)
+    rows = [pool.rows(aim) for aim in aims]
+    race = _started(form, len(aims), draw)
+    for number, part in enumerate(schedule):
+        active = _leaders(race, part, wanted, number)
+        race.rounds[active] = number
+        for _ in range(part.steps):
+            picked = torch.stack([_drawn(rows[a], part.batch, draw) for a in active])
+            _step(
+                ask,
+                pool,
+                [aims[a] for a in active],
+                form,
+                race,
+                torch.tensor(active),
+                picked,
+                part,
+                wanted,
+                half,
+            )
+        if number == 0:
+            screened = race.best.tolist()
+    return [_found(aim, race, k, form, screened[k]) for k, aim in enumerate(aims)]
+
+
+def _started(form: Form, count: int, draw: Any) -> _Race:
+    import torch
+
+    parameters = list(form.fresh(count, draw))
+    return _Race(
+        parameters=parameters,
+        first=[torch.zeros_like(p) for p in parameters],
+        second=[torch.zeros_like(p) for p in parameters],
+        steps=torch.zeros(count),
+        multiplier=torch.full((count,), form.start),
+        success=torch.zeros(count),
+        best=torch.full((count,), torch.inf),
+        kept=[p.clone() for p in parameters],
+        kept_rate=torch.zeros(count),
+        rounds=np.zeros(count, dtype=np.int64),
+    )
+
+
+def _leaders(race: _Race, part: Round, wanted: float, number: int) -> list[int]:
+    """The aims that a round is about."""
+    count = len(race.success)
+    keep = max(1, round(part.keep * count)) if part.keep <= 1 else min(count, int(part.keep))
+    if number == 0:
+        return list(range(count))
+    return sorted(np.argsort(_promise(race, wanted), kind="stable")[:keep].tolist())
+
+
+def _promise(race: _Race, wanted: float) -> NDArray[np.float64]:
+    """Low where a small trigger does much."""
+    best = race.best.numpy().astype(np.float64)
+    worst = np.nanmax(np.where(np.isfinite(best), best, np.nan)) if np.isfinite(best).any() else 1.0
+    behind = 1 + 4 * np.maximum(0, wanted - race.success.numpy())
+    promise: NDArray[np.float64] = np.where(np.isfinite(best), best, worst * behind)
+    return promise
+
+
+def _drawn(rows: Any, count: int, draw: Any) -> Any:
+    import torch
+
+    if len(rows) <= count:
+        return rows[torch.arange(count) % len(rows)]
+    return rows[torch.randperm(len(rows), generator=draw)[:count]]
+
+
+def _step(
+    ask: Ask, pool: Pool, aims: Sequence[Aim], form: Form, race: _Race, active: Any, picked: Any, part: Round,
+    wanted: float, half: bool,
+) -> None:  # fmt: skip
+    """One step of all active aims."""
+    import torch
+
+    mine = tuple(p[active].requires_grad_() for p in race.parameters)
+    shown = form.put(mine, pool.x[picked])
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        logits = ask(shown.flatten(0, 1))
+    logits = logits.float().unflatten(0, picked.shape)
+    losses, hits = _losses(logits, aims, pool.y[picked])
+    sizes = form.size(mine)
+    total = (losses + race.multiplier[active] * sizes).sum()
+    gradients = torch.autograd.grad(total, mine)
+    with torch.no_grad():
+        _judge(race, active, mine, hits, sizes.detach(), wanted)
+        _adam(race, active, gradients, part.rate)
+
+
+def _losses(logits: Any, aims: Sequence[Aim], own: Any) -> tuple[Any, Any]:
+    """(a,) loss and (a,) rate of success."""
+    import torch
+    from torch.nn import functional as f
+
+    targets = torch.tensor([-1 if aim.target is None else aim.target for aim in aims])[:, None].expand(
+        own.shape
+    )
+    free = targets < 0
+    logs = f.log_softmax(logits, dim=2)
+    there = logs.gather(2, torch.where(free, own, targets)[..., None])[..., 0]
+    away = torch.log1p(-there.exp().clamp(max=1 - 1e-6))  # of the samples' own class
+    said = logits.argmax(2)
+    hits = torch.where(free, said != own, said == targets).float().mean(1)
+    return -torch.where(free, away, there).mean(1), hits
+
+
+def _judge(race: _Race, active: Any, mine: tuple[Any, ...], hits: Any, sizes: Any, wanted: float) -> None:
+    """Keep the smallest triggers that succeed, and press on those that do."""
+    success = _MEMORY * race.success[active] + (1 - _MEMORY) * hits
+    race.success[active] = success
+    fine = success >= wanted
+    better = fine & (sizes < race.best[active])
+    race.best[active[better]] = sizes[better]
+    race.kept_rate[active[better]] = success[better]
+    for kept, own in zip(race.kept, mine, strict=True):
+        kept[active[better]] = own.detach()[better]
+    change = (fine & (hits >= wanted)).float() * _UP + (~fine & (hits < wanted)).float() / _DOWN
+    race.multiplier[active] *= change.where(change > 0, change + 1)
+
+
+def _adam(race: _Race, active: Any, gradients: Sequence[Any], rate: float) -> None:
+    """Kingma and Ba, arXiv:1412.6980, algorithm 1."""
+    race.steps[active] += 1
+    for parameter, first, second, gradient in zip(
+        race.parameters, race.first, race.second, gradients, strict=True
+    ):
+        form = [-1] + [1] * (gradient.ndim - 1)
+        steps = race.steps[active].reshape(form)
+        first[active] = _BETAS[0] * first[active] + (1 - _BETAS[0]) * gradient
+        second[active] = _BETAS[1] * second[active] + (1 - _BETAS[1]) * gradient**2
+        mean = first[active] / (1 - _BETAS[0] ** steps)
+        spread = second[active] / (1 - _BETAS[1] ** steps)
+        parameter[active] -= rate * mean / (spread.sqrt() + 1e-8)
+
+
+def _found(aim: Aim, race: _Race, k: int, form: Form, screened: float) -> Found:
+    done = bool(race.best[k] < float("inf"))
+    parameters = tuple(p[k : k + 1].clone() for p in (race.kept if done else race.parameters))
+    return Found(
+        aim=aim,
+        parameters=parameters,
+        size=float(form.size(parameters)[0]),
+        screened=screened,
+        rate=float(race.kept_rate[k] if done else race.success[k]),
+        round=int(race.rounds[k]),
+    )
