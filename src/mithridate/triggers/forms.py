@@ -17,17 +17,22 @@ _KNOTS = 4  # of a warp, along each side
 
 
 class Form(Protocol):
-    """A kind of trigger. Parameters are a tuple of tensors (a, ...), one row for each of a triggers.
+    """A kind of trigger. Parameters are a tuple of tensors (a, ...), one row for each of a triggers."""
 
-    Attributes:
-        name: of the form.
-        unit: what `size` counts.
-        start: the multiplier of size in the loss that a search begins with.
-    """
+    @property
+    def name(self) -> FormName:
+        """Of the form."""
+        ...
 
-    name: FormName
-    unit: str
-    start: float
+    @property
+    def unit(self) -> str:
+        """What `size` counts."""
+        ...
+
+    @property
+    def start(self) -> float:
+        """The multiplier of size in the loss that a search begins with."""
+        ...
 
     def fresh(self, count: int, draw: Any) -> tuple[Any, ...]:
         """Parameters of triggers before any step; `draw` is a `torch.Generator`."""
