@@ -1,6 +1,7 @@
 """`mithridate scan` and `repair` as typed: exit codes, files, messages."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +55,15 @@ def test_a_planted_model(typed, folder, tmp_path):
     (run,) = json.loads((tmp_path / "s.sarif").read_text())["runs"]
     assert {r["ruleId"] for r in run["results"]} >= {"side-branch"}
     assert json.loads((tmp_path / "r.json").read_text())["subject"]["modality"] == "model"
+
+
+def test_sarif_names_the_file_in_a_folder(typed, folder):
+    typed(scan, folder, "--no-progress", "-q", "--sarif", "s.sarif")
+    results = json.loads(Path("s.sarif").read_text())["runs"][0]["results"]
+    alarms = [r for r in results if r["ruleId"] == "side-branch"]
+    (location,) = alarms[0]["locations"]
+    assert location["physicalLocation"]["artifactLocation"]["uri"].endswith("/bad.onnx")
+    assert len({str(r["partialFingerprints"]) for r in alarms}) == len(alarms)
 
 
 def test_a_clean_model_with_clean_pictures(typed, folder):

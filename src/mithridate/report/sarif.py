@@ -63,14 +63,17 @@ def _rule(report: Report, check: str) -> dict[str, Any]:
 
 
 def _result(report: Report, finding: Finding, rule: int) -> dict[str, Any]:
-    key = finding.details.get("key", finding.details.get("place", ""))
+    details, model = finding.details, report.subject.modality == "model"
+    key = details.get("key", details.get("place", ""))
+    if model:  # what was seen in which file, not whom it is about
+        key = f"{details.get('rule', '')}:{finding.targets[0] if finding.targets else ''}"
     fingerprint = f"{finding.check}:{finding.label or ''}:{key}"
     return {
         "ruleId": finding.check,
         "ruleIndex": rule,
         "level": _LEVEL[finding.severity],
         "message": {"text": plain(finding.message)},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(report.subject.uri)}}}],
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(_place(report, finding))}}}],
         "partialFingerprints": {"mithridate/v1": plain(fingerprint, 200)},
         "properties": {
             "severity": finding.severity.name,
@@ -79,6 +82,15 @@ def _result(report: Report, finding: Finding, rule: int) -> dict[str, Any]:
             "accused": [plain(i, 400) for i in finding.accused[:_IDS]],
         },
     }
+
+
+def _place(report: Report, finding: Finding) -> str:
+    """The file that a finding is about: for a scan of a folder, the one in it."""
+    whole = report.subject.uri
+    if report.subject.modality != "model" or not finding.targets:
+        return whole
+    file = finding.targets[0].partition("!")[0]
+    return whole if whole.endswith(file) else f"{whole.rstrip('/')}/{file}"
 
 
 def _uri(path: str) -> str:
