@@ -25,7 +25,7 @@ __all__ = ["ZipStructure"]
 _ZIPS: tuple[Kind, ...] = ("zip", "torch", "torchscript", "pt2", "npz", "keras", "skops")
 _PACKED: tuple[Kind, ...] = ("gzip", "bzip2", "xz", "zlib", "lzma")
 _SCRIPT_PARTS = frozenset({"bytecode.pkl", "attributes.pkl", "traced_inputs.pkl", "mobile_debug_handles.pkl"})
-_MOST_CHECKED = 64 << 20
+_MOST_CHECKED, _MOST_CHECKED_TOGETHER = 64 << 20, 1 << 30
 _MOST_NAMES = 20
 #: Members of a PyTorch archive that its pickle does not refer to, and that belong there.
 _BOOKKEEPING = frozenset(
@@ -157,28 +157,26 @@ class ZipStructure(ArtifactCheck):
         yield from self._odd(item, Severity.SUSPICIOUS, "NO_MEMBER", lost, what)
 
     def _gaps(self, item: Item, index: ZipIndex) -> Iterator[Finding]:
-        for gap in index.gaps:
-            if any(entry.hidden and entry.header == gap.start for entry in index.entries):
-                continue
-            with window(item.open(), gap.start, gap.size) as part:
-                padding = not any(
-                    block.strip(b"\0") for block in iter(lambda part=part: part.read(1 << 20), b"")
-                )
-            if gap.where != "between" or not padding:
-                message = f"{gap.size:,} bytes {gap.where} its members belong to none of them"
-                yield self.found(
-                    item, Severity.SUSPICIOUS, message, rule="STRAY_BYTES", at=gap.start, where=gap.where
-                )
+        hidden = {entry.header for entry in index.entries if entry.hidden}
+        stray = [
+            f"{gap.size:,} {gap.where} its members at {gap.start:,}"
+            for gap in index.gaps
+            if gap.start not in hidden and not (gap.where == "between" and _is_padding(item, gap))
+        ]
+        yield from self._odd(
+            item, Severity.SUSPICIOUS, "STRAY_BYTES", stray, "bytes that belong to no member"
+        )
 
     def _contents(self, item: Item, index: ZipIndex, tensors: Mapping[str, int | None]) -> Iterator[Finding]:
         forged: list[str] = []
         locked: list[str] = []
         wrong: list[str] = []
-        checked = 0
+        checked, budget = 0, _MOST_CHECKED_TOGETHER
         for entry in index.entries:
             if entry.data is None or entry.name in tensors:
                 continue
-            plain = _plain(item, entry)
+            budget -= max(entry.packed, min(entry.size, _MOST_CHECKED))
+            plain = _plain(item, entry) if budget > 0 else None
             if entry.flags & 1:
                 (forged if plain else locked).append(entry.name)
             elif plain is not None:

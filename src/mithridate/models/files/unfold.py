@@ -189,8 +189,9 @@ def _members(item: Item, index: ZipIndex, budget: Budget, depth: int) -> Iterato
             yield skipped((f"{item.name}!{shown(name)}",), reason, _UNPACK)
         else:
             yield from _entry(item, entry, name, budget, depth, entry.name in payload)
+    headers = {entry.header for entry in index.entries}
     for gap in index.gaps:
-        if gap.start not in {entry.header for entry in index.entries}:
+        if gap.start not in headers:
             yield from _member(item, f"({gap.where} the members)", _Part(gap.start, gap.size), budget, depth)
 
 

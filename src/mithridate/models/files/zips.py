@@ -123,7 +123,9 @@ def read_zip(stream: BinaryIO, size: int, *, members: int = 100_000, directory: 
     if len(listed) > members:
         gaps = ()  # what lies between belongs to members that were not read
     others = [e for e, *_ in found if not any(m.data is not None and m.data <= e < m.stop for m in entries)]
-    hidden = [e for gap in gaps for e in _hidden(stream, gap, members - len(entries))]
+    hidden: list[ZipEntry] = []
+    for gap in gaps:
+        hidden += _hidden(stream, gap, members - len(entries) - len(hidden))
     return ZipIndex(
         entries=(*entries, *hidden), declared=declared, gaps=gaps, overlaps=overlaps,
         directories=len(others), more=len(listed) > members,
