@@ -16,7 +16,7 @@ from mithridate.models.graph.aten.builder import Builder
 from mithridate.models.graph.aten.values import Dim, HintError, Size, Tensor, Type, UncoveredError
 from mithridate.models.graph.ir import Graph, Value
 from mithridate.models.graph.script.archive import Class, Function, Script
-from mithridate.models.graph.script.frames import Frame, Place
+from mithridate.models.graph.script.frames import Place
 from mithridate.models.graph.script.reader import Reader
 
 __all__ = ["ScriptGraph", "graph_of_torchscript", "read_torchscript"]
@@ -32,14 +32,14 @@ class ScriptGraph:
     Attributes:
         graph: the graph.
         script: the file taken apart.
-        places: tensor of the graph → the outermost expression that has it as its value.
-        top: the call of the method that was read.
+        places: tensor of the graph → the first expression of the outermost function that has it as its value.
+        calls: id of a function's syntax tree → how often it is called.
     """
 
     graph: Graph
     script: Script
     places: Mapping[str, Place]
-    top: Frame
+    calls: Mapping[int, int]
 
 
 def graph_of_torchscript(item: Item, *, inputs: Sequence[Value] | None = None) -> Graph:
@@ -104,12 +104,11 @@ class _Reading:
         arguments = self._arguments(forward)
         reader.hold(script.root)
         arguments = self._before(class_, arguments)
-        top = reader.open(forward, [script.root, *arguments], {}, None, None, "")
-        answer = reader.finish(top)
+        answer = reader.function(forward, [script.root, *arguments], {}, None, None, "")
         answer = self._after(class_, arguments, answer)
         return ScriptGraph(
             graph=self._b.graph([self._b.tensor(value) for value in _answers(answer, script.name)]),
-            script=script, places=reader.places, top=top,
+            script=script, places=reader.places, calls=reader.calls,
         )  # fmt: skip
 
     def _before(self, class_: Class, arguments: list[Any]) -> list[Any]:

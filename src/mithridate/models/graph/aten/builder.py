@@ -259,8 +259,7 @@ class Builder:
         for value in values:
             known = self.type(value)
             if isinstance(value, Tensor):
-                if known.dtype is not None:
-                    groups[1 if known.dims == () else 0].append(known.dtype)
+                groups[1 if known.dims == () else 0].append(known.dtype or _FLOAT)
             else:
                 groups[2].append(known.dtype or _FLOAT)
         found: np.dtype[Any] | None = None
@@ -285,7 +284,7 @@ class Builder:
         """A tensor with numbers of another type; itself where it has them already."""
         dtype = np.dtype(dtype)
         known = self.type(tensor).dtype
-        if known == dtype:
+        if (known or _FLOAT) == dtype:
             return tensor
         return self.emit("Cast", tensor, to=self._inference.code(dtype))
 

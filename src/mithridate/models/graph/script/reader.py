@@ -44,6 +44,7 @@ class Reader:
     def __init__(self, script: Script, builder: Builder) -> None:
         self.script, self.b = script, builder
         self.places: dict[str, Place] = {}
+        self.calls: dict[int, int] = {}  # id of a function's tree → how often it was called
         self._held: dict[int, Tensor] = {}
         self._constants: dict[int, Any] = {}
         self._statements = self._nested = 0
@@ -96,6 +97,7 @@ class Reader:
         bodies = caller.bodies if caller is not None else 0
         frame = Frame(function, path, caller=caller, call=call, depth=depth, bodies=bodies)
         self._bind(frame, arguments, named)
+        self.calls[id(function.tree)] = self.calls.get(id(function.tree), 0) + 1
         return frame
 
     def finish(self, frame: Frame) -> Any:
@@ -201,11 +203,9 @@ class Reader:
         return found
 
     def _remember(self, name: str, place: Place) -> None:
-        """Keep the outermost expression of the outermost function that has a tensor as its value."""
+        """Keep the first expression of the outermost function that has a tensor as its value."""
         known = self.places.get(name)
-        if isinstance(place.tree, ast.Name | ast.Attribute) and known is not None:
-            return
-        if known is None or place.frame.depth < known.frame.depth or place.frame is known.frame:
+        if known is None or place.frame.depth < known.frame.depth:
             self.places[name] = place
 
     def _value(self, tree: ast.expr, frame: Frame) -> Any:
