@@ -62,6 +62,38 @@ PLANTED = {
 }
 
 
+EXPRESSIONS = {
+    "Symbol('s6', positive=True, integer=True)": None,
+    "Mul(Integer(2), Symbol('s27', positive=True, integer=True))": None,
+    "s0*Mod(s1, 3) // 2 >= Max(1, s2)": None,
+    "(L['x'].size()[0] // 2) != L['x']['k'].stride()[1]": None,
+    "max(1, math.ceil(L['x'].size()[1]/2)) == 3": None,
+    "OpaqueUnaryFn_cos(ToFloat(s0))": None,
+    "__import__('os').system('id')": LIKELY,
+    "Symbol('s0') + eval('1')": LIKELY,
+    "exec(chr(105))": LIKELY,
+    "().__class__.__base__.__subclasses__()": LIKELY,
+    "Symbol.system": LIKELY,
+    "S('__import__(\"os\")')": LIKELY,
+    "getattr(s0, x)": LIKELY,
+    "(lambda: 0)()": LIKELY,
+    "import os": LIKELY,
+    "1; 2": LIKELY,
+    "[s0 for s0 in s1]": SUSPICIOUS,
+    "(s0": SUSPICIOUS,
+    "1+" * 40_000 + "1": SUSPICIOUS,
+}
+
+
+@pytest.mark.parametrize("key", ["expr_str", "guards_code"])
+@pytest.mark.parametrize("text", EXPRESSIONS, ids=lambda text: text[:30])
+def test_expressions_that_loading_evaluates(key, text):
+    """sympy.sympify (expr_str) and exec (guards_code) see these texts: torch 2.13, serialize.py and _unlift.py."""
+    graph = _graph("torch.ops.aten.relu.default") | {key: text if key == "expr_str" else [text]}
+    found = severities("pt2-program", item_of(edited(HAND, {GRAPH: graph}), "pt2"))
+    assert found == ({} if EXPRESSIONS[text] is None else {"SIZE_EXPRESSION": EXPRESSIONS[text]})
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted(name):
     changes, rule, severity = PLANTED[name]

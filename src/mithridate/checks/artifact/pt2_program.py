@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mithridate.checks.artifact_check import ArtifactCheck, artifact_check
@@ -14,6 +14,7 @@ from mithridate.models.files.item import Item
 from mithridate.models.files.jsons import read_json, walk_json
 from mithridate.models.files.members import Members, open_members
 from mithridate.models.files.operators import FILE_OPERATORS, TORCH_NAMESPACES
+from mithridate.models.files.size_expressions import judge_expression
 
 __all__ = ["Pt2Program"]
 
@@ -117,9 +118,11 @@ class Pt2Program(ArtifactCheck):
 
     def _graph(self, item: Item, name: str, value: Any) -> Iterator[Finding]:
         targets: dict[str, None] = {}
-        for _, key, part in walk_json(value, frozenset({"metadata", "tensor_values"})):
-            if key == "target" and isinstance(part, str):
-                targets[part] = None
+        expressions: dict[str, None] = {}
+        for _, key, part in walk_json(value, frozenset({"metadata"})):
+            if key in ("target", "expr_str", "guards_code") and isinstance(part, str):
+                (targets if key == "target" else expressions)[part] = None
+        yield from self._expressions(item, name, expressions)
         told = 0
         for target in targets:
             for severity, rule, meaning in _judge(target):
@@ -127,6 +130,18 @@ class Pt2Program(ArtifactCheck):
                 if told <= _MOST:
                     message = f"{name} calls {target[:120]!r}: {meaning}"
                     yield self.found(item, severity, message, rule=rule, member=name, target=target[:200])
+
+    def _expressions(self, item: Item, name: str, expressions: Iterable[str]) -> Iterator[Finding]:
+        told = 0
+        for expression in expressions:
+            judged = judge_expression(expression, item.name)
+            if judged is not None and told < _MOST:
+                told += 1
+                severity = Severity.LIKELY if judged[0] == "alarm" else Severity.SUSPICIOUS
+                message = f"{name}: {expression[:120]!r} is evaluated as Python and is no arithmetic ({judged[1][:60]})"
+                yield self.found(
+                    item, severity, message, rule="SIZE_EXPRESSION", member=name, text=expression[:200]
+                )
 
 
 def _escapes(entry: dict[str, Any]) -> bool:
