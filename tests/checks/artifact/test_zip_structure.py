@@ -102,7 +102,14 @@ def test_overlap() -> None:
 
 @pytest.mark.parametrize("kind", ["torch", "torchscript", "zip", "npz"])
 @pytest.mark.parametrize(
-    "content", [TORCH, zipped({"a": b"x", "b/c": b"y" * 99}, zipfile.ZIP_DEFLATED), zipped({})], ids=range(3)
+    "content",
+    [
+        TORCH,
+        torch_zip(NET, ("archive/data/0", bytes(8)), method=zipfile.ZIP_DEFLATED),
+        zipped({"a": b"x", "b/c": b"y" * 99}, zipfile.ZIP_DEFLATED),
+        zipped({}),
+    ],
+    ids=range(4),
 )
 def test_as_tools_write_it(content: bytes, kind: Kind) -> None:
     rules = found(content, kind)
@@ -154,3 +161,8 @@ def test_numbers_are_not_in_disguise() -> None:
 def test_what_nobody_reads_stays_unread() -> None:
     """A check that names a kind says that it is read."""
     assert not Disguise.kinds & {"unknown", "savedmodel", "tflite", "executorch", "catboost"}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_state_dict_has_nothing_extra(method: int) -> None:
+    assert found(torch_zip(NET, ("archive/data/0", bytes(8)), method=method)) == {}

@@ -83,12 +83,15 @@ class TestMembers:
         assert first.read(256) == content[1_000_000:][:256]
         assert found["a.zip!y"].read(len(content)) == content[::-1]
 
-    def test_storages_are_tensors_and_strangers_are_not(self, tmp_path: Path) -> None:
-        archive = torch_zip(NET, ("archive/data/0", b"\x80\x02N." * 2), ("archive/data/1", HARMLESS))
+    @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    def test_storages_are_tensors_and_strangers_are_not(self, method: int, tmp_path: Path) -> None:
+        storage = b"\x80\x02N." * 2
+        archive = torch_zip(NET, ("archive/data/0", storage), ("archive/data/1", HARMLESS), method=method)
         (tmp_path / "a.pt").write_bytes(archive)
         found = items(tmp_path)
         assert found["a.pt"].kind == "torch"
         assert found["a.pt!archive/data/0"].tensor
+        assert found["a.pt!archive/data/0"].read(100) == storage
         assert not found["a.pt!archive/data/1"].tensor
         assert found["a.pt!archive/data/1"].kind == "pickle"
 

@@ -16,8 +16,8 @@ from mithridate.models.files.limits import ScanLimits
 from mithridate.models.files.sniff import HEAD, sniff
 from mithridate.models.files.streams import window
 from mithridate.models.files.tars import BrokenTarError, read_tar
-from mithridate.models.files.torch_zip import payload_members
 from mithridate.models.files.unfold import shown
+from mithridate.models.files.zip_payload import open_entry, payload
 from mithridate.models.files.zips import BrokenZipError, Gap, ZipEntry, ZipIndex, read_zip
 
 __all__ = ["ZipStructure"]
@@ -93,7 +93,7 @@ class ZipStructure(ArtifactCheck):
                 return  # the walk says so
             yield from self._directories(item, index)
             yield from self._headers(item, index)
-            tensors = _payload(item, index, self._limits)
+            tensors = payload(item, index, self._limits.opcodes)
             yield from self._gaps(item, index)
             yield from self._contents(item, index, tensors)
             yield from self._package(item, index)
@@ -203,7 +203,7 @@ class ZipStructure(ArtifactCheck):
             yield from self._odd(item, Severity.SUSPICIOUS, "TORCH_PACKAGE", sources or names[:1], what)
 
     def _extra(self, item: Item, index: ZipIndex, tensors: Mapping[str, int | None]) -> Iterator[Finding]:
-        larger = [e.name for e in index.entries if e.packed > (tensors.get(e.name) or e.packed)]
+        larger = [e.name for e in index.entries if e.size > (tensors.get(e.name) or e.size)]
         what = "members larger than the tensors that they hold"
         yield from self._odd(item, Severity.SUSPICIOUS, "TENSOR_SLACK", larger, what)
         acting: list[str] = []
@@ -211,12 +211,7 @@ class ZipStructure(ArtifactCheck):
         for entry in index.entries:
             if entry.name in tensors or entry.name.endswith("/") or _belongs(entry.name, item.kind):
                 continue
-            with window(item.open(), entry.data or 0, entry.packed) as stream:
-                kind = (
-                    sniff(stream.read(HEAD), entry.packed, entry.name)
-                    if entry.data is not None
-                    else "unknown"
-                )
+            kind = _kind(item, entry)
             (other if kind in ("text", "json", "image", "empty", "template") else acting).append(entry.name)
         what = "members that the model does not refer to"
         yield from self._odd(item, Severity.SUSPICIOUS, "EXTRA_MEMBER", acting, what)
@@ -266,25 +261,21 @@ def _plain(item: Item, entry: ZipEntry) -> bool | None:
     """Whether a member's bytes fit its checksum; None when they are too many or packed in an unknown way."""
     if entry.data is None or max(entry.packed, entry.size) > _MOST_CHECKED or entry.method not in (0, 8):
         return None
-    with window(item.open(), entry.data, entry.packed) as stream:
-        content = stream.read()
-    if entry.method:
-        engine = zlib.decompressobj(-15)
-        try:
-            content = engine.decompress(content, _MOST_CHECKED)
-        except zlib.error:
-            return False
-    return zlib.crc32(content) == entry.crc
+    try:
+        stream, _ = open_entry(item, entry, _MOST_CHECKED)
+    except OSError:
+        return False
+    with stream:
+        return zlib.crc32(stream.read()) == entry.crc
 
 
-def _payload(item: Item, index: ZipIndex, limits: ScanLimits) -> dict[str, int | None]:
-    by_name = {e.name: e for e in index.entries if e.data is not None and not e.method}
-
-    def open_(name: str) -> tuple[BinaryIO, int] | None:
-        entry = by_name[name]
-        return window(item.open(), entry.data or 0, entry.packed), entry.packed
-
-    return payload_members(by_name, open_, limits.opcodes)
+def _kind(item: Item, entry: ZipEntry) -> Kind:
+    try:
+        stream, size = open_entry(item, entry, _MOST_CHECKED)
+    except OSError:
+        return "unknown"
+    with stream:
+        return sniff(stream.read(HEAD), size, entry.name)
 
 
 def _belongs(name: str, kind: Kind) -> bool:

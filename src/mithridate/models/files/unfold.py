@@ -13,7 +13,7 @@ from mithridate.models.files.limits import ScanLimits
 from mithridate.models.files.sniff import HEAD, sniff, zip_kind
 from mithridate.models.files.streams import PACKINGS, Spool, unpack, window
 from mithridate.models.files.tars import BrokenTarError, read_tar
-from mithridate.models.files.torch_zip import payload_members
+from mithridate.models.files.zip_payload import open_entry, payload
 from mithridate.models.files.zips import BrokenZipError, ZipEntry, ZipIndex, read_zip
 
 __all__ = ["Budget", "shown", "skipped", "unfold"]
@@ -174,7 +174,7 @@ def _zip(item: Item, budget: Budget, depth: int, *, behind: bool) -> Iterator[It
 
 
 def _members(item: Item, index: ZipIndex, budget: Budget, depth: int) -> Iterator[Item | Skip]:
-    payload = _payload(item, index, budget)
+    tensors = payload(item, index, budget.limits.opcodes)
     overlapping = set(index.overlaps)
     seen: set[tuple[int, int]] = set()
     for entry in index.entries:
@@ -188,24 +188,11 @@ def _members(item: Item, index: ZipIndex, budget: Budget, depth: int) -> Iterato
             reason = "a packed member that shares its bytes with another one"
             yield skipped((f"{item.name}!{shown(name)}",), reason, _UNPACK)
         else:
-            yield from _entry(item, entry, name, budget, depth, entry.name in payload)
+            yield from _entry(item, entry, name, budget, depth, entry.name in tensors)
     headers = {entry.header for entry in index.entries}
     for gap in index.gaps:
         if gap.start not in headers:
             yield from _member(item, f"({gap.where} the members)", _Part(gap.start, gap.size), budget, depth)
-
-
-def _payload(item: Item, index: ZipIndex, budget: Budget) -> dict[str, int | None]:
-    """Members that are the numbers of tensors; only such as lie there unpacked."""
-    by_name = {entry.name: entry for entry in index.entries if entry.data is not None and not entry.method}
-
-    def open_(name: str) -> tuple[BinaryIO, int] | None:
-        entry = by_name.get(name)
-        if entry is None or entry.data is None:
-            return None
-        return window(item.open(), entry.data, entry.packed), entry.packed
-
-    return payload_members(by_name, open_, budget.limits.opcodes)
 
 
 def _entry(
@@ -218,6 +205,13 @@ def _entry(
     part = _Part(entry.data, entry.packed)
     if entry.link:
         yield skipped((full,), "a link inside an archive; it is not followed", "Scan what it leads to.")
+    elif tensor and entry.method in _METHODS:
+        most = budget.limits.member_bytes
+
+        def opener() -> BinaryIO:
+            return open_entry(item, entry, most)[0]
+
+        yield Item(name=full, kind="unknown", size=entry.size, opener=opener, inside=item, tensor=True)
     elif entry.method in _METHODS:
         yield from _packed(item, _METHODS[entry.method], part, name, budget, depth, encrypted=entry.flags & 1)
     elif entry.method:
