@@ -94,6 +94,31 @@ def test_expressions_that_loading_evaluates(key, text):
     assert found == ({} if EXPRESSIONS[text] is None else {"SIZE_EXPRESSION": EXPRESSIONS[text]})
 
 
+def _spec(module, factory):
+    context = {"default_factory_module": module, "default_factory_name": factory, "dict_context": ["x"]}
+    return json.dumps([1, {"type": "collections.defaultdict", "context": context, "children_spec": []}])
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (_spec("builtins", "list"), {}),
+        (_spec("os", "abort"), {"SPEC_IMPORT": LIKELY}),
+        (_spec("builtins", "breakpoint"), {"SPEC_IMPORT": LIKELY}),
+        (_spec("os", "abort").replace("d", "\\u0064"), {"SPEC_IMPORT": LIKELY}),
+        (_spec("evil", "x"), {"SPEC_IMPORT": SUSPICIOUS}),
+        (
+            json.dumps({"context": json.dumps([{"__enum__": True, "fqn": "evil:E", "name": "a"}])}),
+            {"SPEC_IMPORT": SUSPICIOUS},
+        ),
+        (json.dumps([1, {"type": "builtins.dict", "context": json.dumps(["a"]), "children_spec": []}]), {}),
+    ],
+)
+def test_containers_that_import(spec, expected):
+    graph = {"graph_module": {"module_call_graph": [{"signature": {"in_spec": spec, "out_spec": ""}}]}}
+    assert severities("pt2-program", item_of(edited(HAND, {GRAPH: graph}), "pt2")) == expected
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted(name):
     changes, rule, severity = PLANTED[name]

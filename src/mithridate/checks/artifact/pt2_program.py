@@ -14,6 +14,7 @@ from mithridate.models.files.item import Item
 from mithridate.models.files.jsons import read_json, walk_json
 from mithridate.models.files.members import Members, open_members
 from mithridate.models.files.operators import FILE_OPERATORS, TORCH_NAMESPACES
+from mithridate.models.files.roots import is_dangerous
 from mithridate.models.files.size_expressions import judge_expression
 
 __all__ = ["Pt2Program"]
@@ -23,6 +24,9 @@ _MOST = 20
 _CONFIG = re.compile(r"(?:^|/)data/(?:weights|constants)/[^/]*config\.json$")
 _GRAPH = re.compile(r"(?:^|/)(?:models/[^/]+\.json|serialized_exported_program\.json)$")
 _NATIVE = re.compile(r"(?i)\.(?:so|dll|dylib|pyd|o|a|cubin|ptx|fatbin|hsaco|cpp|cc|cu|exe|sh|py)(?:\.\d+)*$")
+_FACTORIES = frozenset(
+    f"builtins.{kind}" for kind in ("list", "dict", "set", "tuple", "int", "float", "str", "bool")
+)
 _DATA = ("/", ".json", ".txt", ".bin")
 _OBJECT = re.compile(r"(?:^|/)data/constants/(custom_obj_|opaque_obj_)[^/]*$")
 #: Names that torch resolves and calls: an operator, or arithmetic on sizes.
@@ -119,10 +123,17 @@ class Pt2Program(ArtifactCheck):
     def _graph(self, item: Item, name: str, value: Any) -> Iterator[Finding]:
         targets: dict[str, None] = {}
         expressions: dict[str, None] = {}
+        imports: set[str] = set()
         for _, key, part in walk_json(value, frozenset({"metadata"})):
             if key in ("target", "expr_str", "guards_code") and isinstance(part, str):
                 (targets if key == "target" else expressions)[part] = None
+            elif key in ("in_spec", "out_spec") and isinstance(part, str):
+                imports |= _imported(part, item.name)
         yield from self._expressions(item, name, expressions)
+        for module in sorted(imports)[:_MOST]:
+            severity = Severity.LIKELY if is_dangerous(module) else Severity.SUSPICIOUS
+            message = f"{name}: a container of inputs or outputs imports {module[:80]!r} while it is loaded"
+            yield self.found(item, severity, message, rule="SPEC_IMPORT", member=name, module=module[:200])
         told = 0
         for target in targets:
             for severity, rule, meaning in _judge(target):
@@ -170,3 +181,22 @@ def _judge(target: str) -> Iterator[tuple[Severity, str, str]]:
 def _is_internal(space: str, name: str, overload: str | None) -> bool:
     """Whether a name reaches for Python's internals; aten.__and__.Tensor does not."""
     return space.startswith("__") or (overload or name).startswith("__")
+
+
+def _imported(spec: str, where: str) -> set[str]:
+    """What loading a specification of containers imports (`torch.utils._pytree`), ordinary factories left out."""
+    found: set[str] = set()
+    texts = [spec]
+    while texts and len(found) < _MOST:
+        try:
+            value, _ = read_json(texts.pop(), where)
+        except ItemError:
+            continue  # a plain text; as a specification, it does not load either
+        for _, key, part in walk_json(value):
+            if key == "context" and isinstance(part, str):
+                texts.append(part)  # JSON within JSON
+            elif isinstance(part, dict) and "default_factory_module" in part:
+                found.add(f"{part['default_factory_module']}.{part.get('default_factory_name')}")
+            elif isinstance(part, dict) and "__enum__" in part:
+                found.add(str(part.get("fqn")))
+    return found - _FACTORIES
