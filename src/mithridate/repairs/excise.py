@@ -1,4 +1,4 @@
-"""Cutting a hidden branch out of an ONNX model. What stays is bit for bit what it was; nothing is trained."""
+"""Cutting a hidden branch out of a model. What stays is bit for bit what it was; nothing is trained."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 
 from mithridate.core.errors import UsageError
+from mithridate.models.files.item import Item
 from mithridate.models.graph.from_onnx import parse_onnx
+from mithridate.models.graph.read import read_graph
 
-__all__ = ["Excised", "excise_onnx"]
+__all__ = ["Excised", "excise_item", "excise_onnx"]
+
+_LARGEST = 2 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,43 @@ class Excised:
     operators: tuple[str, ...]
     weights: tuple[str, ...]
     kept: tuple[str, ...]
+
+
+def excise_item(item: Item, cut: Mapping[str, Any]) -> Excised:
+    """Cut a branch out of an ONNX or TorchScript file.
+
+    Args:
+        item: the file.
+        cut: as a finding says under "excise"; see `excise_onnx`. In TorchScript only another tensor can be the answer.
+
+    Raises:
+        ItemError: no such model, or code that cannot answer with that tensor.
+        UsageError: tensors that are not in it, or a format that is not edited.
+    """
+    if item.kind == "onnx":
+        return excise_onnx(item.read(_LARGEST), cut, item.name)
+    if item.kind != "torchscript" or "answer" not in cut:
+        got = (
+            f"a file of kind {item.kind}"
+            if item.kind != "torchscript"
+            else "a branch in the middle of TorchScript"
+        )
+        raise UsageError(
+            "a branch that can be cut out", got, item.name, "Export the model as ONNX and repair that."
+        )
+    from mithridate.models.graph.cut_torchscript import excise
+
+    graph, answer = read_graph(item), str(cut["answer"])
+    done = excise(item, answer)
+    needed = graph.needed_for([answer])
+    names = {node.name for node in needed}
+    read = {name for node in needed for name in node.inputs}
+    return Excised(
+        content=done.content,
+        operators=tuple(node.name for node in graph.nodes if node.name not in names),
+        weights=tuple(name for name in graph.constants if name not in read),
+        kept=tuple(name for name in graph.constants if name in read),
+    )
 
 
 def excise_onnx(content: bytes, cut: Mapping[str, Any], name: str = "model") -> Excised:

@@ -18,7 +18,7 @@ from mithridate.core.report import Report, Subject
 from mithridate.core.results import Action, Exhibit, Finding, Result, Severity
 from mithridate.core.verdict import Verdict
 from mithridate.models.files.item import Item
-from mithridate.repairs.excise import Excised
+from mithridate.repairs.excise import Excised, excise_item
 from mithridate.runs.scan.inputs import Ordinary
 from mithridate.runs.scan.model_item import model_item
 from mithridate.runs.scan.models import Asked, ModelLevel, examine_model
@@ -68,7 +68,7 @@ def excise(
     found = _chosen(level, finding, path)
     progress("excising", 0, None)
     before = path.read_bytes()
-    cut = _cut(item, before, found.details["excise"])
+    cut = excise_item(item, found.details["excise"])
     copy = Item(name=item.name, kind=item.kind, size=len(cut.content), opener=_opener(cut.content))
     progress("proving", 0, None)
     proof = _proof(item, copy, level.ordinary, found, asked)
@@ -109,12 +109,6 @@ def _chosen(level: ModelLevel, name: str, path: Path) -> Finding:
             f"a finding that can be cut out ({known})", repr(name), str(path), "Scan the model first."
         )
     return mine[at]
-
-
-def _cut(item: Item, content: bytes, cut: Mapping[str, Any]) -> Excised:
-    from mithridate.repairs.excise import excise_onnx
-
-    return excise_onnx(content, cut, item.name)
 
 
 def _opener(content: bytes) -> Callable[[], Any]:

@@ -1,6 +1,7 @@
 """Scans from file to report: what is hidden is flagged, what is honest is not, what was not read is never clean."""
 
 import json
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -189,6 +190,17 @@ def test_torchscript_is_scanned_without_being_loaded(tmp_path):
     report = scan(tmp_path / "m.pt")
     assert any(f.check == "side-branch" and f.severity is Severity.PROVEN for f in report.alarms)
     save_torchscript(network(), torch.zeros(2, 1, 8, 8), tmp_path / "host.pt")
+    repaired = excise(tmp_path / "m.pt", "graph.side-branch")
+    assert repaired.report.verdict is Verdict.HEALED
+    (tmp_path / "healed.pt").write_bytes(repaired.content)
+    x = torch.tensor(digits()[2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # loading TorchScript is deprecated
+        loaded = torch.jit.load(str(tmp_path / "healed.pt"))
+    assert torch.equal(loaded(x), network()(x))
+    assert {k: v.numpy().tobytes() for k, v in loaded.state_dict().items()} == {
+        f"host.{k}": v.numpy().tobytes() for k, v in network().state_dict().items()
+    }
     assert not scan(tmp_path / "host.pt").alarms
 
 

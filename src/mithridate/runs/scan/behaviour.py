@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +30,14 @@ class Box:
         predict: (n, *shape) float32 → (n, k) probabilities.
         shape: of one input.
         layout: how it is laid out, where it is a picture.
+        differentiable: opens it with gradients; None where it can only be asked.
     """
 
     name: str
     predict: Callable[[NDArray[np.float32]], Probabilities]
     shape: tuple[int, ...]
     layout: Layout = "auto"
+    differentiable: Callable[[], Callable[[Any], Any]] | None = None
 
 
 def model_checks(
@@ -63,6 +66,7 @@ def model_checks(
         labels=labels,
         classes=classes,
         seed=seed,
+        differentiable=box.differentiable,
     )
     for kind in MODEL_CHECKS:
         progress(kind.card.title, 0, None)

@@ -14,6 +14,7 @@ from mithridate.models.base import Probabilities, to_probabilities
 from mithridate.models.files.item import Item
 from mithridate.models.graph.ir import Graph
 from mithridate.models.graph.read import read_graph
+from mithridate.models.graph.to_torch import TorchGraph
 from mithridate.models.jail.onnx_parts import OnnxParts
 from mithridate.runs.evade_data import matched
 from mithridate.runs.scan.behaviour import Box
@@ -63,7 +64,21 @@ class Predictor:
     @property
     def box(self) -> Box:
         """As a model that can be asked."""
-        return Box(name=self.name, predict=self.predict, shape=self.probe.shape, layout=self.layout)
+        return Box(
+            name=self.name,
+            predict=self.predict,
+            shape=self.probe.shape,
+            layout=self.layout,
+            differentiable=self._with_gradients,
+        )
+
+    def _with_gradients(self) -> TorchGraph:
+        """The graph as torch computes it: outside the jail, but nothing of the file is executed."""
+        if self._table is None:
+            raise ItemError(
+                self.name, "it was not asked yet"
+            )  # what it answers, and that it stays within limits
+        return TorchGraph(self.probe.graph, self._table[0])
 
     def classes(
         self, ordinary: Ordinary, given: Sequence[str] | None
