@@ -109,6 +109,12 @@ def test_memory_of_expanding_pickles() -> None:
     assert examine(ended(body)) == []
 
 
+def test_special_attributes_behind_many_others() -> None:
+    filler = b"".join(text(f"key{i}") + b"N" for i in range(400))
+    state = b"}(" + filler + text("__setstate__") + glob("builtins", "list") + b"u"
+    assert rules(ended(call(glob("types", "SimpleNamespace")) + state + b"b")) == ["TRICK"]
+
+
 class TestNames:
     @pytest.mark.parametrize(
         "name",

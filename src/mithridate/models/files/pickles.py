@@ -8,10 +8,25 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Iterator, MutableMapping
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 from mithridate.models.files.opcodes import Blob, BrokenPickleError, Op, Operations
+from mithridate.models.files.pickle_events import (
+    Built,
+    Called,
+    Changed,
+    Computed,
+    Data,
+    Ended,
+    Event,
+    Extension,
+    Imported,
+    Made,
+    Persistent,
+    Ref,
+    Table,
+    Unknown,
+)
 
 __all__ = [
     "Built", "Called", "Changed", "Computed", "Data", "Ended", "Event", "Extension", "Imported", "Made", "Persistent",
@@ -31,129 +46,6 @@ _WEIGHTS = {
 _MOST_HELD, _SHORT = 128 << 20, 256
 #: Operations that are read where a loader should find an array.
 _MOST_OTHERWISE = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """Something imported by name."""
-
-    module: str
-    name: str
-
-
-@dataclass(slots=True, eq=False)
-class Made:
-    """What a call gives."""
-
-    func: Any
-    args: Any
-    state: Any = None
-
-
-@dataclass(slots=True, eq=False)
-class Table:
-    """A dict: its first pairs, in order."""
-
-    pairs: list[tuple[Any, Any]] = field(default_factory=list)
-
-    def get(self, key: str) -> Any:
-        """The last value under a key, or None."""
-        return next((value for k, value in reversed(self.pairs) if isinstance(k, str) and k == key), None)
-
-
-class Unknown:
-    """A value that nobody needs to know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """A module is imported and a name looked up in it."""
-
-    ref: Ref
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """Something is called; `func` is a `Ref`, or any other value when it is computed at load time."""
-
-    func: Any
-    args: Any
-    offset: int
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """An object is given its state, by its `__setstate__` or attribute by attribute."""
-
-    target: Any
-    state: Any
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """Entries are put into something that is not a container made here."""
-
-    target: Any
-    offset: int
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """A name to import that is not in the file but computed at load time."""
-
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Persistent:
-    """Something the loader fetches by an id of its own."""
-
-    id: Any
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Extension:
-    """An import by number, from the registry of whatever process loads it."""
-
-    code: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """A text, bytes, or where a long one lies."""
-
-    value: str | bytes | Blob
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The last event of a pickle.
-
-    Attributes:
-        at: the byte after it.
-        broken: why no loader gets further; None after a STOP.
-        protocol: the highest that it declares; 0 when it declares none.
-        operations: how many were read.
-        value: what it leaves, when it ends as it should.
-    """
-
-    at: int
-    broken: str | None
-    protocol: int
-    operations: int
-    value: Any = None
-
-
-Event: TypeAlias = (
-    Imported | Called | Built | Changed | Computed | Persistent | Extension | Data | Ended
-)  # fmt: skip
 
 
 class _StackError(Exception):
@@ -296,7 +188,16 @@ def _marked_list(m: _Machine, op: Op) -> None:
 
 def _marked_dict(m: _Machine, op: Op) -> None:
     items = m.pop_mark()
-    m.stack.append(Table(list(zip(items[::2], items[1::2], strict=False))[:_KEEP]))
+    table = Table()
+    for key, value in zip(items[::2], items[1::2], strict=False):
+        _enter(table, key, value)
+    m.stack.append(table)
+
+
+def _enter(table: Table, key: Any, value: Any) -> None:
+    """Keep the first pairs, and all that name a special attribute."""
+    if len(table.pairs) < _KEEP or (isinstance(key, str) and key.startswith("__")):
+        table.pairs.append((key, value))
 
 
 def _put(m: _Machine, op: Op) -> None:
@@ -368,8 +269,8 @@ def _set_items(m: _Machine, op: Op) -> Iterator[Event]:
     target = m.top()
     if isinstance(target, Table):
         for key, value in zip(items[::2], items[1::2], strict=False):
-            if len(target.pairs) < _KEEP and not m.frozen:
-                target.pairs.append((key, value))
+            if not m.frozen:
+                _enter(target, key, value)
     else:
         yield Changed(target, op.offset, op.name)
 
