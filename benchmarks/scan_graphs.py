@@ -12,6 +12,7 @@ import argparse
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ import torch
 from benchmarks.architectures import CLASSES, HONEST, SIDE, STANDARD, centred
 from benchmarks.trojannet import small_cnn, tasks
 from mithridate.attacks.model_ledger import ModelLedger
+from mithridate.core.results import Finding, Result, Severity
 from mithridate.models.torch_files import save_onnx, save_torchscript
-from mithridate.core.report import Report
-from mithridate.core.results import Finding, Severity
 from mithridate.runs.plant_model import plant_model
 from mithridate.runs.repair import excise
-from mithridate.runs.scan.models import Asked
+from mithridate.runs.scan.model_item import model_item
+from mithridate.runs.scan.models import Asked, examine_model
 from mithridate.runs.scan.run import scan
 from mithridate.sources.open import open_source
 
@@ -49,9 +50,14 @@ ATTACKS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def branch_of(report: Report) -> Finding | None:
+def branch_of(results: Sequence[Result]) -> Finding | None:
     """The worst alarm about a branch."""
-    return next((f for f in report.alarms if f.check == "side-branch"), None)
+    found = [
+        r
+        for r in results
+        if isinstance(r, Finding) and r.check == "side-branch" and r.severity > Severity.INFO
+    ]
+    return max(found, key=lambda f: f.severity, default=None)
 
 
 def reached(found: Finding | None, ledger: ModelLedger) -> int:
@@ -60,12 +66,15 @@ def reached(found: Finding | None, ledger: ModelLedger) -> int:
     return len(targets & set(ledger.triggers))
 
 
-def one(path: Path, host: Any, ledger: ModelLedger, x: Any, asked: Asked) -> dict[str, Any]:
-    """Scan a poisoned file, cut the branch out, compare with the host."""
-    started = time.perf_counter()
-    report = scan(path, asked=asked)
+def one(path: Path, host: Any, ledger: ModelLedger, x: Any, *, whole: bool) -> dict[str, Any]:
+    """Scan a poisoned file (`whole`) or only its graph, cut the branch out, compare with the host."""
+    started, asked = time.perf_counter(), Asked()
+    if whole:
+        results = scan(path).results
+    else:
+        results = examine_model(model_item(path), asked, lambda *_: None, behaviour=False).results
     seconds = time.perf_counter() - started
-    found = branch_of(report)
+    found = branch_of(results)
     same = False
     if found is not None and "excise" in found.details:
         healed = excise(path, "graph.side-branch", asked=asked)
@@ -116,7 +125,7 @@ def hosts(folder: Path, seeds: int, epochs: int, formats: tuple[str, ...]) -> No
                         "trojannet", src, folder / f"out{kind}", options={"form": form}, seed=seed, labels=task.labels,
                         shape=task.x_test.shape[1:],
                     )  # fmt: skip
-                    row = one(folder / f"out{kind}", expected, made.ledger, task.x_test[:200], Asked())
+                    row = one(folder / f"out{kind}", expected, made.ledger, task.x_test[:200], whole=True)
                     print(f"{task.name:<9} {kind:<6} {form:<8} seed {seed}: {row}", flush=True)
 
 
@@ -146,7 +155,7 @@ def standard(folder: Path, seeds: int, formats: tuple[str, ...]) -> None:
                     except Exception as error:  # not every attack fits every network
                         print(f"{name:<13} {kind} {title}: cannot be planted ({str(error)[:80]})", flush=True)
                         continue
-                    row = one(folder / f"out{kind}", expected, made.ledger, x.numpy(), Asked())
+                    row = one(folder / f"out{kind}", expected, made.ledger, x.numpy(), whole=False)
                     count = total[title]
                     count[0] += 1
                     count[1] += row["severity"] != "-"

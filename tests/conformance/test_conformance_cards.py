@@ -7,10 +7,13 @@ import pytest
 from conformance_plants import PLANTS, UNCLAIMED
 
 from mithridate.attacks.base import ATTACKS
+from mithridate.attacks.model_base import MODEL_ATTACKS
 from mithridate.checks.base import DATA_CHECKS
+from mithridate.checks.catalogue import model_cards
 
 CARDS = [kind.card for kind in (*DATA_CHECKS, *ATTACKS)]
 CHECKS = [kind.card for kind in DATA_CHECKS]
+MODELS = model_cards()
 EVIDENCE = re.compile(r"labels|content|keys|groups|sources|vector:[a-z]+")
 
 
@@ -42,3 +45,24 @@ def test_every_attack_is_claimed_by_a_check_or_known_to_be_missed():
         "claim it on a check's card with a plant, or say why nothing claims it"
     )
     assert all(UNCLAIMED.values())
+
+
+@pytest.mark.parametrize("card", MODELS, ids=lambda card: card.id)
+def test_card_of_a_model_check_is_complete(card):
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", card.id)
+    assert all(getattr(card, f.name) not in ("", ()) for f in fields(card))
+    assert {"artifact": ("file",), "graph": ("graph",), "model": ("model",)}[card.stage] == card.modalities
+    assert re.search(r"\d{4}", card.cites), (
+        "cites names a paper, advisory or specification with its year or number"
+    )
+    assert all(a in {attack.card.id for attack in (*ATTACKS, *MODEL_ATTACKS)} for a in card.catches or ())
+
+
+def test_ids_are_unique():
+    ids = [card.id for card in (*CARDS, *MODELS)]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_attack_on_models_is_claimed():
+    claimed = {attack for card in MODELS for attack in card.catches or ()}
+    assert {attack.card.id for attack in MODEL_ATTACKS} <= claimed
