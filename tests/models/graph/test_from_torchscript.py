@@ -59,9 +59,7 @@ def test_traced_nets_compute_what_torch_computes(name):
     assert_same(answers(graph, x), truth(net, x))
 
 
-@pytest.mark.parametrize(
-    "name", ["squeeze-excite", "residual", "transformer", "words", "lstm", "digits", "table", "volumes"]
-)
+@pytest.mark.parametrize("name", ["squeeze-excite", "residual", "transformer", "lstm", "table", "volumes"])
 def test_scripted_nets_say_their_inputs_by_their_layers(name):
     net, x = nets.made(name)
     graph = graph_of_torchscript(item(saved(torch.jit.script(net))))
@@ -76,7 +74,7 @@ def test_scripted_nets_with_a_given_shape(name):
     assert_same(answers(graph, x), truth(net, x))
 
 
-@pytest.mark.parametrize("name", ["squeeze-excite", "residual", "transformer", "lstm", "encoder", "digits"])
+@pytest.mark.parametrize("name", ["squeeze-excite", "transformer", "lstm", "encoder"])
 def test_the_first_axis_may_vary(name):
     net, x = nets.made(name)
     twice = torch.cat([x, x + 1 if x.is_floating_point() else x])
@@ -204,7 +202,7 @@ def test_code_that_torch_does_not_write_is_refused_and_never_run(old, new):
 
 
 def test_calls_that_multiply_are_bounded(monkeypatch):
-    monkeypatch.setattr(reader, "_STATEMENTS", 2000)
+    monkeypatch.setattr(reader, "_STATEMENTS", 500)
     content = traced(torch.nn.Sequential(torch.nn.Linear(3, 2)), torch.randn(1, 3))
     body = "".join(
         f"  def f{i}(self: __torch__.X, x: Tensor) -> Tensor:\n    return (self).f{i + 1}((self).f{i + 1}(x, ), )\n"

@@ -91,8 +91,22 @@ class StoredTensor:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of `array`: numpy has no bfloat16, its numbers come as float32."""
-        raw = _DTYPES[self.kind]
+        return self.dtype_of(self.kind)
+
+    @staticmethod
+    def dtype_of(kind: str) -> np.dtype[Any]:
+        """Numpy's type for torch's name of one."""
+        raw = _DTYPES[kind]
         return np.dtype("f4" if raw == "bfloat16" else raw)
+
+    def checked(self) -> StoredTensor:
+        """Itself.
+
+        Raises:
+            ItemError: its numbers do not lie in its storage.
+        """
+        _check(self)
+        return self
 
     def array(self) -> NDArray[Any]:
         """The values, read anew; nothing of the storage outside the tensor is read.
@@ -169,11 +183,9 @@ def tensor_of(thing: Any, storages: Callable[[Any], Storage | None]) -> StoredTe
         kind = thing.arguments[6].name
     if kind not in _DTYPES or len(shape) != len(strides) or len(shape) > _AXES:
         return None
-    tensor = StoredTensor(
+    return StoredTensor(
         shape=tuple(shape), strides=tuple(strides), offset=offset, kind=kind, storage=storage
-    )
-    _check(tensor)
-    return tensor
+    ).checked()
 
 
 def _check(tensor: StoredTensor) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mithridate.core.errors import ItemError
+from mithridate.models.graph.aten.bodies import Body, add_answer, put_if
 from mithridate.models.graph.aten.values import HintError, Size, Tensor, Type, UncoveredError, flat
-from mithridate.models.graph.ir import Graph, Node, Value
+from mithridate.models.graph.ir import Graph, Value
 from mithridate.models.graph.script.archive import Object, Unread
 from mithridate.models.graph.script.frames import Frame
 
@@ -67,16 +68,13 @@ def _raises(body: Sequence[ast.stmt]) -> bool:
     return any(ast.unparse(call.func) == "ops.prim.RaiseException" for call in calls)
 
 
-@dataclass(eq=False)
-class _Way:
-    """One way of an if: what it computes, the variables it leaves, the tensors it changes in place."""
+@dataclass(eq=False, kw_only=True)
+class _Way(Body):
+    """One way of an if, with the variables it leaves, the tensors it changes in place, and the lists."""
 
-    nodes: list[Node]
     variables: dict[str, Any]
     changed: dict[int, tuple[Tensor, str]]
     holders: list[Any]
-    outputs: list[str]
-    types: list[Type]
 
 
 class _Choice:
@@ -84,7 +82,7 @@ class _Choice:
 
     def __init__(self, reader: Reader, tree: ast.If, frame: Frame, condition: Any) -> None:
         self._reader, self._b, self._frame, self._tree = reader, reader.b, frame, tree
-        self._condition = self._b.cast(self._b.tensor(condition), np.bool_)
+        self._condition = condition
         self._holders = _holders(frame.variables)
         self._contents = [_copy(holder) for holder in self._holders]
 
@@ -102,8 +100,8 @@ class _Choice:
         held: list[tuple[Tensor, int]] = []
         for key, tensor in changed.items():
             now = [Tensor(way.changed[key][1]) if key in way.changed else Tensor(tensor.name) for way in ways]
-            held.append((tensor, self._slot(now, ways)))
-        answers = self._answers(ways)
+            held.append((tensor, add_answer(self._b, now, ways)))
+        answers = put_if(self._b, self._condition, *ways)
         for name, value in merged.items():
             self._frame.variables[name] = _filled(value, answers)
         for holder, content in zip(self._holders, filled, strict=True):
@@ -140,7 +138,7 @@ class _Choice:
             self._frame.variables = before
             for holder, content in zip(self._holders, self._contents, strict=True):
                 _refill(holder, content)
-        return _Way(nodes, variables, changed, held, [], [])
+        return _Way(nodes=nodes, variables=variables, changed=changed, holders=held)
 
     def _frozen(self, value: Any, old: Any = None) -> Any:
         """A value whose tensors stay what they are now; a holder that did not change stays itself."""
@@ -159,14 +157,16 @@ class _Choice:
             known = right if isinstance(left, Unread) else left
             if not isinstance(known, Tensor | bool | int | float | Size):
                 return known
-            return _Slot(self._slot([self._dummy(known) if isinstance(v, Unread) else v for v in pair], ways))
+            return _Slot(
+                add_answer(self._b, [self._dummy(known) if isinstance(v, Unread) else v for v in pair], ways)
+            )
         if isinstance(left, Tensor) and isinstance(right, Tensor) and left.name == right.name:
             return left
         numbers = bool | int | float | Size | Tensor
         if isinstance(left, numbers) and isinstance(right, numbers):
             if not isinstance(left, Tensor) and type(left) is type(right) and left == right:
                 return left
-            return _Slot(self._slot(pair, ways))
+            return _Slot(add_answer(self._b, pair, ways))
         if left is right:
             return left
         if isinstance(left, list | tuple) and type(left) is type(right) and len(left) == len(right):
@@ -179,42 +179,6 @@ class _Choice:
 
     def _dummy(self, like: Any) -> Any:
         return self._b.literal(np.zeros((), dtype=self._b.dtype(like)))
-
-    def _slot(self, pair: Sequence[Any], ways: list[_Way]) -> int:
-        """Make two values an answer of the If; gives its number."""
-        dtype = self._b.common(*pair)
-        for value, way in zip(pair, ways, strict=True):
-            with self._b.block() as (nodes, _):
-                tensor = self._b.tensor(value, dtype)
-                name = self._b.read(tensor)
-                made = {output for node in [*way.nodes, *nodes] for output in node.outputs}
-                if name not in made or name in way.outputs:
-                    name = self._b.read(self._b.emit("Identity", Tensor(name)))
-                way.types.append(self._b.type(Tensor(name)))
-            way.nodes.extend(nodes)
-            way.outputs.append(name)
-        return len(ways[0].outputs) - 1
-
-    def _answers(self, ways: list[_Way]) -> list[Tensor]:
-        count = len(ways[0].outputs)
-        if not count:
-            return []
-        then, other = (
-            Graph(
-                name=f"{self._b.path or 'forward'}.{which}", nodes=tuple(way.nodes), inputs={},
-                outputs={name: _value(known) for name, known in zip(way.outputs, way.types, strict=True)},
-                constants={}, opset=17,
-            )
-            for which, way in zip(("then", "else"), ways, strict=True)
-        )  # fmt: skip
-        name = self._b.unique(f"{self._b.path}/If" if self._b.path else "If")
-        outputs = tuple(f"{name}:{i}" for i in range(count)) if count > 1 else (name,)
-        node = Node(
-            name=name, op="If", inputs=(self._b.read(self._condition),), outputs=outputs,
-            attributes={"then_branch": then, "else_branch": other},
-        )  # fmt: skip
-        known = [_either(a, b) for a, b in zip(ways[0].types, ways[1].types, strict=True)]
-        return self._b.add(node, known)
 
 
 @dataclass(frozen=True)
@@ -260,19 +224,6 @@ def _unchanged(value: Any, old: Any) -> bool:
 def _refill(holder: Any, content: Any) -> None:
     holder.clear()
     holder.update(content) if isinstance(content, dict) else holder.extend(content)
-
-
-def _either(left: Type, right: Type) -> Type:
-    """What holds for both ways."""
-    dims = None
-    if left.dims is not None and right.dims is not None and len(left.dims) == len(right.dims):
-        dims = tuple(a if a == b else None for a, b in zip(left.dims, right.dims, strict=True))
-    return Type(dims, left.dtype if left.dtype == right.dtype else None)
-
-
-def _value(known: Type) -> Value:
-    dims = None if known.dims is None else tuple(d if isinstance(d, int) else None for d in known.dims)
-    return Value(shape=dims, dtype="" if known.dtype is None else str(known.dtype))
 
 
 def _assigned(tree: ast.AST) -> list[str]:
