@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.checks.bank import Bank
 from mithridate.core.card import Card
 from mithridate.core.errors import MithridateError, UsageError
 from mithridate.core.registry import Registry
@@ -56,6 +57,10 @@ class ModelScope:
         labels: (n,) their classes, as columns of the answers; None where unknown.
         classes: names of the classes, in the order of the columns; empty where unknown.
         seed: the run's seed.
+        differentiable: opens the model as a differentiable function, (n, *shape) tensor → (n, k) logits or
+            probabilities, of any batch size; None where its graph is not at hand. It raises a `MithridateError` where
+            gradients cannot be had.
+        bank: clean models to compare it with; None without.
         budget: how many inputs a check may ask about.
         meter: how many it did.
     """
@@ -70,6 +75,8 @@ class ModelScope:
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     seed: int = 0
+    differentiable: Callable[[], Callable[[Any], Any]] | None = None
+    bank: Bank | None = None
     budget: int = 5000
     meter: Meter = field(default_factory=Meter)
 

@@ -56,11 +56,9 @@ class ArrayObjects(ArtifactCheck):
                 stream.seek(at)
                 header = read_npy_header(stream, item.name)
                 if header.objects:
-                    message = (
-                        "an array of Python objects: to load it is to unpickle it, which can run any code"
-                    )
+                    message = "an array of Python objects: a pickle, which is read as one by `pickle-code`"
                     yield self.found(
-                        item, Severity.SUSPICIOUS, message, rule="OBJECT_ARRAY", byte=at + header.start
+                        item, Severity.INFO, message, rule="OBJECT_ARRAY", byte=at + header.start
                     )
                     return
                 at += header.start + header.body
