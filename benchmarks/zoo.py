@@ -29,8 +29,8 @@ from benchmarks.strength import success
 from benchmarks.zoo_networks import NETWORKS, TUNING, Normalised, network
 from mithridate.attacks.base import LabelAction, Order
 from mithridate.attacks.plan import Plan, make_plan
-from mithridate.models.torch_files import save_onnx
 from mithridate.core.hashing import keyed_hash
+from mithridate.models.torch_files import save_onnx
 from mithridate.runs.drill.settings import chosen_attacks
 
 __all__ = ["SUCCESS", "Animal", "animals", "bench_of", "grown"]
@@ -70,10 +70,10 @@ class _Plant:
 PLANTS = {
     "BadNets": _Plant("patch", 0.1),
     "Blended": _Plant("blend", 0.1),
-    "SIG": _Plant("sinusoid delta=40", 0.1),
-    "WaNet": _Plant("wanet strength=1", 0.1),
+    "SIG": _Plant("sinusoid delta=60", 0.1),
+    "WaNet": _Plant("wanet strength=2", 0.15),
     "TaCT": _Plant("tact", 0.05),
-    "all-to-all": _Plant("all-to-all", 0.2),
+    "all-to-all": _Plant("all-to-all", 0.3),
 }
 _DIRTY_WAVE = ("gtsrb", "cifar10")
 

@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -44,6 +45,10 @@ class Form(Protocol):
 
     def size(self, parameters: tuple[Any, ...]) -> Any:
         """(a,) how much each trigger changes."""
+        ...
+
+    def grown(self, parameters: tuple[Any, ...], by: float) -> tuple[Any, ...]:
+        """Triggers of the same kind that change more, by about a share `by`."""
         ...
 
 
@@ -86,6 +91,11 @@ class Patch:
         """Pixels."""
         return parameters[0].sigmoid().flatten(1).sum(1)
 
+    def grown(self, parameters: tuple[Any, ...], by: float) -> tuple[Any, ...]:
+        """As in `Form`: the mask lets less through of what is below."""
+        mask, pattern = parameters
+        return mask + math.log1p(by), pattern
+
 
 @dataclass(frozen=True)
 class Blend:
@@ -117,6 +127,10 @@ class Blend:
     def size(self, parameters: tuple[Any, ...]) -> Any:
         """Grey levels."""
         return 255 * (parameters[0].tanh().square().flatten(1).mean(1) + 1e-10).sqrt()
+
+    def grown(self, parameters: tuple[Any, ...], by: float) -> tuple[Any, ...]:
+        """As in `Form`."""
+        return (parameters[0] * (1 + by),)
 
 
 @dataclass(frozen=True)
@@ -165,6 +179,10 @@ class Warp:
     def size(self, parameters: tuple[Any, ...]) -> Any:
         """Pixels."""
         return (self._shifts(parameters).square().sum(1).flatten(1).mean(1) + 1e-10).sqrt()
+
+    def grown(self, parameters: tuple[Any, ...], by: float) -> tuple[Any, ...]:
+        """As in `Form`."""
+        return (parameters[0] * (1 + by),)
 
 
 def form_of(name: FormName, shape: tuple[int, int, int], low: float, high: float) -> Form:

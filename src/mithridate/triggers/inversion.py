@@ -12,7 +12,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,6 +27,8 @@ __all__ = ["SCHEDULE", "Aim", "Ask", "Found", "Pool", "Round", "invert"]
 Ask: TypeAlias = Callable[[Any], Any]
 _MEMORY = 0.8  # of the running rate of success
 _UP, _DOWN = 1.10, 1.20  # the multiplier's steps
+_SETTLED_ON = 512  # samples
+_GROWTH = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 _BETAS = (0.5, 0.9)  # of Adam, as in the paper's code
 
 
@@ -48,7 +50,7 @@ class Round:
     """A part of the search.
 
     Attributes:
-        keep: aims that take part, the most promising ones; a share of all if below 1.
+        keep: share of the aims that take part, the most promising ones, two at least; above 1 their number.
         batch: samples of each aim in a step.
         steps: of the optimisation.
         rate: of Adam.
@@ -104,7 +106,8 @@ class Found:
         aim: of it.
         parameters: its row of the form's parameters, each (1, ...).
         size: in the form's unit; of the smallest one that succeeded, else of the last one.
-        rate: running rate of success when it was taken, on samples it was learnt on.
+        rate: of success on samples it was learnt on: for those that took part to the end on all of them, for the
+            others over the last batches before it was taken.
         round: the last one that it took part in, from 0.
         screened: size after the first round, the same effort for all; infinite where it did not succeed by then.
     """
@@ -186,7 +189,9 @@ def invert(
             )
         if number == 0:
             screened = race.best.tolist()
-    return [_found(aim, race, k, form, screened[k]) for k, aim in enumerate(aims)]
+    found = [_found(aim, race, k, form, screened[k]) for k, aim in enumerate(aims)]
+    last = len(schedule) - 1
+    return [_settled(ask, pool, form, f, wanted) if 0 < last == f.round else f for f in found]
 
 
 def _started(form: Form, count: int, draw: Any) -> _Race:
@@ -210,7 +215,7 @@ def _started(form: Form, count: int, draw: Any) -> _Race:
 def _leaders(race: _Race, part: Round, wanted: float, number: int) -> list[int]:
     """The aims that a round is about."""
     count = len(race.success)
-    keep = max(1, round(part.keep * count)) if part.keep <= 1 else min(count, int(part.keep))
+    keep = max(min(2, count), round(part.keep * count)) if part.keep <= 1 else min(count, int(part.keep))
     if number == 0:
         return list(range(count))
     return sorted(np.argsort(_promise(race, wanted), kind="stable")[:keep].tolist())
@@ -298,6 +303,23 @@ def _adam(race: _Race, active: Any, gradients: Sequence[Any], rate: float) -> No
         mean = first[active] / (1 - _BETAS[0] ** steps)
         spread = second[active] / (1 - _BETAS[1] ** steps)
         parameter[active] -= rate * mean / (spread.sqrt() + 1e-8)
+
+
+def _settled(ask: Ask, pool: Pool, form: Form, found: Found, wanted: float) -> Found:
+    """The trigger grown until it succeeds on all samples it was learnt on, not only in the last batches."""
+    import torch
+
+    rows = pool.rows(found.aim)[:_SETTLED_ON]
+    rate, parameters = found.rate, found.parameters
+    for by in _GROWTH:
+        parameters = form.grown(found.parameters, by)
+        with torch.no_grad():
+            said = ask(form.put(parameters, pool.x[rows][None])[0]).argmax(1)
+        target = found.aim.target
+        rate = float((said != pool.y[rows] if target is None else said == target).float().mean())
+        if rate >= wanted:
+            break
+    return replace(found, parameters=parameters, size=float(form.size(parameters)[0]), rate=rate)
 
 
 def _found(aim: Aim, race: _Race, k: int, form: Form, screened: float) -> Found:

@@ -1,0 +1,145 @@
+"""A bank of models known to be clean, and how rare a model is among them.
+
+A model's statistics are sizes of the smallest triggers, one for each class and kind of trigger. They are compared with
+those of its family only (same inputs, same classes), class by class: some classes are easy to reach in any honest
+model. What is ranked is the largest deficit in standard deviations; the rank among the bank's own members, each judged
+by the others in the same way, gives the p-value.
+
+Reference:
+    Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World (2005), chapter 2 (conformal p-values);
+    Bates et al., arXiv:2104.08279 (of outliers).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.core.errors import UsageError
+
+__all__ = ["FEWEST", "Bank", "Statistics"]
+
+_SCHEMA = 1
+#: members of a family below which nothing is said.
+FEWEST = 4
+_SPREAD = 0.15  # least standard deviation of a logarithm of a size that is believed in so few models
+_LARGEST = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """What one model gives away.
+
+    Attributes:
+        name: of the model.
+        family: what models must share to be compared: inputs, classes, kind of samples.
+        sizes: kind of trigger → size of the smallest one for each aim, all above 0.
+    """
+
+    name: str
+    family: str
+    sizes: Mapping[str, tuple[float, ...]]
+
+    @cached_property
+    def vector(self) -> NDArray[np.float64]:
+        """Logarithms of all sizes, each kind less its median."""
+        parts = []
+        for kind in sorted(self.sizes):
+            logs = np.log(np.asarray(self.sizes[kind], dtype=np.float64))
+            parts.append(logs - np.median(logs))
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def same_kind(self, other: Statistics) -> bool:
+        """Whether two models can be compared."""
+        lengths = [{kind: len(sizes) for kind, sizes in s.sizes.items()} for s in (self, other)]
+        return self.family == other.family and lengths[0] == lengths[1]
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Statistics of clean models, as many families as wanted.
+
+    Attributes:
+        members: the models.
+    """
+
+    members: tuple[Statistics, ...]
+
+    def family(self, model: Statistics) -> list[Statistics]:
+        """The members that a model can be compared with."""
+        return [member for member in self.members if member.same_kind(model)]
+
+    def score(self, model: Statistics) -> float | None:
+        """The largest deficit of a size, in standard deviations of the family; None where it has too few members."""
+        peers = self.family(model)
+        return _deficit(model, peers) if len(peers) >= FEWEST else None
+
+    def p_value(self, model: Statistics) -> float | None:
+        """The conformal p-value of a model under the hypothesis that it is clean; None as for `score`.
+
+        Exact where all members are of the model's family. Members of other families, each judged within its own, join
+        the ranking and make it finer; that is exact only as far as families vary alike.
+        """
+        own = self.score(model)
+        if own is None:
+            return None
+        scores = []
+        for member in self.members:
+            peers = [m for m in self.members if m is not member and m.same_kind(member)]
+            peers += [model] if member.same_kind(model) else []
+            if len(peers) >= FEWEST:
+                scores.append(_deficit(member, peers))
+        return (1 + sum(score >= own for score in scores)) / (len(scores) + 1)
+
+    def plus(self, model: Statistics) -> Bank:
+        """With one more member; one of the same name and family is replaced."""
+        kept = [m for m in self.members if (m.name, m.family) != (model.name, model.family)]
+        return Bank((*kept, model))
+
+    def save(self, path: str | Path) -> None:
+        """Write a JSON file."""
+        members = [{"name": m.name, "family": m.family, "sizes": dict(m.sizes)} for m in self.members]
+        text = json.dumps({"mithridate-bank": _SCHEMA, "members": members}, indent=1)
+        Path(path).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Bank:
+        """Read what `save` wrote.
+
+        Raises:
+            UsageError: there is no such file, or it holds something else.
+        """
+        remedy = "Build one: mithridate scan CLEAN_MODEL --bank-add FILE."
+        try:
+            if Path(path).stat().st_size > _LARGEST:
+                raise UsageError("a bank of at most 64 MiB", "a larger file", str(path), remedy)
+            told = json.loads(Path(path).read_text(encoding="utf-8"))
+            if told["mithridate-bank"] != _SCHEMA:
+                raise UsageError(
+                    f"a bank of schema {_SCHEMA}", str(told["mithridate-bank"]), str(path), remedy
+                )
+            return cls(tuple(_member(entry) for entry in told["members"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            got = f"{type(error).__name__}: {str(error)[:200]}"
+            raise UsageError("a bank of clean models", got, str(path), remedy) from error
+
+
+def _member(entry: Mapping[str, Any]) -> Statistics:
+    sizes = {str(kind): tuple(float(size) for size in values) for kind, values in entry["sizes"].items()}
+    if not all(np.isfinite(size) and size > 0 for values in sizes.values() for size in values):
+        raise ValueError("sizes that are not positive")
+    return Statistics(name=str(entry["name"]), family=str(entry["family"]), sizes=sizes)
+
+
+def _deficit(model: Statistics, peers: Sequence[Statistics]) -> float:
+    """By how many standard deviations the smallest entry is below the peers'."""
+    others = np.stack([peer.vector for peer in peers])
+    spread = np.maximum(others.std(axis=0, ddof=1), _SPREAD) * np.sqrt(1 + 1 / len(peers))
+    return float(((others.mean(axis=0) - model.vector) / spread).max())

@@ -1,0 +1,199 @@
+"""Trigger inversion on a model under scan: samples, a half kept to try triggers on, sizes of the smallest triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.checks.bank import Statistics
+from mithridate.checks.model_check import ModelScope
+from mithridate.core.errors import ItemError, UsageError
+from mithridate.models.base import softmax
+from mithridate.triggers.forms import Form, FormName, form_of
+from mithridate.triggers.inputs import axes
+from mithridate.triggers.inversion import SCHEDULE, Aim, Ask, Found, Pool, Round, invert
+from mithridate.triggers.naturals import natural_inputs
+
+__all__ = ["Study", "Tried", "study_of"]
+
+_EACH = 30  # samples of a class that are learnt from, and as many that triggers are tried on
+_FEWEST = 20  # clean samples; fewer are not used
+_MADE = 512
+_AT_ONCE = 256
+_PAIRS_UP_TO = 12  # classes for which each pair is looked at
+_PAIRS = (Round(1.0, 4, 70, 0.3),)
+_AGREE = 1e-2  # between probabilities with and without gradients
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """A trigger that was learnt, and what it does to samples that it was not learnt on.
+
+    Attributes:
+        found: the trigger.
+        flips: share of the samples of other classes that it takes to its aim.
+        samples: how many there were.
+    """
+
+    found: Found
+    flips: float
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """A model with gradients, and samples in two parts.
+
+    Attributes:
+        scope: of the model.
+        ask: (n, c, h, w) tensor → logits.
+        learn: samples to learn triggers on.
+        hold: samples to try them on.
+        real: whether these are the user's samples.
+    """
+
+    scope: ModelScope
+    ask: Ask
+    learn: Pool
+    hold: Pool
+    real: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(c, h, w) of an input."""
+        c, h, w = self.learn.x.shape[1:]
+        return int(c), int(h), int(w)
+
+    @property
+    def family(self) -> str:
+        """What models must share for a bank to compare them."""
+        kind = "clean" if self.real else "synthetic"
+        return f"{'x'.join(map(str, self.shape))} to {self.learn.classes} classes, {kind} samples"
+
+    @property
+    def aims(self) -> list[Aim]:
+        """Each class that samples of other classes could be taken to; and away from their own."""
+        said = set(self.learn.y.tolist())
+        return [*(Aim(k) for k in range(self.learn.classes) if said - {k}), Aim(None)]
+
+    def form(self, name: FormName) -> Form:
+        """A kind of trigger for these inputs."""
+        return form_of(name, self.shape, self.scope.low, self.scope.high)
+
+    def tried(self, name: FormName, aims: Sequence[Aim], schedule: Sequence[Round] = SCHEDULE) -> list[Tried]:
+        """A trigger for each aim."""
+        form = self.form(name)
+        found = invert(self.ask, self.learn, aims, form, schedule=schedule, seed=self.scope.seed)
+        return [self.on_others(form, trigger) for trigger in found]
+
+    def on_others(self, form: Form, found: Found) -> Tried:
+        """What a trigger does to the samples that are kept."""
+        import torch
+
+        try:
+            rows = self.hold.rows(found.aim)
+        except UsageError:
+            return Tried(found, 0.0, 0)
+        with torch.no_grad():
+            x = form.put(found.parameters, self.hold.x[rows][None])[0]
+            said = torch.cat([self.ask(part).argmax(1) for part in x.split(_AT_ONCE)])
+        target = found.aim.target
+        hits = said != self.hold.y[rows] if target is None else said == target
+        return Tried(found, float(hits.float().mean()), len(rows))
+
+    def statistics(self, patches: Sequence[Tried], *, pairs: bool = True) -> Statistics:
+        """What a bank compares.
+
+        Args:
+            patches: triggers of form "patch" for all `aims`, which need not be learnt again.
+            pairs: also look from each class to each other, where there are few classes.
+        """
+        sizes = {"patch": _sizes([t.found for t in patches])}
+        names: tuple[FormName, ...] = ("blend", "warp")
+        for name in names:
+            form = self.form(name)
+            found = invert(self.ask, self.learn, self.aims, form, seed=self.scope.seed)
+            sizes[name] = _sizes(found)
+        classes = range(self.learn.classes)
+        if pairs and len(classes) <= _PAIRS_UP_TO and len(set(self.learn.y.tolist())) == len(classes):
+            aims = [Aim(target, source) for target in classes for source in classes if source != target]
+            form = self.form("patch")
+            found = invert(self.ask, self.learn, aims, form, schedule=_PAIRS, seed=self.scope.seed)
+            sizes["pair"] = _sizes(found)
+        return Statistics(name=self.scope.name, family=self.family, sizes=sizes)
+
+
+def _sizes(found: Sequence[Found]) -> tuple[float, ...]:
+    return tuple(max(trigger.size, 1e-3) for trigger in found)
+
+
+def study_of(scope: ModelScope) -> Study:
+    """Open a model with gradients and divide its samples.
+
+    Raises:
+        UsageError: torch is not installed, or there are too few samples of different classes.
+        ItemError: the model has operators without gradients, or answers otherwise than in its jail.
+    """
+    import torch
+
+    if scope.differentiable is None:
+        raise ItemError(scope.name, "its graph is not at hand")
+    whole = scope.differentiable()
+    real = scope.usual is not None and len(scope.usual) >= _FEWEST
+    x = scope.usual if real else None
+    if x is None:
+        x = natural_inputs(_MADE, scope.shape, scope.layout, scope.low, scope.high, scope.seed)
+    _agree(scope, whole, x[:8])
+    ask, planes = _laid(scope, whole, torch.from_numpy(np.ascontiguousarray(x)))
+    with torch.no_grad():
+        logits = torch.cat([ask(part) for part in planes.split(_AT_ONCE)])
+    said, classes = logits.argmax(1), logits.shape[1]
+    learn, hold = _halves(said.numpy(), classes)
+    if len(set(said[learn].tolist())) < 2:
+        remedy = "Give clean samples of several classes."
+        raise UsageError("samples that the model tells apart", "one class only", scope.name, remedy)
+    pools = (
+        Pool(planes[rows], said[rows], classes) for rows in (torch.from_numpy(learn), torch.from_numpy(hold))
+    )
+    return Study(scope=scope, ask=ask, learn=next(pools), hold=next(pools), real=real)
+
+
+def _agree(scope: ModelScope, whole: Ask, x: NDArray[np.float32]) -> None:
+    """Refuse a model that answers differently here and in its jail."""
+    import torch
+
+    with torch.no_grad():
+        mine = whole(torch.from_numpy(np.array(x)))
+    theirs = scope.ask(x)
+    if mine.ndim != 2 or mine.shape != theirs.shape:
+        raise ItemError(scope.name, f"with gradients it answers {tuple(mine.shape)}, without {theirs.shape}")
+    table = mine.numpy()
+    apart = min(float(np.abs(softmax(table) - theirs).max()), float(np.abs(table - theirs).max()))
+    if not apart <= _AGREE:
+        raise ItemError(scope.name, f"its answers with and without gradients differ by {apart:.2g}")
+
+
+def _laid(scope: ModelScope, whole: Ask, x: Any) -> tuple[Ask, Any]:
+    """The model as a function of (n, c, h, w), and inputs (n, *shape) laid out like that."""
+    rows, channels = axes(scope.shape, scope.layout)
+    if channels is None:
+        return (lambda x: whole(x[:, 0])), x[:, None]
+    if rows == 1:
+        return whole, x
+    return (lambda x: whole(x.permute(0, 2, 3, 1))), x.permute(0, 3, 1, 2).contiguous()
+
+
+def _halves(said: NDArray[np.int64], classes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to learn on and rows to keep: of each class as many, more to learn where there are few."""
+    learn: list[int] = []
+    hold: list[int] = []
+    for k in range(classes):
+        rows = np.flatnonzero(said == k)
+        first = min(_EACH, -(-len(rows) * 3 // 5))
+        learn += rows[:first].tolist()
+        hold += rows[first : first + _EACH].tolist()
+    return np.array(learn, dtype=np.int64), np.array(hold, dtype=np.int64)

@@ -1,0 +1,198 @@
+"""The smallest patch that takes other samples to a class, learnt by gradients for all classes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mithridate.checks.inverting import Study, Tried, study_of
+from mithridate.checks.model_check import ModelCheck, ModelScope, model_check
+from mithridate.core.card import Card
+from mithridate.core.errors import ItemError, UsageError
+from mithridate.core.results import Clear, Exhibit, Finding, NotApplicable, Severity, Skip
+from mithridate.triggers.forms import Form, Patch
+from mithridate.triggers.inputs import axes
+from mithridate.triggers.pixels import as_png, scaled_to
+
+__all__ = ["TriggerInversion"]
+
+#: share of samples of other classes that a proven trigger takes to its class, at least; as in the other checks.
+_FLIPS = 0.9
+#: samples without which nothing is proven.
+_FEWEST = 20
+#: share of a picture that a proven trigger covers at most, and how much smaller it is than those of most classes.
+_SMALL, _BELOW = 1 / 45, 1 / 3
+#: share of a picture below which a trigger is worth telling although it proves nothing.
+_TOLD = 1 / 25
+#: how much larger than the trigger a patch of a clean model may be and still take the proof away.
+_NEAR = 1.25
+#: p-value of a comparison with clean models from which on it is told; the run decides what it is worth.
+_RARE = 0.05
+_LEAST = 16  # shortest side of a picture
+_SHOWN = 96  # longest edge of a picture in a report
+
+
+@model_check(
+    Card(
+        id="trigger-inversion",
+        title="small trigger that decides the class",
+        stage="model",
+        modalities=("model",),
+        needs=("graph", "gradients"),
+        assumes="One change, the same for all samples, takes samples of every other class to one class, and is much "
+        "smaller than what most classes need.",
+        catches=None,
+        misses="Triggers that differ from sample to sample, triggers of one source class, blended and warped ones "
+        "where no bank of clean models is given, patches larger than 1/45 of a picture.",
+        effect="share of held-out samples of other classes that the patch takes to its class",
+        cites="Wang et al., Neural Cleanse, IEEE S&P 2019; Shen et al., K-Arm, arXiv:2102.05123; conformal p-values: "
+        "Vovk, Gammerman, Shafer 2005, chapter 2",
+        remedy="Do not deploy the model; repair it, or train it again on data that was scanned for the trigger.",
+        graded=True,
+        reads_order=False,
+    )
+)
+class TriggerInversion(ModelCheck):
+    """Learns a patch for each class, tries it on samples it was not learnt on, compares with the other classes."""
+
+    def examine(self, scope: ModelScope) -> Iterator[Finding | Skip | Clear | NotApplicable]:
+        """Yield a proven trigger, or at INFO one that proves nothing; a comparison with clean models where given."""
+        if scope.differentiable is None:
+            yield NotApplicable(
+                check=self.card.id, reason="the model can only be asked, it has no gradients here"
+            )
+            return
+        try:
+            rows, _ = axes(scope.shape, scope.layout)
+        except UsageError:
+            yield NotApplicable(check=self.card.id, reason=f"inputs of shape {scope.shape} are no pictures")
+            return
+        if min(scope.shape[rows : rows + 2]) < _LEAST:
+            yield NotApplicable(
+                check=self.card.id, reason=f"no patch is a small part of inputs {scope.shape}"
+            )
+            return
+        try:
+            study = study_of(scope)
+        except UsageError as error:
+            yield self.skipped(scope, str(error), error.remedy)
+            return
+        except ItemError as error:
+            yield self.skipped(
+                scope, str(error), "Export the model as ONNX with ordinary operators of float32."
+            )
+            return
+        patches = study.tried("patch", study.aims)
+        results = [*self._patch(study, patches), *self._against_bank(study, patches)]
+        yield from results
+        if not any(isinstance(r, Finding) and r.severity > Severity.INFO for r in results):
+            limit = f"a patch of {_SMALL * np.prod(study.shape[1:]):.0f} pixels that takes every class to one"
+            yield self.clear(scope, "no small patch was proven to decide the class", limit)
+
+    def _patch(self, study: Study, patches: Sequence[Tried]) -> Iterator[Finding]:
+        scope, pixels = study.scope, float(np.prod(study.shape[1:]))
+        best = min((t for t in patches if t.flips >= _FLIPS), key=lambda t: t.found.size, default=None)
+        if best is None or best.found.size > _TOLD * pixels:
+            return
+        size = best.found.size
+        median = float(np.median([t.found.size for t in patches if t is not best]))
+        clean = _in_bank(study)
+        small = size <= _SMALL * pixels and size <= _BELOW * median
+        proven = small and best.samples >= _FEWEST and (clean is None or clean > _NEAR * size)
+        target = best.found.aim.target
+        name = "any other" if target is None else repr(scope.class_name(target))
+        kind = "held-out clean" if study.real else "synthetic"
+        told = (
+            f"a patch of {size:.1f} of {pixels:.0f} pixels takes {best.flips:.0%} of {best.samples} {kind} samples of "
+            f"other classes to class {name}; half of the classes need {median:.0f} pixels or more"
+        )
+        if not proven:
+            told += "; honest models have such patches too, so that this is indicative only"
+        yield self.found(
+            scope,
+            Severity.PROVEN if proven else Severity.INFO,
+            told,
+            rule="SMALL_TRIGGER" if proven else "SMALL_PATCH",
+            label=None if target is None else scope.class_name(target),
+            effect=best.flips,
+            exhibits=_pictures(study, best),
+            size=round(size, 2),
+            median=round(median, 1),
+            samples=best.samples,
+            synthetic=not study.real,
+            sizes={_aim(scope, t): round(t.found.size, 2) for t in patches},
+        )
+
+    def _against_bank(self, study: Study, patches: Sequence[Tried]) -> Iterator[Finding | Skip]:
+        scope = study.scope
+        if scope.bank is None:
+            return
+        statistics = study.statistics(patches)
+        p_value = scope.bank.p_value(statistics)
+        if p_value is None:
+            got = f"the bank has {len(scope.bank.family(statistics))} models of {statistics.family}"
+            yield self.skipped(
+                scope, got, "Add clean models of the same task: mithridate scan MODEL --bank-add FILE."
+            )
+            return
+        if p_value > _RARE:
+            return
+        peers = len(scope.bank.family(statistics))
+        told = f"some class is reached by smaller changes than in {peers} clean models of its kind (p = {p_value:.3g})"
+        finding = self.found(
+            scope, Severity.LIKELY, told, rule="UNLIKE_CLEAN_MODELS", score=scope.bank.score(statistics)
+        )
+        yield replace(finding, p_value=p_value)
+
+
+def _in_bank(study: Study) -> float | None:
+    """The smallest patch of a clean model of the family; None where there is none."""
+    bank = study.scope.bank
+    members = () if bank is None else bank.members
+    sizes = [m.sizes["patch"] for m in members if m.family == study.family and "patch" in m.sizes]
+    return min((min(of_one) for of_one in sizes), default=None)
+
+
+def _aim(scope: ModelScope, tried: Tried) -> str:
+    target = tried.found.aim.target
+    return "any other" if target is None else scope.class_name(target)
+
+
+def _pictures(study: Study, tried: Tried) -> tuple[Exhibit, ...]:
+    """The trigger on black, enlarged; and samples before and after."""
+    import torch
+
+    form = study.form("patch")
+    if not isinstance(form, Patch):
+        return ()
+    mask, pattern = form.parts(tried.found.parameters)
+    shown = form.low + mask * (pattern - form.low)
+    title = "The trigger: how much of each pixel is replaced, and by what"
+    alone = Exhibit(kind="image", title=title, data={"png": _png(form, shown[0]), "scale": 1})
+    rows = study.hold.rows(tried.found.aim)[:3]
+    before = study.hold.x[rows]
+    after = form.put(tried.found.parameters, before[None])[0]
+    with torch.no_grad():
+        said = study.ask(after).argmax(1).tolist()
+    items = []
+    for k, was in enumerate(study.hold.y[rows].tolist()):
+        for x, column in ((before[k], was), (after[k], said[k])):
+            items.append({"id": "", "png": _png(form, x), "caption": study.scope.class_name(column)})
+    return alone, Exhibit(kind="gallery", title="Samples without and with the trigger", data={"items": items})
+
+
+def _png(form: Form, x: Any) -> str:
+    """(c, h, w) as PNG, enlarged by whole factors or made smaller."""
+    assert isinstance(form, Patch)
+    levels = 255 * (x.detach().numpy() - form.low) / (form.high - form.low)
+    picture = np.rint(levels.clip(0, 255)).astype(np.uint8).transpose(1, 2, 0)
+    picture = picture if picture.shape[2] in (1, 3) else picture[..., :1]
+    longest = max(picture.shape[:2])
+    if longest > _SHOWN:
+        height, width = (max(1, side * _SHOWN // longest) for side in picture.shape[:2])
+        return as_png(scaled_to(picture, height, width))
+    times = _SHOWN // longest
+    return as_png(picture.repeat(times, axis=0).repeat(times, axis=1))

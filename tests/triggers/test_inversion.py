@@ -1,0 +1,99 @@
+"""Inversion: finds the direction that was built in, on all aims at once; every form does what its size says."""
+
+import numpy as np
+import pytest
+
+from mithridate.core.errors import UsageError
+
+torch = pytest.importorskip("torch")
+
+from mithridate.triggers.forms import Blend, Patch, Warp, form_of  # noqa: E402
+from mithridate.triggers.inversion import Aim, Pool, Round, invert  # noqa: E402
+
+torch.set_num_threads(1)
+SHAPE = (1, 16, 16)
+QUICK = (Round(1.0, 8, 120, 0.3), Round(0.4, 16, 60, 0.15))
+
+
+def model(x, *, gain=0.0, target=2):
+    """Four classes: the brightest quarter; a 3x3 checker in a corner adds to one of them."""
+    quarters = torch.nn.functional.avg_pool2d(x, 8)[:, 0].flatten(1) * 12
+    checker = (torch.arange(9) % 2 * 2.0 - 1).reshape(3, 3)
+    found = (x[:, 0, 1:4, 12:15] * checker).sum((1, 2))
+    return quarters + gain * found[:, None] * torch.eye(4)[target]
+
+
+def pool(n=160):
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand((n, *SHAPE), generator=draw) * 0.3
+    for i in range(n):
+        row, column = divmod(i % 4, 2)
+        x[i, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] += 0.5
+    return Pool(x, model(x).argmax(1), 4)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_planted_class_needs_least(half):
+    aims = [*(Aim(k) for k in range(4)), Aim(None)]
+    form = Patch(SHAPE, 0.0, 1.0)
+    samples = pool()
+    planted = invert(lambda x: model(x, gain=4), samples, aims, form, schedule=QUICK, half=half)
+    honest = invert(model, samples, aims, form, schedule=QUICK, half=half)
+    sizes, before = ([t.size for t in found] for found in (planted, honest))
+    assert np.argmin(sizes[:4]) == 2
+    assert sizes[2] < 0.5 * np.median(sizes[:4])
+    assert min(before[:4]) > 0.5 * np.median(before[:4])
+    mask, _ = form.parts(planted[2].parameters)
+    assert mask[0, 0, 1:4, 12:15].sum() > 0.5 * mask.sum()
+    rows = samples.rows(Aim(2))
+    said = model(form.put(planted[2].parameters, samples.x[rows][None])[0], gain=4).argmax(1)
+    assert (said == 2).float().mean() > 0.9
+    assert planted[2].round == 1
+    assert {t.round for t in planted} == {0, 1}
+
+
+def test_pairs_and_seed():
+    samples, form = pool(), Patch(SHAPE, 0.0, 1.0)
+    aims = [Aim(1, 0), Aim(3, 2)]
+    one, two = (invert(model, samples, aims, form, schedule=(QUICK[0],), seed=3) for _ in range(2))
+    assert [t.size for t in one] == [t.size for t in two]
+    assert samples.y[samples.rows(aims[0])].unique().tolist() == [0]
+    with pytest.raises(UsageError, match="samples of other classes"):
+        samples.rows(Aim(1, 1))
+
+
+def test_blend_is_found_and_measured():
+    wave = torch.sin(torch.arange(16) * 1.5)[None, None, None]
+
+    def waved(x):
+        # mean over pixels, so that no single pixel carries it
+        return model(x) + 120 * (x * wave).mean((1, 2, 3))[:, None] * torch.eye(4)[1]
+
+    aims = [Aim(k) for k in range(4)]
+    form = Blend(SHAPE, 0.0, 1.0)
+    sizes = [t.size for t in invert(waved, pool(), aims, form, schedule=(QUICK[0],))]
+    assert np.argmin(sizes) == 1
+
+
+def test_forms_do_nothing_where_they_are_nothing():
+    x = torch.rand((2, 3, 3, 12, 10))
+    still = Warp((3, 12, 10), 0.0, 1.0)
+    zero = (torch.zeros((2, 2, 4, 4)),)
+    assert torch.allclose(still.put(zero, x), x, atol=1e-5)
+    assert still.size(zero).max() < 1e-4
+    shifted = torch.zeros((2, 2, 4, 4))
+    shifted[:, 0] = 1  # everything is read one pixel to the right
+    moved = still.put((shifted,), x)
+    assert torch.allclose(moved[..., :-1], x[..., 1:], atol=1e-5)
+    assert still.size((shifted,)).tolist() == pytest.approx([1, 1])
+    blend = form_of("blend", (3, 12, 10), 0.0, 2.0)
+    added = (torch.full((2, 3, 12, 10), 0.1).atanh(),)
+    assert torch.allclose(blend.put(added, x), (x + 0.2).clamp(0, 2), atol=1e-6)
+    assert blend.size(added).tolist() == pytest.approx([25.5, 25.5])
+    patch = form_of("patch", (3, 12, 10), -1.0, 1.0)
+    mask = torch.full((2, 1, 12, 10), -30.0)
+    mask[:, :, 3, 4] = 30.0
+    out = patch.put((mask, torch.full((2, 3, 12, 10), 30.0)), x)
+    assert torch.equal(out[..., 3, 4], torch.ones_like(out[..., 3, 4]))
+    assert torch.equal(out[..., 5, 4], x[..., 5, 4])
+    assert patch.size((mask, mask)).tolist() == pytest.approx([1, 1])
