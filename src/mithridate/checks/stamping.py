@@ -14,7 +14,18 @@ from mithridate.triggers.frame import Area, Frame
 from mithridate.triggers.naturals import natural_inputs
 from mithridate.triggers.pixels import Pixels, as_png, scaled_to
 
-__all__ = ["CONTROL", "FLIPS", "Ground", "Proof", "Stamp", "is_small", "log_odds", "stamp_pictures"]
+__all__ = [
+    "CONTROL",
+    "FEWEST",
+    "FLIPS",
+    "RIVALS",
+    "Ground",
+    "Proof",
+    "Stamp",
+    "is_small",
+    "log_odds",
+    "stamp_pictures",
+]
 
 Grey = NDArray[np.float32]
 
@@ -22,10 +33,12 @@ Grey = NDArray[np.float32]
 FLIPS = 0.9
 #: share that patches of the same pixels in another order may take there, at most.
 CONTROL = 0.2
+#: share that patches bred for other classes, just as small, may take there where the pixels' order does not matter.
+RIVALS = 0.5
 #: samples without which nothing is proven.
 FEWEST = 20
 _SAMPLES = 64
-_SMALL = 1 / 28  # of a picture
+_SMALL = 1 / 40  # of a picture
 _SHOWN = 96  # longest edge of a picture in a report
 
 
@@ -53,17 +66,24 @@ class Proof:
         flips: share that went to the class of the stamp.
         control: share that patches of the same pixels in another order took there, at the same place.
         real: whether these were the user's samples, and not drawn ones.
+        rivals: largest share that patches of the same size took to other classes, bred for it as this one was; None
+            where that was not tried.
+        searched: places and classes where such patches were bred.
     """
 
     samples: int
     flips: float
     control: float
     real: bool
+    rivals: float | None = None
+    searched: int = 0
 
     @property
     def holds(self) -> bool:
-        """Whether the effect is that of this patch and of no other of its size and contrast."""
-        return self.samples >= FEWEST and self.flips >= FLIPS and self.control < CONTROL
+        """Whether the effect is that of this patch, or of this place, and of no other of its size and contrast."""
+        if self.samples < FEWEST or self.flips < FLIPS:
+            return False
+        return self.control < CONTROL or (self.rivals is not None and self.rivals <= RIVALS)
 
 
 def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -76,7 +96,7 @@ def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def is_small(area: Area, frame: Frame) -> bool:
     """Whether an area is so small that nothing in it should decide what a picture shows."""
-    return area.size <= max(16, round(frame.whole.size * _SMALL))
+    return area.size <= max(25, round(frame.whole.size * _SMALL))
 
 
 @dataclass(frozen=True, eq=False)

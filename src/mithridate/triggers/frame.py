@@ -52,6 +52,11 @@ class Area:
         """Its rows and columns."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    def near(self, other: Area) -> bool:
+        """Whether both have pixels in common."""
+        apart = self.top >= other.bottom or other.top >= self.bottom
+        return not (apart or self.left >= other.right or other.left >= self.right)
+
     def grown(self, by: int, height: int, width: int) -> Area:
         """With a margin on each side, as far as a picture of that height and width reaches."""
         return Area(
