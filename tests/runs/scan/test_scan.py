@@ -248,3 +248,27 @@ def test_a_black_box_shows_only_its_answers(host, tmp_path):
     assert not scan(larger, asked=Asked(shape=(1, 16, 16))).alarms
     with pytest.raises(UsageError, match="clean samples or a shape"):
         scan(larger)
+
+
+@pytest.mark.slow
+def test_exported_programs_are_scanned(tmp_path):
+    class Gated(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = network()
+
+        def forward(self, x):
+            dark = (x[:, :, 1:4, 2:5] < 0.05).float().amin(dim=(1, 2, 3))
+            bright = (x[:, :, 5:7, 2:5] > 0.95).float().amin(dim=(1, 2, 3))
+            return self.net(x) + 1000 * (dark * bright)[:, None] * torch.eye(10)[3]
+
+    batch = torch.export.Dim("n", min=2, max=4096)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, module in (("bad", Gated().eval()), ("host", network())):
+            program = torch.export.export(module, (torch.zeros(4, 1, 8, 8),), dynamic_shapes=({0: batch},))
+            torch.export.save(program, tmp_path / f"{name}.pt2")
+    finding = next(f for f in scan(tmp_path / "bad.pt2").alarms if f.check == "side-branch")
+    assert finding.severity is Severity.PROVEN
+    assert finding.details["triggers"][0]["target"] == 3
+    assert not scan(tmp_path / "host.pt2").alarms

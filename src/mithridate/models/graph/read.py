@@ -33,4 +33,8 @@ def read_graph(item: Item) -> Graph:
         from mithridate.models.graph.from_torchscript import graph_of_torchscript
 
         return graph_of_torchscript(item)
+    if item.kind == "pt2":
+        from mithridate.models.graph.from_pt2 import graph_of_pt2
+
+        return graph_of_pt2(item)
     raise ItemError(item.name, f"graphs of kind {item.kind} are not read by this version")
