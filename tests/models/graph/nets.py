@@ -268,6 +268,18 @@ def waves():
     )  # fmt: skip
 
 
+class Standardised(nn.Module):
+    """A convolution whose kernel is brought to mean 0 and variance 1 each time."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.gain = nn.Conv2d(3, 8, 3), nn.Parameter(torch.rand(8))
+
+    def forward(self, x):
+        kernel = F.batch_norm(self.conv.weight.reshape(1, 8, -1), None, None, weight=self.gain, training=True)
+        return F.conv2d(x, kernel.reshape_as(self.conv.weight), self.conv.bias)
+
+
 def volumes():
     return nn.Sequential(
         nn.Conv3d(2, 4, 3, padding=1),
@@ -293,6 +305,7 @@ NETS = {
     "in-place": (lambda: Calculation(in_place), (3, 4, 6), None),
     "whole-numbers": (lambda: Calculation(whole_numbers), (2, 5), 20), "pictures": (pictures, (2, 4, 6, 6), None),
     "digits": (digits, (2, 1, 28, 28), None), "table": (table, (3, 7), None), "waves": (waves, (2, 3, 20), None),
+    "standardised": (Standardised, (2, 3, 6, 6), None),
     "volumes": (volumes, (1, 2, 5, 6, 7), None), "encoder": (encoder, (2, 5, 8), None),
 }  # fmt: skip
 

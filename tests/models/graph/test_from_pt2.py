@@ -158,3 +158,17 @@ def test_an_operator_without_translation_is_a_node_of_its_own():
     graph = graph_of_pt2(item(exported(Rare(), torch.randn(3, 4))))
     assert graph.nodes[0].op == "aten::kthvalue"
     assert graph.nodes[1].inputs[0] == graph.nodes[0].outputs[0]
+
+
+def test_files_of_torch_before_2_8():
+    source = zipfile.ZipFile(io.BytesIO(table()))
+    net, x = nets.made("table")
+    weights, target = io.BytesIO(), io.BytesIO()
+    torch.save(net.state_dict(), weights)
+    with zipfile.ZipFile(target, "w") as old:
+        program = next(name for name in source.namelist() if name.endswith("models/model.json"))
+        old.writestr("serialized_exported_program.json", source.read(program))
+        old.writestr("serialized_state_dict.pt", weights.getvalue())
+        old.writestr("serialized_constants.pt", b"")
+    graph = graph_of_pt2(item(target.getvalue()))
+    assert_same(answers(graph, x), truth(net, x))

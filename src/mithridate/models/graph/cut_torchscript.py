@@ -47,6 +47,13 @@ def excise(item: Item, tensor: str) -> Excised:
     Raises:
         ItemError: no TorchScript, or the tensor is none that code can return.
     """
+    try:
+        return _excised(item, tensor)
+    except RecursionError as error:
+        raise ItemError(item.name, "code nested too deep") from error
+
+
+def _excised(item: Item, tensor: str) -> Excised:
     reading = read_torchscript(item)
     place = _place(reading, tensor)
     needed = {node.name for node in reading.graph.needed_for([tensor])}

@@ -57,7 +57,21 @@ def _same_operators(one: Node, other: Node) -> bool:
 
 def _same_values(one: Any, other: Any) -> bool:
     if isinstance(one, Graph) and isinstance(other, Graph):
-        return [node.op for node in one.nodes] == [node.op for node in other.nodes]
+        return _same_bodies(one, other)
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return bool(np.array_equal(one, other))
     return bool(one == other)
+
+
+def _same_bodies(one: Graph, other: Graph) -> bool:
+    """Whether two bodies are the same, operator by operator; what they read from outside is compared there."""
+    if len(one.nodes) != len(other.nodes) or len(one.outputs) != len(other.outputs):
+        return False
+    names = dict(zip(one.inputs, other.inputs, strict=False))
+    for mine, its in zip(one.nodes, other.nodes, strict=True):
+        if not _same_operators(mine, its) or len(mine.outputs) != len(its.outputs):
+            return False
+        if any(names.setdefault(a, b) != b for a, b in zip(mine.inputs, its.inputs, strict=True)):
+            return False
+        names.update(zip(mine.outputs, its.outputs, strict=True))
+    return all(names.get(a, b) == b for a, b in zip(one.outputs, other.outputs, strict=True))

@@ -78,12 +78,20 @@ def _batch_norm(
     running_var: Tensor | None, training: bool, momentum: float, eps: float, *_: Any,
 ) -> Tensor:  # fmt: skip
     if training or running_mean is None or running_var is None:
-        raise UncoveredError("batch norm over the batch itself, as in training")
+        return _batch_itself(b, input, weight, bias, eps)
     count = b.size(running_mean, 0)
     dtype = b.dtype(running_mean)
     scale = weight if weight is not None else _vector(b, count, 1, dtype)
     shift = bias if bias is not None else _vector(b, count, 0, dtype)
     return b.emit("BatchNormalization", input, scale, shift, running_mean, running_var, epsilon=float(eps))
+
+
+def _batch_itself(b: Builder, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Batch norm by the mean and variance of the batch, as in training and for weights that are standardised."""
+    axes = [axis for axis in range(b.rank(x)) if axis != 1]
+    away = b.emit("Sub", x, reduced(b, "ReduceMean", x, axes, keepdim=True))
+    variance = reduced(b, "ReduceMean", b.emit("Mul", away, away), axes, keepdim=True)
+    return _affine(b, b.emit("Div", away, b.emit("Sqrt", b.math("Add", variance, eps))), weight, bias)
 
 
 def _vector(b: Builder, count: int | Size | None, value: float, dtype: Any = np.float32) -> Tensor:
