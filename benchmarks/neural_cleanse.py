@@ -7,6 +7,7 @@ Reference:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,9 +65,12 @@ class Cleansed:
         return x + self.mask * (self.pattern - x)
 
 
-def class_by_class(ask: Ask, pool: Pool, settings: Settings | None = None, seed: int = 0) -> list[Cleansed]:
-    """The trigger of each class."""
-    return [_one(ask, pool, k, settings or Settings(), seed) for k in range(pool.classes)]
+def class_by_class(
+    ask: Ask, pool: Pool, settings: Settings | None = None, seed: int = 0, only: Iterable[int] | None = None
+) -> dict[int, Cleansed]:
+    """The trigger of each class, or of some only."""
+    classes = range(pool.classes) if only is None else only
+    return {k: _one(ask, pool, k, settings or Settings(), seed) for k in classes}
 
 
 class _Multiplier:
@@ -103,7 +107,7 @@ def _one(ask: Ask, pool: Pool, target: int, settings: Settings, seed: int) -> Cl
             optimizer.step()
             hits += int((logits.argmax(1) == target).sum())
             passes += len(part)
-        success, size = hits / len(rows), float(m.sum())
+        success, size = hits / len(rows), float(m.detach().sum())
         since += 1
         if success >= settings.wanted and (best is None or size < best.size):
             since = 0 if best is None or size < 0.99 * best.size else since

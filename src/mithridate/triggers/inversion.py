@@ -28,7 +28,7 @@ Ask: TypeAlias = Callable[[Any], Any]
 _MEMORY = 0.8  # of the running rate of success
 _UP, _DOWN = 1.10, 1.20  # the multiplier's steps
 _SETTLED_ON = 512  # samples
-_GROWTH = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+_GROWTH = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 _BETAS = (0.5, 0.9)  # of Adam, as in the paper's code
 
 
@@ -63,7 +63,7 @@ class Round:
 
 
 #: what is searched unless told otherwise.
-SCHEDULE = (Round(1.0, 8, 110, 0.3), Round(0.25, 16, 80, 0.15), Round(0.1, 32, 100, 0.1))
+SCHEDULE = (Round(1.0, 8, 110, 0.3), Round(0.25, 16, 80, 0.15), Round(0.1, 32, 100, 0.15))
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,13 +86,14 @@ class TriggerInversion(ModelCheck):
             )
             return
         patches = study.tried("patch", study.aims)
-        results = [*self._patch(study, patches), *self._against_bank(study, patches)]
+        results = [*self.patch(study, patches), *self._against_bank(study, patches)]
         yield from results
         if not any(isinstance(r, Finding) and r.severity > Severity.INFO for r in results):
             limit = f"a patch of {_SMALL * np.prod(study.shape[1:]):.0f} pixels that takes every class to one"
             yield self.clear(scope, "no small patch was proven to decide the class", limit)
 
-    def _patch(self, study: Study, patches: Sequence[Tried]) -> Iterator[Finding]:
+    def patch(self, study: Study, patches: Sequence[Tried]) -> Iterator[Finding]:
+        """What the smallest of the patches learnt for all aims says."""
         scope, pixels = study.scope, float(np.prod(study.shape[1:]))
         best = min((t for t in patches if t.flips >= _FLIPS), key=lambda t: t.found.size, default=None)
         if best is None or best.found.size > _TOLD * pixels:
