@@ -19,6 +19,7 @@ __all__ = ["Archive"]
 
 _RECORDS: Final = 200_000
 _LOCAL: Final = 30  # bytes of a local header before its name
+_UNPACKED: Final = 1 << 30  # bytes of a packed record; torch packs none but code
 _ENCRYPTED: Final = 0x1
 _BROKEN: Final = (
     zipfile.BadZipFile,
@@ -99,6 +100,8 @@ class Archive:
             raise ItemError(self.item.name, reason)
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ItemError(self.item.name, f"{name}: packed in a way that torch does not write")
+        if info.compress_type == zipfile.ZIP_DEFLATED and start + count > _UNPACKED:
+            raise ItemError(self.item.name, f"{name}: {info.file_size:,} bytes once unpacked")
         try:
             with self.item.open() as stream:
                 first = _content(stream, info, self.item.name)

@@ -88,5 +88,6 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 def _unknown(b: Builder, name: str, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
     given = {f"argument{i}": value for i, value in enumerate(arguments)} | dict(named)
-    answers = b.opaque(f"aten::{name}", given, b.expected)
+    full = name.replace(".", "::", 1) if "." in name else f"aten::{name}"
+    answers = b.opaque(full, given, b.expected)
     return answers[0] if len(answers) == 1 else tuple(answers)
