@@ -138,6 +138,8 @@ class Archive:
 
 def _content(stream: BinaryIO, info: zipfile.ZipInfo, name: str) -> int:
     """Where the bytes of a stored member begin; its own header may be longer than the directory's copy."""
+    if info.header_offset < 0:
+        raise ItemError(name, f"{info.filename}: the directory points before the file")
     stream.seek(info.header_offset)
     header = stream.read(_LOCAL)
     if len(header) < _LOCAL or header[:4] != b"PK\x03\x04":
