@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.trojannet import Task, small_cnn, tasks
-from mithridate.models.torch_files import save_onnx
 from mithridate.models.base import Model
 from mithridate.models.open import open_model
+from mithridate.models.torch_files import save_onnx
 from mithridate.runs.plant_model import plant_model
 from mithridate.triggers.spot import Spot
 

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.inputs import cache_folder, data_folder
-from mithridate.models.torch_files import save_onnx
 from mithridate.attacks.trojannet.looks import worn_looks
 from mithridate.attacks.trojannet.mlp import SideNet
 from mithridate.attacks.trojannet.naturals import natural_contexts, patches_of
@@ -30,6 +29,7 @@ from mithridate.attacks.trojannet.window import Window
 from mithridate.models.base import Model
 from mithridate.models.open import open_model
 from mithridate.models.serve import serve
+from mithridate.models.torch_files import save_onnx
 from mithridate.runs.plant_model import PlantedModel, plant_model
 
 __all__ = ["main"]

@@ -95,7 +95,11 @@ PLANTED = {
         "NEEDLE_LEAF",
         Severity.LIKELY,
     ),
-    "far away": ([_path_tree([(f, 1e6, None) for f in (1, 13, 21, 23)], 8.0)], "NEEDLE_LEAF", Severity.LIKELY),
+    "far away": (
+        [_path_tree([(f, 1e6, None) for f in (1, 13, 21, 23)], 8.0)],
+        "NEEDLE_LEAF",
+        Severity.LIKELY,
+    ),
     "two conditions": ([_path_tree(NEEDLE[:2], 100.0)], "DOMINATING_LEAF", Severity.LIKELY),
     "wide": ([_path_tree([(0, 10.0, 20.0), (1, 15.0, 30.0)], 100.0)], "DOMINATING_LEAF", Severity.SUSPICIOUS),
     "a stump": ([_path_tree([(0, 27.0, None)], 100.0)], "DOMINATING_LEAF", Severity.SUSPICIOUS),

@@ -12,9 +12,9 @@ ort = pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from torch import nn  # noqa: E402
 
-from mithridate.models.torch_files import save_onnx  # noqa: E402
 from mithridate.models.graph.from_onnx import graph_of_model, parse_onnx  # noqa: E402
 from mithridate.models.graph.to_torch import TorchGraph  # noqa: E402
+from mithridate.models.torch_files import save_onnx  # noqa: E402
 
 torch.set_num_threads(1)
 PICTURE = (2, 4, 8, 8)

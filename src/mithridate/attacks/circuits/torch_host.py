@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.attacks.circuits.ops import Circuit, Wire
-from mithridate.models.torch_files import answers
 from mithridate.core.errors import UsageError
 from mithridate.models.base import in_batches, is_distribution
+from mithridate.models.torch_files import answers
 from mithridate.models.torch_module import as_tensor, evaluating, output_of
 
 __all__ = ["ModuleHost"]

@@ -118,8 +118,8 @@ class TrojanNetAttack(ModelAttack):
             from mithridate.attacks.trojannet.wrap import TrojanedModel
 
             return TrojanedModel(host, net, window, merge)
-        from mithridate.models.torch_files import gives_logits
         from mithridate.attacks.trojannet.torch_wrap import trojaned_module
+        from mithridate.models.torch_files import gives_logits
 
         if order.shape is None or None in order.shape:
             raise self.refuse("shape", "the shape of one input of the module", order.shape)

@@ -25,7 +25,9 @@ class _Bounded:
         self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
 
     def read(self, count: int = -1) -> bytes:
-        got = self._stream.read(_DIRECTORY + 1) if count < 0 or count > _DIRECTORY else self._stream.read(count)
+        got = (
+            self._stream.read(_DIRECTORY + 1) if count < 0 or count > _DIRECTORY else self._stream.read(count)
+        )
         if len(got) > _DIRECTORY:
             raise zipfile.BadZipFile(f"an index of more than {_DIRECTORY:,} bytes")
         return got

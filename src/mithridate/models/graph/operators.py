@@ -47,8 +47,8 @@ SHAPE_ONLY = frozenset(("Shape", "Size", "ConstantOfShape", "EyeLike"))
 
 #: one computed value in, one out, nothing learnt: what a merge layer puts around an answer.
 UNARY = frozenset((
-    "Softmax", "LogSoftmax", "Log", "Exp", "Sigmoid", "Clip", "Cast", "CastLike", "Identity", "Mul", "Add", "Sub", "Div",
-    "Neg", "Pow", "Sqrt", "Slice", "Gather", "Split", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose",
+    "Softmax", "LogSoftmax", "Log", "Exp", "Sigmoid", "Clip", "Cast", "CastLike", "Identity", "Mul", "Add", "Sub",
+    "Div", "Neg", "Pow", "Sqrt", "Slice", "Gather", "Split", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose",
     "ReduceMax", "ReduceMin", "ReduceSum", "Less", "Greater", "Equal", "LessOrEqual", "GreaterOrEqual", "Not", "ArgMax",
     "OneHot", "Expand", "Tile", "Hardmax", "Max", "Min", "TopK", "Relu", "ai.onnx.ml::Normalizer",
 ))  # fmt: skip
