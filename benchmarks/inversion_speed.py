@@ -84,7 +84,7 @@ def main() -> None:
     ours: dict[bool, float] = {}
     for half in (False, True):
         found, ours[half] = _timed(
-            lambda half=half: invert(ask, learn, aims, form, wanted=Settings().wanted, half=half)  # type: ignore[misc]
+            lambda half=half: invert(ask, learn, aims, form, half=half)  # type: ignore[misc]
         )
         ranked = sorted(found, key=lambda f: f.size)[:3]
         told = [

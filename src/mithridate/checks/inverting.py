@@ -18,12 +18,13 @@ from mithridate.triggers.inputs import axes
 from mithridate.triggers.inversion import SCHEDULE, Aim, Ask, Found, Pool, Round, invert
 from mithridate.triggers.naturals import natural_inputs
 
-__all__ = ["Study", "Tried", "study_of"]
+__all__ = ["Study", "Tried", "statistics_of", "study_of"]
 
 _EACH = 30  # samples of a class that are learnt from, and as many that triggers are tried on
 _FEWEST = 20  # clean samples; fewer are not used
 _MADE = 512
 _AT_ONCE = 256
+_COMPARED = 8  # samples that the model is asked about both ways
 _PAIRS_UP_TO = 12  # classes for which each pair is looked at
 _PAIRS = (Round(1.0, 4, 70, 0.3),)
 _AGREE = 1e-2  # between probabilities with and without gradients
@@ -127,6 +128,17 @@ class Study:
         return Statistics(name=self.scope.name, family=self.family, sizes=sizes)
 
 
+def statistics_of(scope: ModelScope) -> Statistics:
+    """What a bank of clean models keeps of a model.
+
+    Raises:
+        UsageError: as `study_of`.
+        ItemError: as `study_of`.
+    """
+    study = study_of(scope)
+    return study.statistics(study.tried("patch", study.aims))
+
+
 def _sizes(found: Sequence[Found]) -> tuple[float, ...]:
     return tuple(max(trigger.size, 1e-3) for trigger in found)
 
@@ -138,16 +150,19 @@ def study_of(scope: ModelScope) -> Study:
         UsageError: torch is not installed, or there are too few samples of different classes.
         ItemError: the model has operators without gradients, or answers otherwise than in its jail.
     """
-    import torch
-
     if scope.differentiable is None:
         raise ItemError(scope.name, "its graph is not at hand")
-    whole = scope.differentiable()
     real = scope.usual is not None and len(scope.usual) >= _FEWEST
     x = scope.usual if real else None
     if x is None:
         x = natural_inputs(_MADE, scope.shape, scope.layout, scope.low, scope.high, scope.seed)
-    _agree(scope, whole, x[:8])
+    theirs = scope.ask(
+        x[:_COMPARED]
+    )  # first in its jail: what cannot be run there within limits is not run here
+    whole = scope.differentiable()
+    _agree(scope.name, whole, x[:_COMPARED], theirs)
+    import torch  # installed, since the model was opened
+
     ask, planes = _laid(scope, whole, torch.from_numpy(np.ascontiguousarray(x)))
     with torch.no_grad():
         logits = torch.cat([ask(part) for part in planes.split(_AT_ONCE)])
@@ -162,19 +177,18 @@ def study_of(scope: ModelScope) -> Study:
     return Study(scope=scope, ask=ask, learn=next(pools), hold=next(pools), real=real)
 
 
-def _agree(scope: ModelScope, whole: Ask, x: NDArray[np.float32]) -> None:
+def _agree(name: str, whole: Ask, x: NDArray[np.float32], theirs: NDArray[Any]) -> None:
     """Refuse a model that answers differently here and in its jail."""
     import torch
 
     with torch.no_grad():
         mine = whole(torch.from_numpy(np.array(x)))
-    theirs = scope.ask(x)
     if mine.ndim != 2 or mine.shape != theirs.shape:
-        raise ItemError(scope.name, f"with gradients it answers {tuple(mine.shape)}, without {theirs.shape}")
+        raise ItemError(name, f"with gradients it answers {tuple(mine.shape)}, without {theirs.shape}")
     table = mine.numpy()
     apart = min(float(np.abs(softmax(table) - theirs).max()), float(np.abs(table - theirs).max()))
     if not apart <= _AGREE:
-        raise ItemError(scope.name, f"its answers with and without gradients differ by {apart:.2g}")
+        raise ItemError(name, f"its answers with and without gradients differ by {apart:.2g}")
 
 
 def _laid(scope: ModelScope, whole: Ask, x: Any) -> tuple[Ask, Any]:

@@ -85,11 +85,12 @@ def test_clean_twin_is_silent():
     assert isinstance(said, Clear)
 
 
-def test_made_samples_do():
+def test_made_samples_prove_nothing():
     found = examined(scope(5.0, clean=False))[0]
     assert isinstance(found, Finding)
     assert found.label == "c"
     assert found.details["synthetic"]
+    assert found.severity is Severity.INFO  # such samples are moved by small patches in honest models too
 
 
 def honest(seed, easy=1.0):
