@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.model_check import BudgetError, ModelCheck, ModelScope, model_check
-from mithridate.checks.stamping import Ground, Proof, Stamp, log_odds, stamp_pictures
+from mithridate.checks.stamping import FLIPS, Ground, Proof, Stamp, log_odds, stamp_pictures
 from mithridate.core.card import Card
 from mithridate.core.errors import UsageError
 from mithridate.core.results import Clear, Finding, NotApplicable, Severity, Skip
@@ -24,6 +24,9 @@ _CHUNK = 32  # orbits asked about before the best of them are looked at
 _LOOKED_AT = 4  # of a chunk
 _GAIN = 1.5  # nats by which a tile must beat its shifts to be looked at
 _CONFIRM = 3  # samples on which each further trigger is tried
+_FEW = 10  # samples on which a patch is tried before it is tried on all
+_FOLLOW_UP = 90  # queries that it may take to see that a tile leads to nothing
+_ENOUGH = 5000  # queries; more would only be spent on following up more tiles
 
 Odds = NDArray[np.float64]
 
@@ -81,6 +84,7 @@ class PatchTiling(ModelCheck):
         tiles = orbits(marked_tiles(SIDE, MARKS))
         order = np.random.default_rng([scope.seed, 47]).permutation(len(tiles))
         sweep = _Sweep(tiles[order].reshape(-1, SIDE, SIDE), np.empty((0, 0)))
+        scope = replace(scope, budget=min(scope.budget, _ENOUGH))
         ground = Ground(scope, frame)
         try:
             found = _search(ground, sweep)
@@ -100,13 +104,14 @@ class PatchTiling(ModelCheck):
         return self.skipped(scope, reason, f"Allow {len(sweep.tiles) + 700} queries or more.")
 
     def _undecided(self, scope: ModelScope, sweep: _Sweep) -> Iterator[Finding]:
-        for stamp, proof in sweep.failed:
-            if proof.flips >= 0.9:
-                told = (
-                    f"a patch of {stamp.area.size} pixels takes {proof.flips:.0%} of {proof.samples} samples to class "
-                    f"{scope.class_name(stamp.column)!r}, but so do {proof.control:.0%} of its shuffled copies"
-                )
-                yield self.found(scope, Severity.INFO, told, rule="PATCH_WITHOUT_CONTROL", effect=proof.flips)
+        failed = [one for one in sweep.failed if one[1].flips >= FLIPS]
+        if failed:
+            stamp, proof = max(failed, key=lambda one: one[1].flips)
+            told = (
+                f"a patch of {stamp.area.size} pixels takes {proof.flips:.0%} of {proof.samples} samples to class "
+                f"{scope.class_name(stamp.column)!r}, but so do {proof.control:.0%} of its shuffled copies"
+            )
+            yield self.found(scope, Severity.INFO, told, rule="PATCH_WITHOUT_CONTROL", effect=proof.flips)
 
     def _finding(
         self, ground: Ground, sweep: _Sweep, stamp: Stamp, proof: Proof, live: dict[int, Stamp]
@@ -157,17 +162,18 @@ def _search(ground: Ground, sweep: _Sweep) -> tuple[Stamp, Proof, dict[int, Stam
         sweep.odds = odds if not start else np.concatenate([sweep.odds, odds])
         shifted = odds.reshape(-1, period, odds.shape[1])
         gains = (shifted - np.median(shifted, axis=1, keepdims=True)).reshape(odds.shape)
-        asked = start + len(tiles)
-        spare = scope.left - (len(sweep.tiles) - asked)
-        floor = scope.left - spare / (1 + (len(sweep.tiles) - asked) / step)
+        coming = len(sweep.tiles) - len(sweep.odds)  # queries that are kept for the other tiles
+        spare = scope.left - coming
+        floor = coming + max(_FOLLOW_UP, spare - spare / (1 + coming / step))
         for row in _oddest(odds, gains):
-            if scope.left < floor:
-                break  # the rest is for the other tiles
-            sweep.looked_at += 1
-            stamp = _located(ground, tiles[row], int(odds[row].argmax()))
-            proof = ground.prove(stamp) if stamp is not None else None
-            if stamp is None or proof is None:
+            column = int(odds[row].argmax())
+            if scope.left < floor or any(p.flips >= FLIPS and s.column == column for s, p in sweep.failed):
                 continue
+            sweep.looked_at += 1
+            stamp = _located(ground, tiles[row], column)
+            if stamp is None or not _promising(ground, stamp):
+                continue
+            proof = ground.prove(stamp)
             if proof.holds:
                 return stamp, proof, _live(ground, sweep, stamp)
             sweep.failed.append((stamp, proof))
@@ -193,6 +199,13 @@ def _located(ground: Ground, tile: Tiles, column: int) -> Stamp | None:
         return None
     area = _widened(ground, picture, column, area)
     return Stamp(area, picture[area.cut], column)
+
+
+def _promising(ground: Ground, stamp: Stamp) -> bool:
+    """Whether the patch does it on most of a few samples more, before it is tried on all."""
+    rows = ground.others(stamp.column)[:_FEW]
+    answers = ground.scope.ask(ground.painted(rows, _whole(ground.frame, stamp), stamp.area))
+    return float((answers.argmax(axis=1) == stamp.column).mean()) >= FLIPS - 0.2
 
 
 def _widened(ground: Ground, picture: NDArray[np.float32], column: int, area: Area) -> Area:
