@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.climbing import SAMPLES, WIDTH, Bred, Brush, block, breed
+from mithridate.checks.model_check import BudgetError
 from mithridate.checks.patch_leads import CLIP, Lead
 from mithridate.checks.stamping import FLIPS, Ground, Proof, Stamp, is_small, log_odds
 from mithridate.triggers.frame import Area, Frame
@@ -19,6 +20,7 @@ _WORTH = 0.5  # share of flips from which a pattern is followed up
 _LEFT = 2 * (_MORE * WIDTH + SAMPLES) + 64  # queries that are needed to cut down and breed again
 _WAYS = 8  # of laying a repeated pattern that are tried
 _HOPELESS = -5.0  # log-odds below which a window alone is not bred in
+_MANY = 7  # windows in a row, squared; more copies of a pattern are tried by the window
 _CONTENDERS = 6
 _FEWEST_RIVALS = 4
 
@@ -49,17 +51,22 @@ class Hunt:
             if self.ground.scope.left < needed + _LEFT:
                 return None
             self.followed.append(lead)
-            bred = breed(self.ground, lead.brush, lead.column, _GENERATIONS, self.rng)
-            if bred is None or bred.flips < _WORTH:
-                continue
-            stamp, flips = self._cut(lead, bred)
-            if stamp is None or flips < _WORTH:
-                continue
-            proof = self.ground.prove(stamp)
-            if proof.holds:
-                return stamp, proof
-            self.unproven.append((stamp, proof))
+            try:
+                found = self._pursued(lead)
+            except BudgetError:
+                return None
+            if found is not None and found[1].holds:
+                return found
+            if found is not None:
+                self.unproven.append(found)
         return None
+
+    def _pursued(self, lead: Lead) -> tuple[Stamp, Proof] | None:
+        bred = breed(self.ground, lead.brush, lead.column, _GENERATIONS, self.rng)
+        if bred is None or bred.flips < _WORTH:
+            return None
+        stamp, flips = self._cut(lead, bred)
+        return None if stamp is None or flips < _WORTH else (stamp, self.ground.prove(stamp))
 
     def contest(self) -> tuple[Stamp, Proof] | None:
         """What is left of the best patches when they must be smaller still: the one that stands out, with the others.
@@ -154,7 +161,10 @@ def _windows(frame: Frame, brush: Brush, side: int) -> list[Area]:
     """Squares as large as a small patch may be: some in a block, or one around each copy of a repeated pattern."""
     height, width = frame.sides
     longest = next(k for k in range(max(height, width), 0, -1) if is_small(Area(0, 0, k, k), frame))
-    if side:
+    if side and np.count_nonzero(brush.index[0] == 0) > _MANY**2:
+        tops, lefts = (range(0, edge, max(longest, edge // _MANY)) for edge in (height, width))
+        corners = [(row, column) for row in tops for column in lefts]
+    elif side:
         middles = np.argwhere(brush.index[0] == (side * side) // 2)
         corners = [(int(row) - longest // 2, int(column) - longest // 2) for row, column in middles]
     else:

@@ -38,7 +38,10 @@ RIVALS = 0.5
 #: samples without which nothing is proven.
 FEWEST = 20
 _SAMPLES = 64
-_SMALL = 1 / 40  # of a picture
+_SMALL, _PIXELS = (
+    1 / 40,
+    (25, 100),
+)  # of a picture; at least and at most, as clean models were tried with no more
 _SHOWN = 96  # longest edge of a picture in a report
 
 
@@ -96,7 +99,8 @@ def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def is_small(area: Area, frame: Frame) -> bool:
     """Whether an area is so small that nothing in it should decide what a picture shows."""
-    return area.size <= max(25, round(frame.whole.size * _SMALL))
+    least, most = _PIXELS
+    return area.size <= min(most, max(least, frame.whole.size * _SMALL))
 
 
 @dataclass(frozen=True, eq=False)

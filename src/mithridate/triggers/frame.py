@@ -114,8 +114,7 @@ class Frame:
 
     def inputs(self, grey: NDArray[Any]) -> Grey:
         """Inputs (n, *shape) that show grey pictures (n, h, w) in [0, 1]."""
-        values = self.laid(self.low + (self.high - self.low) * np.asarray(grey, dtype=np.float64))
-        return np.broadcast_to(values, (len(grey), *self.shape)).astype(np.float32)
+        return np.broadcast_to(self._values(grey), (len(grey), *self.shape)).copy()
 
     def paint(self, under: Grey, grey: NDArray[Any], mask: NDArray[np.bool_]) -> Grey:
         """Inputs with grey pictures over them where a mask is true; all three are broadcast along n.
@@ -125,8 +124,12 @@ class Frame:
             grey: (n or 1, h, w) in [0, 1].
             mask: (n or 1, h, w).
         """
-        over = self.inputs(grey)
-        return np.where(self.laid(mask), over, under).astype(np.float32)
+        return np.where(self.laid(mask), self._values(grey), under)
+
+    def _values(self, grey: NDArray[Any]) -> Grey:
+        """(n, h, w) in [0, 1] as values of inputs, with one channel where those have some."""
+        low, span = np.float32(self.low), np.float32(self.high - self.low)
+        return self.laid(low + span * np.asarray(grey, dtype=np.float32))
 
     def shown(self, x: Grey) -> Pixels:
         """Inputs (n, *shape) as (n, h, w, 1 or 3) pictures for people."""

@@ -30,8 +30,8 @@ _LEAST = 24  # shortest side of a picture in which a patch of 5x5 is small
         assumes="A small patch at a fixed place (or anywhere) forces one class, and patterns like it do so in part, "
         "as in networks that were trained on stamped pictures.",
         catches=None,
-        misses="Patches larger than 1/40 of a picture, patches that only work in colour or whole, blended and "
-        "input-dependent triggers, patches that work on one source class only.",
+        misses="Patches larger than 1/40 of a picture or 10x10 pixels, patches that only work in colour or whole, "
+        "blended and input-dependent triggers, patches that work on one source class only.",
         effect="share of samples of other classes that the patch takes to its class",
         cites="Gu et al., BadNets, arXiv:1708.06733; universal patches of clean networks as what it must be told from: "
         "Brown et al., arXiv:1712.09665; breeding: Baluja, CMU-CS-94-163 (1994)",
@@ -55,7 +55,8 @@ class PatchSearch(ModelCheck):
             return
         hunt = Hunt(Ground(scope, frame), np.random.default_rng([scope.seed, 53]))
         try:
-            found = hunt.follow(find_leads(hunt.ground, hunt.rng)) or hunt.contest()
+            leads = find_leads(hunt.ground, hunt.rng)
+            found = hunt.follow(leads) or hunt.contest()
         except BudgetError:
             wanted = f"{scope.budget} queries were spent before all places and classes were screened"
             yield self.skipped(scope, wanted, "Allow 8,000 queries or more.")
@@ -66,7 +67,10 @@ class PatchSearch(ModelCheck):
         unproven = [one for one in hunt.unproven if one[1].flips >= FLIPS]
         if unproven:
             yield self._unproven(hunt.ground, *max(unproven, key=lambda one: one[1].flips))
-        told = f"no small patch proven to decide the class ({len(hunt.followed)} leads, {scope.meter.spent} queries)"
+        told = (
+            f"no small patch proven to decide the class ({len(hunt.followed)} of {len(leads)} leads followed, "
+            f"{scope.meter.spent} queries)"
+        )
         yield self.clear(
             scope, told, "half of the patches of 3x3 to 5x5 pixels that a network was trained on"
         )

@@ -26,6 +26,7 @@ _GAIN = 1.5  # nats by which a tile must beat its shifts to be looked at
 _CONFIRM = 3  # samples on which each further trigger is tried
 _FEW = 10  # samples on which a patch is tried before it is tried on all
 _FOLLOW_UP = 90  # queries that it may take to see that a tile leads to nothing
+_BYTES = 64 << 20
 _ENOUGH = 5000  # queries; more would only be spent on following up more tiles
 
 Odds = NDArray[np.float64]
@@ -154,11 +155,11 @@ def _search(ground: Ground, sweep: _Sweep) -> tuple[Stamp, Proof, dict[int, Stam
     Raises:
         BudgetError: more queries would be needed.
     """
-    scope, frame = ground.scope, ground.frame
+    scope = ground.scope
     period, step = SIDE * SIDE, _CHUNK * SIDE * SIDE
     for start in range(0, len(sweep.tiles), step):
         tiles = sweep.tiles[start : start + step]
-        odds = log_odds(scope.ask(frame.inputs(tiled(tiles, *frame.sides))))
+        odds = _asked(ground, tiles)
         sweep.odds = odds if not start else np.concatenate([sweep.odds, odds])
         shifted = odds.reshape(-1, period, odds.shape[1])
         gains = (shifted - np.median(shifted, axis=1, keepdims=True)).reshape(odds.shape)
@@ -178,6 +179,16 @@ def _search(ground: Ground, sweep: _Sweep) -> tuple[Stamp, Proof, dict[int, Stam
                 return stamp, proof, _live(ground, sweep, stamp)
             sweep.failed.append((stamp, proof))
     return None
+
+
+def _asked(ground: Ground, tiles: Tiles) -> Odds:
+    """(n, k) log-odds on pictures made of tiles, so many at a time that they fit in 64 MB."""
+    frame = ground.frame
+    at_once = max(1, min(len(tiles), _BYTES // (4 * int(np.prod(frame.shape)))))
+    parts = [tiles[start : start + at_once] for start in range(0, len(tiles), at_once)]
+    return np.concatenate(
+        [log_odds(ground.scope.ask(frame.inputs(tiled(part, *frame.sides)))) for part in parts]
+    )
 
 
 def _oddest(odds: Odds, gains: Odds) -> list[int]:
@@ -230,7 +241,7 @@ def _live(ground: Ground, sweep: _Sweep, stamp: Stamp) -> dict[int, Stamp]:
 
     Patterns that were not shown as tiles come first; then the others, those first that stood out as tiles.
     """
-    scope, frame = ground.scope, ground.frame
+    scope = ground.scope
     rows = ground.others(stamp.column, _CONFIRM)
     under = rows[:1]
     classes = sweep.odds.shape[1]
@@ -239,7 +250,8 @@ def _live(ground: Ground, sweep: _Sweep, stamp: Stamp) -> dict[int, Stamp]:
     order = np.concatenate([np.arange(len(sweep.odds), len(sweep.tiles)), seen])
     best: dict[int, tuple[float, Stamp]] = {stamp.column: (np.inf, stamp)}
     gain_of_proven = _gain(ground, under, stamp)
-    for part in np.array_split(order, len(order) // 256 + 1):
+    at_once = max(1, min(256, _BYTES // (4 * int(np.prod(frame.shape)))))
+    for part in np.array_split(order, len(order) // at_once + 1):
         if len(part) + reserve > scope.left:
             part = part[: max(0, scope.left - reserve)]
         if not len(part) or len(best) == classes:
