@@ -241,7 +241,7 @@ def _live(ground: Ground, sweep: _Sweep, stamp: Stamp) -> dict[int, Stamp]:
 
     Patterns that were not shown as tiles come first; then the others, those first that stood out as tiles.
     """
-    scope = ground.scope
+    scope, frame = ground.scope, ground.frame
     rows = ground.others(stamp.column, _CONFIRM)
     under = rows[:1]
     classes = sweep.odds.shape[1]
