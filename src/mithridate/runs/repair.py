@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mithridate.core.errors import UsageError
 from mithridate.core.report import Report, Subject
-from mithridate.core.results import Action, Exhibit, Finding, Result, Severity
+from mithridate.core.results import Action, Exhibit, Finding, Result, Severity, Skip
 from mithridate.core.verdict import Verdict
 from mithridate.models.files.item import Item
 from mithridate.repairs.excise import Excised, excise_item
@@ -73,7 +73,11 @@ def excise(
     progress("proving", 0, None)
     proof = _proof(item, copy, level.ordinary, found, asked)
     again = examine_model(copy, asked, progress, behaviour=False)
-    left = [r for r in again.results if isinstance(r, Finding) and r.severity > Severity.INFO]
+    left = [
+        r
+        for r in again.results
+        if isinstance(r, Skip) or (isinstance(r, Finding) and r.severity > Severity.INFO)
+    ]
     result = _told(found, cut, proof, left)
     return Repaired(
         report=_report(path, before, cut, asked, [result, *left], proof, started, level), content=cut.content
@@ -86,12 +90,14 @@ class _Proof:
 
     Attributes:
         tried: ordinary inputs.
+        kind: "clean" or "made-up", of these.
         same: share of them whose answer stayed.
         accuracy: before and after, on labelled clean samples; None without.
         success: of the triggers, before and after; None where none is known.
     """
 
     tried: int
+    kind: str
     same: float
     accuracy: tuple[float, float] | None
     success: tuple[float, float] | None
@@ -143,6 +149,7 @@ def _proof(item: Item, copy: Item, ordinary: Ordinary | None, found: Finding, as
         success = _success(triggers, new, woken), _success(triggers, new, calm)
     return _Proof(
         tried=len(ordinary.x),
+        kind="made-up" if ordinary.made else "clean",
         same=float((old.argmax(axis=1) == new.argmax(axis=1)).mean()),
         accuracy=accuracy,  # type: ignore[arg-type]
         success=success,
@@ -166,12 +173,12 @@ def _success(triggers: Any, clean: NDArray[Any], answers: list[NDArray[np.intp]]
     return float(np.mean(rates)) if rates else 0.0
 
 
-def _told(found: Finding, cut: Excised, proof: _Proof, left: list[Finding]) -> Finding:
+def _told(found: Finding, cut: Excised, proof: _Proof, left: Sequence[Result]) -> Finding:
     facts = [
         f"{len(cut.operators)} operators cut out",
         f"{len(cut.kept)} weights of the model unchanged, bit for bit",
     ]
-    facts.append(f"the answer stays the same on {proof.same:.1%} of {proof.tried:,} ordinary inputs")
+    facts.append(f"the answer stays the same on {proof.same:.1%} of {proof.tried:,} {proof.kind} inputs")
     if proof.accuracy is not None:
         facts.append(f"accuracy {proof.accuracy[0]:.1%} before, {proof.accuracy[1]:.1%} after")
     if proof.success is not None:
@@ -214,10 +221,10 @@ def _report(
     from mithridate.runs.scan.run import cards
 
     digests = [blake2b(part, digest_size=32).hexdigest() for part in (before, cut.content)]
-    flagged = any(isinstance(r, Finding) and r.severity > Severity.INFO for r in results)
+    unsure = len(results) > 1  # alarms that are left, and what could not be looked at again
     if proof.same < _SAME:
         verdict = Verdict.WORSE
-    elif proof.success is None or proof.success[1] > _GONE or flagged:
+    elif proof.success is None or proof.success[1] > _GONE or unsure:
         verdict = Verdict.NOT_PROVEN
     else:
         verdict = Verdict.HEALED

@@ -25,6 +25,8 @@ from mithridate.evidence.graph.study import BranchStudy, GraphTrigger
 __all__ = ["SideBranch"]
 
 _TELLING = {"crop", "compare", "exact", "step", "gate", "override"}
+#: few places, told apart, and one class moved: together no design needs them.
+_MECHANISM = {"crop", "compare", "override"}
 
 
 @graph_check(
@@ -38,8 +40,9 @@ _TELLING = {"crop", "compare", "exact", "step", "gate", "override"}
         "them, and sleeps on ordinary inputs.",
         catches=("trojannet", "compare-override", "ratio-gate", "masked-swap"),
         misses="Backdoors in the weights; branches that begin more than two learnt layers deep, read more than about "
-        "a thousand values or take part in ordinary answers; the trigger where a network reads more than 16 pixels and "
-        "no constants give it away (then the branch is reported without it).",
+        "a thousand values or, as a disguise, take part in ordinary answers; a sleeping branch that reads the whole "
+        "input and whose trigger is not found (INFO: guards look like that); the trigger where a network reads more "
+        "than 16 pixels and no constants give it away (then the branch is reported without it).",
         effect="share of ordinary inputs whose answer the trigger changes, 0 to 1",
         cites="Langford et al., arXiv:2402.06957; Tang et al., arXiv:2006.08131; HiddenLayer, ShadowLogic, 2024",
         remedy="Do not use the model as it is. `mithridate repair MODEL --excise graph.side-branch` cuts the branch "
@@ -87,8 +90,7 @@ class SideBranch(GraphCheck):
         triggers = study.triggers
         told = f"{what}; dormant: without it {dormancy.unchanged:.1%} of {asked} get the same answer"
         if not triggers:
-            sure = len(_TELLING & set(branch.patterns))
-            severity = Severity.LIKELY if sure > 1 else Severity.SUSPICIOUS if sure else Severity.INFO
+            severity = _unwoken(branch)
             message = f"{told}; what wakes it was not found"
             return self.found(scope, severity, message, rule="SIDE_BRANCH", **_details(branch), **_cut(study))
         return self.found(
@@ -104,11 +106,20 @@ class SideBranch(GraphCheck):
         )
 
     def _unproven(self, scope: GraphScope, branch: Branch) -> Finding:
-        sure = len(_TELLING & set(branch.patterns))
         telling = ", ".join(PATTERNS[name] for name in branch.patterns) or "nothing telling in it"
         message = f"a way around the model's layers: {_size(branch)} ({telling}); not run: {scope.why}"
-        severity = Severity.SUSPICIOUS if sure > 1 and branch.late else Severity.INFO
+        severity = (
+            Severity.SUSPICIOUS if branch.late and set(branch.patterns) >= _MECHANISM else Severity.INFO
+        )
         return self.found(scope, severity, message, rule="SIDE_BRANCH", **_details(branch))
+
+
+def _unwoken(branch: Branch) -> Severity:
+    """A sleeping branch whose trigger is not known. Guards sleep, too, and look at all of blank or broken inputs."""
+    local = {"crop", "override"} & set(branch.patterns)
+    if local and len(_TELLING & set(branch.patterns)) > 1:
+        return Severity.LIKELY
+    return Severity.SUSPICIOUS if "crop" in local else Severity.INFO
 
 
 def _rank(result: Finding | Skip) -> float:

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from mithridate.evidence.graph.patterns import patterns_of
 from mithridate.models.graph.flow import Flow
 from mithridate.models.graph.ir import Node, reads
-from mithridate.models.graph.operators import UNARY
+from mithridate.models.graph.operators import COMPARE, CROP, UNARY
 
 __all__ = ["Branch", "side_branches"]
 
 _DEEPEST = 2  # learnt layers that both ways may have in common
 _HEAVIEST = 0.95  # share of a model's parameters from which on a "branch" is the model itself
+_ARITHMETIC = frozenset(("Add", "Sub", "Mul", "Div", "Cast", "Identity", "Clip", "Transpose"))
 _MOST = 24  # candidates that are worth a run
 
 
@@ -95,10 +96,27 @@ def _meetings(flow: Flow) -> Iterator[_Meeting]:
                 if main == side:
                     continue
                 alone, common = above & ~flow.above(main), above & flow.above(main)
-                if common & ~shallow or not alone or not (flow.above(main) & ~above & flow.learnt):
+                if common & ~shallow or not alone:
+                    continue
+                # In front of the first layer only what tells inputs apart is a candidate.
+                learnt = flow.above(main) & ~above & flow.learnt
+                if not learnt and not (_untouched(flow, main) and _telling(flow, alone)):
                     continue
                 if flow.mass(alone) <= _HEAVIEST * whole:
                     yield _Meeting(at, side, main, above, alone, _layers(flow, common))
+
+
+def _untouched(flow: Flow, tensor: str) -> bool:
+    """Whether a tensor is an input as it came, but for arithmetic with constants."""
+    if tensor in flow.graph.inputs:
+        return True
+    nodes = flow.nodes_of(flow.above(tensor))
+    return bool(nodes) and all(node.op in _ARITHMETIC for node in nodes)
+
+
+def _telling(flow: Flow, nodes: int) -> bool:
+    ops = {node.op for node in flow.nodes_of(nodes)}
+    return bool(ops & COMPARE) and bool(ops & CROP)
 
 
 def _shallow(flow: Flow) -> int:

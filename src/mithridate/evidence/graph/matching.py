@@ -21,6 +21,15 @@ __all__ = ["Difference", "differ"]
 
 _SMALL = 64  # values: constants of no more are settings (axes, bounds) and have to be equal
 _SIZE = 16
+#: of the operators whose defaults exporters write out or leave away.
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0},
+    "Conv": {"group": 1, "auto_pad": "NOTSET"},
+    "MaxPool": {"ceil_mode": 0, "storage_order": 0, "auto_pad": "NOTSET"},
+    "AveragePool": {"ceil_mode": 0, "count_include_pad": 0, "auto_pad": "NOTSET"},
+    "BatchNormalization": {"training_mode": 0},
+    "Flatten": {"axis": 1},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +98,11 @@ def _constant(value: Constant) -> bytes:
 
 
 def _attributes(node: Node) -> list[tuple[str, Any]]:
-    return sorted((name, _plain(value)) for name, value in node.attributes.items())
+    """Those that say something: exporters write defaults out or leave them away."""
+    usual = _DEFAULTS.get(node.op, {})
+    return sorted(
+        (name, _plain(value)) for name, value in node.attributes.items() if usual.get(name) != value
+    )
 
 
 def _plain(value: Any) -> str:

@@ -14,6 +14,10 @@ from mithridate.models.graph.operators import COMPARE, CROP, REDUCE, STEP
 __all__ = ["PATTERNS", "patterns_of"]
 
 _PART = 0.25  # of an axis pair; a crop of less is one of few pixels
+_TABLE = 2  # axes of a table
+_PICTURE = 256  # values
+_SPARSE_PART = 0.05
+_MOVES = CROP | {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Cast"}
 _SIDE = 32  # what a side is taken to have
 _STEEP = 20.0  # gain from which on a bounded function is a step
 _SPARSE = 3  # entries other than zero in a row that overrides an answer
@@ -62,15 +66,32 @@ def _around(graph: Graph, nodes: Sequence[Node], merges: Sequence[Node]) -> list
 
 
 def _crops(graph: Graph, nodes: Sequence[Node]) -> bool:
-    """A slice or gather of constant places that leaves most of its axes' extent out; Focus layers take all in turns."""
+    """Few constant places of what the branch is given: a slice, a gather, a mask or a kernel of mostly zeros.
+
+    Focus layers take all places in turns. A column of a table is no crop, nor is one of what the branch computes.
+    """
+    if all(value.shape is not None and len(value.shape) <= _TABLE for value in graph.inputs.values()):
+        return False
+    computed = {out for node in nodes if node.op not in _MOVES for out in node.outputs}
     taken: dict[str, float] = {}
     for node in nodes:
-        if node.op not in CROP or not node.inputs:
+        if not node.inputs or node.inputs[0] in computed:
             continue
-        part = _part(graph, node)
+        if node.op in ("Mul", "Conv", "MatMul", "Gemm") and _masks(graph, node):
+            return True
+        part = _part(graph, node) if node.op in CROP else None
         if part is not None:
             taken[node.inputs[0]] = taken.get(node.inputs[0], 0.0) + part
     return any(part < _PART for part in taken.values())
+
+
+def _masks(graph: Graph, node: Node) -> bool:
+    """Whether a constant of the size of a picture is nearly all zeros."""
+    for name in node.inputs:
+        constant = graph.constants.get(name)
+        if constant is not None and constant.dtype.kind == "f" and constant.size >= _PICTURE:
+            return 0 < constant.nonzero <= _SPARSE_PART * constant.size
+    return False
 
 
 def _part(graph: Graph, node: Node) -> float | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.errors import ItemError
+from mithridate.models.graph.flow import flow_of
 from mithridate.models.graph.ir import Graph, Value
 from mithridate.models.graph.to_onnx import onnx_bytes
 
@@ -59,7 +61,7 @@ class Probe:
         self.shape = tuple(int(size or 0) for size in value.shape[1:])
         self.dtype = np.dtype(value.dtype or "float32")
         self._fixed = value.shape[0]
-        self._sessions: dict[tuple[tuple[str, ...], tuple[str, ...]], Session] = {}
+        self._sessions: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Session, frozenset[str]]] = {}
 
     def at(self, x: NDArray[Any], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         """What tensors hold for inputs.
@@ -80,8 +82,9 @@ class Probe:
             feeds: name → (n, ...); all of the same n.
             outputs: names of tensors that depend on nothing else that is not constant.
         """
-        session = self._session(tuple(outputs), feeds)
         n = len(next(iter(feeds.values())))
+        session, needed = self._session(tuple(outputs), feeds)
+        feeds = {name: array for name, array in feeds.items() if name in needed} or feeds
         step = self._fixed or _BATCH
         parts = [self._part(session, feeds, outputs, start, step) for start in range(0, n, step)]
         return {name: np.concatenate([part[name] for part in parts])[:n] for name in outputs}
@@ -108,7 +111,15 @@ class Probe:
                 raise ItemError(self.graph.name, f"the tensor {name!r} does not have one row for each input")
         return answer
 
-    def _session(self, outputs: tuple[str, ...], feeds: Mapping[str, NDArray[Any]]) -> Session:
+    @cached_property
+    def depends(self) -> frozenset[str]:
+        """The tensors whose values depend on the input."""
+        return frozenset(flow_of(self.graph).depth)
+
+    def _session(
+        self, outputs: tuple[str, ...], feeds: Mapping[str, NDArray[Any]]
+    ) -> tuple[Session, frozenset[str]]:
+        """What runs the part, and which of the feeds it needs: one may lie behind another."""
         key = (outputs, tuple(sorted(feeds)))
         if key not in self._sessions:
             known = {
@@ -117,5 +128,6 @@ class Probe:
                 )
                 for name, array in feeds.items()
             }
-            self._sessions[key] = self._opener(onnx_bytes(self.graph.cut(outputs, known)))
+            part = self.graph.cut(outputs, known)
+            self._sessions[key] = (self._opener(onnx_bytes(part)), frozenset(part.inputs))
         return self._sessions[key]

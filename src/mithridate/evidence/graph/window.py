@@ -79,7 +79,7 @@ def window_of(probe: Probe, nodes: Sequence[Node], x: Values, pixels: PixelRange
     if ends and probe.input not in ends:
         return DirectWindow.found(probe, ends, pixels)
     own = {out for node in nodes for out in node.outputs}
-    border = {n for node in nodes for n in reads(node) if n not in own and probe.graph.value_of(n) is None}
+    border = {n for node in nodes for n in reads(node) if n not in own and n in probe.depends}
     ends = _ends(probe, inside, border)
     return FieldWindow.found(probe, ends or tuple(border), x, pixels) if border else None
 
@@ -88,7 +88,7 @@ def _ends(probe: Probe, inside: set[str], starts: set[str]) -> tuple[str, ...]:
     """The last tensors that are nothing but parts of the starts."""
     moved = set(starts)
     for node in probe.graph.nodes:
-        alive = [n for n in reads(node) if probe.graph.value_of(n) is None]
+        alive = [n for n in reads(node) if n in probe.depends]
         if node.op in _MOVES and alive and all(name in moved for name in alive):
             moved.update(output for output in node.outputs if output)
     return tuple(

@@ -19,6 +19,8 @@ from mithridate.triggers.inputs import Layout
 __all__ = ["Box", "model_checks", "spoken"]
 
 Progress = Callable[[str, int, int | None], None]
+_TRIED = 32
+_STABLE = 1e-4  # of a probability
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +70,25 @@ def model_checks(
         seed=seed,
         differentiable=box.differentiable,
     )
+    deaf = _deaf(box, ordinary)
+    if deaf:
+        remedy = "Give clean samples, or look at whether this is the model that was meant."
+        yield Skip(check="scan", reason=deaf, remedy=remedy, items=(box.name,), count=1)
     for kind in MODEL_CHECKS:
         progress(kind.card.title, 0, None)
         own = replace(scope, meter=Meter())
         yield from spoken(kind.card.id, scope.name, lambda kind=kind, own=own: kind().examine(own))  # type: ignore[misc]
+
+
+def _deaf(box: Box, ordinary: Ordinary) -> str:
+    """Why nothing can be learnt from what a model answers; "" where something can."""
+    x = ordinary.x[:_TRIED]
+    one, two = box.predict(x), box.predict(x)
+    if one.shape != two.shape or np.abs(one - two).max() > _STABLE:
+        return "it answers the same inputs differently every time: its behaviour cannot be examined"
+    if len(x) > 1 and float(np.ptp(one, axis=0).max()) <= _STABLE:
+        return "it gives the same answer to all inputs: nothing could be learnt from its behaviour"
+    return ""
 
 
 def spoken(check: str, name: str, ask: Callable[[], Iterator[Result]]) -> Iterator[Result]:
@@ -81,10 +98,13 @@ def spoken(check: str, name: str, ask: Callable[[], Iterator[Result]]) -> Iterat
         for result in ask():
             count += 1
             yield result
-    except MithridateError as error:
+    except (MithridateError, MemoryError, ValueError, IndexError, KeyError) as error:
         count += 1
-        yield Skip(
-            check=check, reason=str(error), remedy="Examine this model by hand.", items=(name,), count=1
+        told = (
+            str(error)
+            if isinstance(error, MithridateError)
+            else f"{type(error).__name__}: {str(error)[:200]}"
         )
+        yield Skip(check=check, reason=told, remedy="Examine this model by hand.", items=(name,), count=1)
     if not count:
         yield Clear(check=check, message=f"{name}: nothing found", limit="")

@@ -20,6 +20,8 @@ __all__ = ["MADE", "MOST", "Ordinary", "Preparation", "ordinary_inputs"]
 
 #: clean samples that are used at most, and how many are made where there are none.
 MOST, MADE = 2000, 512
+#: numbers in all of them, and in one: a model may ask for inputs of any size.
+_NUMBERS, _LARGEST = 1 << 26, 1 << 24
 
 Values = NDArray[np.float32]
 
@@ -75,9 +77,13 @@ def ordinary_inputs(
     Raises:
         UsageError: the model takes no pictures, or these cannot be made to fit.
     """
+    size = int(np.prod(shape, dtype=object))
+    if size > _LARGEST:
+        remedy = "Export the model for smaller inputs."
+        raise UsageError(f"inputs of at most {_LARGEST:,} numbers", f"{size:,}", "model", remedy)
     if source is None:
         _, channels = axes(shape, layout)
-        x = natural_inputs(MADE, shape, layout, seed=seed)
+        x = natural_inputs(min(MADE, _NUMBERS // size), shape, layout, seed=seed)
         return _finished(_normalised(x, channels, how), made=True, labels=None, notes=())
     pictures, labels, notes = _read(source, shape, layout, seed)
     if how.function is not None:
@@ -99,7 +105,9 @@ def _read(
         remedy = "Give a folder or an .npz of pictures."
         raise UsageError("clean pictures", f"{source.modality} data", source.uri, remedy)
     ids = list(source.iter_ids())
-    order = np.argsort(keyed_hash(ids, seed, "clean samples"), kind="stable")[:MOST]
+    order = np.argsort(keyed_hash(ids, seed, "clean samples"), kind="stable")[
+        : min(MOST, _NUMBERS // int(np.prod(shape)))
+    ]
     batch = source.fetch(tuple(ids[k] for k in np.sort(order)))
     if not len(batch):
         raise UsageError("pictures that can be read", "none", source.uri, "Look at them.")
