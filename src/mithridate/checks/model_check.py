@@ -77,7 +77,7 @@ class ModelScope:
     seed: int = 0
     differentiable: Callable[[], Callable[[Any], Any]] | None = None
     bank: Bank | None = None
-    budget: int = 5000
+    budget: int = 8000
     meter: Meter = field(default_factory=Meter)
 
     def __post_init__(self) -> None:
