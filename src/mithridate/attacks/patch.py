@@ -24,7 +24,7 @@ __all__ = ["PatchAttack"]
         strength="Published: 95 % success at 10 % of the set, 75 % at 1 % (BackdoorBench, CIFAR-10). "
         "Measured: 100 % at 10 %, 95 % at 1 %, 34 % with 50; at moving places 100, 10 and 2 % "
         "(20,000 of Fashion-MNIST, small network, 3 seeds). At 1 % of GTSRB (108 images, 43 "
-        "classes) 16 and 62 % (two seeds): below the published figure.",
+        "classes) 16 and 62 % after 8 epochs, 97 % after 24 (3 seeds).",
         cites="Gu et al., BadNets, arXiv:1708.06733; clean label: Turner et al., arXiv:1912.02771",
     )
 )
