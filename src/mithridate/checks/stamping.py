@@ -38,10 +38,8 @@ RIVALS = 0.5
 #: samples without which nothing is proven.
 FEWEST = 20
 _SAMPLES = 64
-_SMALL, _PIXELS = (
-    1 / 40,
-    (25, 100),
-)  # of a picture; at least and at most, as clean models were tried with no more
+_SMALL = 1 / 40  # of a picture
+_PIXELS = (25, 36)  # small in any picture; and the most, as clean models were tried with no more
 _SHOWN = 96  # longest edge of a picture in a report
 
 

@@ -30,7 +30,7 @@ _LEAST = 24  # shortest side of a picture in which a patch of 5x5 is small
         assumes="A small patch at a fixed place (or anywhere) forces one class, and patterns like it do so in part, "
         "as in networks that were trained on stamped pictures.",
         catches=None,
-        misses="Patches larger than 1/40 of a picture or 10x10 pixels, patches that only work in colour or whole, "
+        misses="Patches larger than 1/40 of a picture or 6x6 pixels, patches that only work in colour or whole, "
         "blended and input-dependent triggers, patches that work on one source class only.",
         effect="share of samples of other classes that the patch takes to its class",
         cites="Gu et al., BadNets, arXiv:1708.06733; universal patches of clean networks as what it must be told from: "
@@ -65,8 +65,8 @@ class PatchSearch(ModelCheck):
             yield self._finding(hunt.ground, *found)
             return
         unproven = [one for one in hunt.unproven if one[1].flips >= FLIPS]
-        if unproven:
-            yield self._unproven(hunt.ground, *max(unproven, key=lambda one: one[1].flips))
+        if found is not None or unproven:
+            yield self._unproven(hunt.ground, *(found or max(unproven, key=lambda one: one[1].flips)))
         told = (
             f"no small patch proven to decide the class ({len(hunt.followed)} of {len(leads)} leads followed, "
             f"{scope.meter.spent} queries)"
@@ -85,9 +85,12 @@ class PatchSearch(ModelCheck):
         return self._about(ground, stamp, proof, Severity.PROVEN, told, "PATCH_TRIGGER")
 
     def _unproven(self, ground: Ground, stamp: Stamp, proof: Proof) -> Finding:
+        beside = "what others of its size can do was not tried"
+        if proof.rivals is not None:
+            beside = f"others of its size take {proof.rivals:.0%} to other classes"
         told = (
-            f"{_told(ground, stamp, proof)}, but so do {proof.control:.0%} of its shuffled copies, and other patches "
-            "do much the same or could not be compared: a trigger that was learnt roughly, or a weak spot"
+            f"{_told(ground, stamp, proof)}, but so do {proof.control:.0%} of its shuffled copies, and {beside}: a "
+            "trigger that was learnt roughly, or a weak spot as clean models have them, too"
         )
         return self._about(ground, stamp, proof, Severity.INFO, told, "PATCH_WITHOUT_CONTROL")
 
