@@ -72,11 +72,11 @@ def test_a_planted_word_is_flagged_kept_out_and_cleaned(flagged, capsys, own_cac
 
 @pytest.mark.parametrize(("level", "code"), [("info", 1), ("suspicious", 1), ("proven", 0), ("never", 0)])
 def test_the_level_decides_the_exit_code(flagged, level, code):
-    from mithridate.cli.audit import _exit_code
+    from mithridate.cli.audit import exit_code_of
     from mithridate.core.report import Report
 
     folder, _ = flagged
-    assert _exit_code(Report.load(folder / "out"), level) == code
+    assert exit_code_of(Report.load(folder / "out"), level) == code
 
 
 def test_json_to_stdout_and_any_number_of_jobs(flagged, tmp_path, capsys):
