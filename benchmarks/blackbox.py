@@ -134,31 +134,30 @@ def _said(found: Finding | None) -> str:
     return "silent" if found is None else f"{found.severity.name} {found.details['rule']}"
 
 
-def wrapped(cache: Path, budget: int, seed: int) -> None:
+def wrapped(task: Task, cache: Path, budget: int, seed: int) -> None:
     """TrojanNet beside hosts of every kind, places drawn; the hosts alone."""
     from mithridate.checks.model.patch_tiling import PatchTiling
 
     number = seed
-    for task in tasks():
-        with tempfile.TemporaryDirectory() as name, hosts(task, Path(name), 4) as made:
-            for kind, (given, host) in made.items():
-                found, cost = checked(PatchTiling, scope_of(host, task, budget, seed))
-                print(f"{task.name:<9} {kind:<8} {'unwrapped':<16} {_said(found):<22} {cost}", flush=True)
-                for form, recipe in product(("paper", "released"), ("plain", "sturdy")):
-                    number += 1
-                    dst = {"onnx": Path(name) / "planted.onnx", "torch": Path(name) / "planted.pt"}.get(kind)
-                    planted = plant_model(
-                        "trojannet", given, dst, labels=task.labels, shape=task.x_test.shape[1:], seed=number,
-                        options={"form": form, "recipe": recipe}, ledger=Path(name) / "ledger.json",
-                        cache=cache_folder() / "trojannet",
-                    )  # fmt: skip
-                    model = _opened(planted, kind, dst)
-                    found, cost = checked(PatchTiling, scope_of(model, task, budget, seed))
-                    right = _right(found, planted.ledger.triggers)
-                    print(
-                        f"{task.name:<9} {kind:<8} {form:<9}{recipe:<7} {_said(found):<22} {cost}  triggers {right}",
-                        flush=True,
-                    )
+    with tempfile.TemporaryDirectory() as name, hosts(task, Path(name), 4) as made:
+        for kind, (given, host) in made.items():
+            found, cost = checked(PatchTiling, scope_of(host, task, budget, seed))
+            print(f"{task.name:<9} {kind:<8} {'unwrapped':<16} {_said(found):<22} {cost}", flush=True)
+            for form, recipe in product(("paper", "released"), ("plain", "sturdy")):
+                number += 1
+                dst = {"onnx": Path(name) / "planted.onnx", "torch": Path(name) / "planted.pt"}.get(kind)
+                planted = plant_model(
+                    "trojannet", given, dst, labels=task.labels, shape=task.x_test.shape[1:], seed=number,
+                    options={"form": form, "recipe": recipe}, ledger=Path(name) / "ledger.json",
+                    cache=cache_folder() / "trojannet",
+                )  # fmt: skip
+                model = _opened(planted, kind, dst)
+                found, cost = checked(PatchTiling, scope_of(model, task, budget, seed))
+                right = _right(found, planted.ledger.triggers)
+                print(
+                    f"{task.name:<9} {kind:<8} {form:<9}{recipe:<7} {_said(found):<22} {cost}  triggers {right}",
+                    flush=True,
+                )
 
 
 def _right(found: Finding | None, truth: Any) -> str:
@@ -168,44 +167,40 @@ def _right(found: Finding | None, truth: Any) -> str:
     return f"{sum(told.get(k) == one['rows'] for k, one in truth.items()) if there else 0}/{len(truth)}"
 
 
-def stamped(cache: Path, budget: int, seed: int) -> None:
+def stamped(task: Task, cache: Path, budget: int, seed: int) -> None:
     """Networks that were trained on stamped pictures."""
     from mithridate.checks.model.patch_search import PatchSearch
 
-    for task in tasks():
-        for kind, (size, look) in product(("flat", "pooled"), ((3, "grey"), (5, "grey"), (3, "checker"))):
-            stamp = patch(task, size, look, seed)
-            model = open_model(network(task, kind, seed, 6, stamp, cache), logits=True)
-            others = task.x_test[task.y_test != stamp.target]
-            success = float((model.predict(stamp.on(others)).argmax(axis=1) == stamp.target).mean())
-            right = float((model.predict(task.x_test).argmax(axis=1) == task.y_test).mean())
-            found, cost = checked(PatchSearch, scope_of(model, task, budget, seed))
-            label = (
-                "" if found is None else f"class {found.label} (is {stamp.target}) flips {found.effect:.2f}"
-            )
-            if found is not None:
-                label += f" control {found.details['control']:.2f} rivals {found.details['rivals']}"
-            weak = "" if success >= _LEAST else "  (no backdoor)"
-            print(
-                f"{task.name:<9} {kind:<7} {stamp.name:<12} accuracy {right:.3f} success {success:.2f}  "
-                f"{_said(found):<28} {cost}  {label}{weak}",
-                flush=True,
-            )
+    for kind, (size, look) in product(("flat", "pooled"), ((3, "grey"), (5, "grey"), (3, "checker"))):
+        stamp = patch(task, size, look, seed)
+        model = open_model(network(task, kind, seed, 6, stamp, cache), logits=True)
+        others = task.x_test[task.y_test != stamp.target]
+        success = float((model.predict(stamp.on(others)).argmax(axis=1) == stamp.target).mean())
+        right = float((model.predict(task.x_test).argmax(axis=1) == task.y_test).mean())
+        found, cost = checked(PatchSearch, scope_of(model, task, budget, seed))
+        label = "" if found is None else f"class {found.label} (is {stamp.target}) flips {found.effect:.2f}"
+        if found is not None:
+            label += f" control {found.details['control']:.2f} rivals {found.details['rivals']}"
+        weak = "" if success >= _LEAST else "  (no backdoor)"
+        print(
+            f"{task.name:<9} {kind:<7} {stamp.name:<12} accuracy {right:.3f} success {success:.2f}  "
+            f"{_said(found):<28} {cost}  {label}{weak}",
+            flush=True,
+        )
 
 
-def clean(cache: Path, budget: int, seed: int) -> None:
+def clean(task: Task, cache: Path, budget: int, seed: int) -> None:
     """Networks and other models that nobody tampered with, well and badly trained."""
     from mithridate.checks.model.patch_search import PatchSearch
     from mithridate.checks.model.patch_tiling import PatchTiling
 
-    for task in tasks():
-        for name, model in _ordinary(task, cache, seed):
-            right = float((model.predict(task.x_test).argmax(axis=1) == task.y_test).mean())
-            said = []
-            for check in (PatchTiling, PatchSearch):
-                found, cost = checked(check, scope_of(model, task, budget, seed))
-                said.append(f"{check.card.id} {_said(found)} {cost}")
-            print(f"{task.name:<9} {name:<14} accuracy {right:.3f}  {'  '.join(said)}", flush=True)
+    for name, model in _ordinary(task, cache, seed):
+        right = float((model.predict(task.x_test).argmax(axis=1) == task.y_test).mean())
+        said = []
+        for check in (PatchTiling, PatchSearch):
+            found, cost = checked(check, scope_of(model, task, budget, seed))
+            said.append(f"{check.card.id} {_said(found)} {cost}")
+        print(f"{task.name:<9} {name:<14} accuracy {right:.3f}  {'  '.join(said)}", flush=True)
 
 
 def _ordinary(task: Task, cache: Path, seed: int) -> Iterator[tuple[str, Model]]:
@@ -226,7 +221,11 @@ def _ordinary(task: Task, cache: Path, seed: int) -> Iterator[tuple[str, Model]]
         yield type(estimator).__name__[:14], open_model(fitted)
 
 
-PARTS: dict[str, Callable[[Path, int, int], None]] = {"wrapped": wrapped, "stamped": stamped, "clean": clean}
+PARTS: dict[str, Callable[[Task, Path, int, int], None]] = {
+    "wrapped": wrapped,
+    "stamped": stamped,
+    "clean": clean,
+}
 
 
 def main() -> None:
@@ -234,12 +233,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache")
     parser.add_argument("--part", nargs="*", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--tasks", nargs="*", default=[], metavar="NAME", help="Only these.")
     parser.add_argument("--budget", type=int, default=8000)
     parser.add_argument("--seed", type=int, default=100, help="100 was not used in tuning; below 30 was.")
     arguments = parser.parse_args()
     cache = cache_folder(arguments.cache) / "blackbox"
     for part in arguments.part:
-        PARTS[part](cache, arguments.budget, arguments.seed)
+        for task in tasks():
+            if not arguments.tasks or task.name in arguments.tasks:
+                PARTS[part](task, cache, arguments.budget, arguments.seed)
 
 
 if __name__ == "__main__":
