@@ -51,7 +51,13 @@ def test_nothing_is_rendered(tmp_path):
         ({"vocab_file": "/proc/self/environ"}, {"PRIVATE_FILE"}),
         ({"tokenizer": {"merges_file": "/home/user/.ssh/id_rsa"}}, {"PRIVATE_FILE"}),
         ({"vocab_file": "../other/vocab.txt"}, {"PATH_ESCAPE"}),
-        ({"vocab_file": "vocab.txt", "tokenizer_file": "/home/someone/.cache/huggingface/hub/tokenizer.json"}, set()),
+        (
+            {
+                "vocab_file": "vocab.txt",
+                "tokenizer_file": "/home/someone/.cache/huggingface/hub/tokenizer.json",
+            },
+            set(),
+        ),
         ({"auto_map": {"AutoModel": "modeling_x.XModel"}}, {"AUTO_MAP"}),
         ({"auto_map": {"AutoTokenizer": ["tokenization_x.X", None]}}, {"AUTO_MAP"}),
         ({"auto_map": {"AutoModel": "else/where--modeling_x.XModel"}}, {"AUTO_MAP", "skip"}),
