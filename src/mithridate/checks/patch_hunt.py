@@ -33,33 +33,47 @@ class Hunt:
         ground: samples and questions.
         rng: draws patterns.
         followed: leads that were bred.
-        unproven: stamps whose proof did not hold, with that proof.
+        tried: the patches that were cut down, and what they prove.
     """
 
     ground: Ground
     rng: np.random.Generator
     followed: list[Lead] = field(default_factory=list)
-    unproven: list[tuple[Stamp, Proof]] = field(default_factory=list)
+    tried: list[tuple[Stamp, Proof]] = field(default_factory=list)
 
-    def follow(self, leads: list[Lead]) -> tuple[Stamp, Proof] | None:
-        """Lead after lead as long as queries last, until the proof of a patch holds.
+    def follow(self, leads: list[Lead]) -> None:
+        """Lead after lead as long as queries last; one class is left alone once the proof of a patch for it holds.
 
         Takes 200 queries for a lead that comes to nothing, 500 to 700 for others.
         """
         needed = _GENERATIONS * WIDTH + SAMPLES + 2 * len(self.ground.samples)
         for lead in leads:
             if self.ground.scope.left < needed + _LEFT:
-                return None
+                return
+            if any(proof.holds and stamp.column == lead.column for stamp, proof in self.tried):
+                continue
             self.followed.append(lead)
             try:
                 found = self._pursued(lead)
             except BudgetError:
-                return None
-            if found is not None and found[1].holds:
-                return found
+                return
             if found is not None:
-                self.unproven.append(found)
-        return None
+                self.tried.append(found)
+
+    def outcome(self) -> tuple[Stamp, Proof] | None:
+        """The patch that decides the class, if there is one; its proof need not hold.
+
+        Where the order of its pixels matters and nothing was found for other classes, the first control is enough.
+        Else the best patches are held against each other.
+        """
+        strong = [one for one in self.tried if one[1].flips >= FLIPS]
+        if not strong:
+            return None
+        stamp, proof = max(strong, key=lambda one: (one[1].holds, one[1].flips))
+        rivals = [p.flips for other, p in strong if other.column != stamp.column]
+        if proof.holds and not rivals:
+            return stamp, proof
+        return self._contest() or (stamp, replace(proof, rivals=max(rivals)) if rivals else proof)
 
     def _pursued(self, lead: Lead) -> tuple[Stamp, Proof] | None:
         bred = breed(self.ground, lead.brush, lead.column, _GENERATIONS, self.rng)
@@ -68,7 +82,7 @@ class Hunt:
         stamp, flips = self._cut(lead, bred)
         return None if stamp is None or flips < _WORTH else (stamp, self.ground.prove(stamp))
 
-    def contest(self) -> tuple[Stamp, Proof] | None:
+    def _contest(self) -> tuple[Stamp, Proof] | None:
         """What is left of the best patches when they must be smaller still: the one that stands out, with the others.
 
         Patches that were learnt roughly work in any order of their pixels, so that the first control fails. But
@@ -77,7 +91,7 @@ class Hunt:
 
         Takes up to 1,400 queries; None where there is no such patch, or too few queries are left.
         """
-        ranked = sorted(self.unproven, key=lambda one: -one[1].flips)
+        ranked = sorted(self.tried, key=lambda one: -one[1].flips)
         kept: list[Stamp] = []
         for stamp, _ in ranked:
             if not any(_same(stamp, other) for other in kept):
@@ -85,7 +99,7 @@ class Hunt:
         kept = kept[:_CONTENDERS]
         cost = _MORE * WIDTH + SAMPLES + 9 * SAMPLES
         enough = len(kept) * cost + 2 * len(self.ground.samples) <= self.ground.scope.left
-        if not ranked or ranked[0][1].flips < FLIPS or not enough:
+        if not enough:
             return None
         smaller = [self._smaller(stamp) for stamp in kept]
         winner, flips = max(smaller, key=lambda one: one[1])

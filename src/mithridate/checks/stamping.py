@@ -84,7 +84,7 @@ class Proof:
         """Whether the effect is that of this patch, or of this place, and of no other of its size and contrast."""
         if self.samples < FEWEST or self.flips < FLIPS:
             return False
-        return self.control < CONTROL or (self.rivals is not None and self.rivals <= RIVALS)
+        return self.control < CONTROL if self.rivals is None else self.rivals <= RIVALS
 
 
 def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from mithridate.checks.model_check import BudgetError, ModelCheck, ModelScope, model_check
 from mithridate.checks.patch_hunt import Hunt
 from mithridate.checks.patch_leads import find_leads
-from mithridate.checks.stamping import FLIPS, Ground, Proof, Stamp, stamp_pictures
+from mithridate.checks.stamping import Ground, Proof, Stamp, stamp_pictures
 from mithridate.core.card import Card
 from mithridate.core.errors import UsageError
 from mithridate.core.results import Clear, Finding, NotApplicable, Severity, Skip
@@ -56,7 +56,8 @@ class PatchSearch(ModelCheck):
         hunt = Hunt(Ground(scope, frame), np.random.default_rng([scope.seed, 53]))
         try:
             leads = find_leads(hunt.ground, hunt.rng)
-            found = hunt.follow(leads) or hunt.contest()
+            hunt.follow(leads)
+            found = hunt.outcome()
         except BudgetError:
             wanted = f"{scope.budget} queries were spent before all places and classes were screened"
             yield self.skipped(scope, wanted, "Allow 8,000 queries or more.")
@@ -64,9 +65,8 @@ class PatchSearch(ModelCheck):
         if found is not None and found[1].holds:
             yield self._finding(hunt.ground, *found)
             return
-        unproven = [one for one in hunt.unproven if one[1].flips >= FLIPS]
-        if found is not None or unproven:
-            yield self._unproven(hunt.ground, *(found or max(unproven, key=lambda one: one[1].flips)))
+        if found is not None:
+            yield self._unproven(hunt.ground, *found)
         told = (
             f"no small patch proven to decide the class ({len(hunt.followed)} of {len(leads)} leads followed, "
             f"{scope.meter.spent} queries)"
