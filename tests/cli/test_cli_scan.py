@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from mithridate.checks import inverting
+from mithridate.checks.bank import Bank
 from mithridate.cli.repair import repair
 from mithridate.cli.scan import scan
 from mithridate.core.errors import UsageError
 from mithridate.models.jail.confine import available
 from mithridate.runs.plant_model import plant_model
+from mithridate.triggers.inversion import invert
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -123,3 +126,29 @@ def test_repair_writes_beside_the_model_and_never_over_it(typed, folder, tmp_pat
 def test_a_model_without_a_branch_cannot_be_excised(typed, folder):
     with pytest.raises(UsageError, match="none in this model"):
         typed(repair, folder / "host.onnx", "--excise", "graph.side-branch", "--no-progress")
+
+
+def test_a_bank_of_clean_models(typed, folder, tmp_path, monkeypatch):
+    """Models are added by content, and none is judged by itself."""
+    short = (inverting.Round(1.0, 4, 10, 0.3),)
+    monkeypatch.setattr(inverting, "invert", lambda *a, **k: invert(*a, **{**k, "schedule": short}))
+    x, y = digits()[2:]
+    big = np.kron(x[y < 3, 0][:60], np.ones((1, 2, 2)))
+    np.savez(tmp_path / "three.npz", x=(big * 255).round().astype(np.uint8), y=y[y < 3][:60])
+    export(
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 3)),
+        tmp_path / "m.onnx",
+        torch.rand(2, 1, 16, 16),
+    )
+    words = ("m.onnx", "--clean", "three.npz", "--no-progress", "-q", "--bank-add", "own.json")
+    assert typed(scan, *words).exit_code in (0, 3)
+    typed(scan, *words, "--bank", "own.json", "--json", "r.json")
+    (member,) = Bank.load("own.json").members
+    assert (member.name, len(member.origin)) == ("m.onnx", 64)
+    assert "the bank has 0 models" in Path("r.json").read_text()
+    with pytest.raises(UsageError, match="that a bank can hold"):
+        typed(scan, folder / "host.onnx", "--no-progress", "-q", "--bank-add", "other.json")
+    with pytest.raises(UsageError, match="bank of clean models"):
+        typed(scan, folder / "host.onnx", "--bank", folder / "clean.npz")
+    with pytest.raises(UsageError, match="not flagged"):
+        typed(scan, folder / "bad.onnx", "--no-progress", "-q", "--bank-add", "other.json")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,13 @@ class Statistics:
         name: of the model.
         family: what models must share to be compared: inputs, classes, kind of samples.
         sizes: kind of trigger → size of the smallest one for each aim, all above 0.
+        origin: digest of what was scanned; "" where unknown.
     """
 
     name: str
     family: str
     sizes: Mapping[str, tuple[float, ...]]
+    origin: str = ""
 
     @cached_property
     def vector(self) -> NDArray[np.float64]:
@@ -99,15 +101,34 @@ class Bank:
         return (1 + sum(score >= own for score in scores)) / (len(scores) + 1)
 
     def plus(self, model: Statistics) -> Bank:
-        """With one more member; one of the same name and family is replaced."""
-        kept = [m for m in self.members if (m.name, m.family) != (model.name, model.family)]
-        return Bank((*kept, model))
+        """With one more member; one of the same name, origin and family is replaced."""
+
+        def key(of: Statistics) -> tuple[str, str, str]:
+            return of.name, of.origin, of.family
+
+        return Bank((*(m for m in self.members if key(m) != key(model)), model))
+
+    def beside(self, origin: str) -> Bank:
+        """Without the members of an origin: no model is judged by itself."""
+        return Bank(tuple(m for m in self.members if not origin or m.origin != origin))
 
     def save(self, path: str | Path) -> None:
-        """Write a JSON file."""
-        members = [{"name": m.name, "family": m.family, "sizes": dict(m.sizes)} for m in self.members]
+        """Write a JSON file, whole or not at all.
+
+        Raises:
+            UsageError: the place cannot be written.
+        """
+        members = [{**asdict(m), "sizes": dict(m.sizes)} for m in self.members]
         text = json.dumps({"mithridate-bank": _SCHEMA, "members": members}, indent=1)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        target, draft = Path(path), Path(f"{path}.part")
+        try:
+            draft.write_text(text + "\n", encoding="utf-8")
+            draft.replace(target)
+        except OSError as error:
+            remedy = "Choose another place for the bank."
+            raise UsageError(
+                "a place to write to", error.strerror or str(error), str(target), remedy
+            ) from error
 
     @classmethod
     def load(cls, path: str | Path) -> Bank:
@@ -135,7 +156,8 @@ def _member(entry: Mapping[str, Any]) -> Statistics:
     sizes = {str(kind): tuple(float(size) for size in values) for kind, values in entry["sizes"].items()}
     if not all(np.isfinite(size) and size > 0 for values in sizes.values() for size in values):
         raise ValueError("sizes that are not positive")
-    return Statistics(name=str(entry["name"]), family=str(entry["family"]), sizes=sizes)
+    names = {key: str(entry[key]) for key in ("name", "family", "origin")}
+    return Statistics(**names, sizes=sizes)
 
 
 def _deficit(model: Statistics, peers: Sequence[Statistics]) -> float:

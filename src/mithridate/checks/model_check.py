@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.checks.bank import Bank
+from mithridate.checks.bank import Bank, Statistics
 from mithridate.core.card import Card
 from mithridate.core.errors import MithridateError, UsageError
 from mithridate.core.registry import Registry
@@ -61,6 +61,7 @@ class ModelScope:
             probabilities, of any batch size; None where its graph is not at hand. It raises a `MithridateError` where
             gradients cannot be had.
         bank: clean models to compare it with; None without.
+        keep: told what a bank would keep of the model; None where nobody asks, since it takes time.
         budget: how many inputs a check may ask about.
         meter: how many it did.
     """
@@ -77,6 +78,7 @@ class ModelScope:
     seed: int = 0
     differentiable: Callable[[], Callable[[Any], Any]] | None = None
     bank: Bank | None = None
+    keep: Callable[[Statistics], None] | None = None
     budget: int = 8000
     meter: Meter = field(default_factory=Meter)
 

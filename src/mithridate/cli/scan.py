@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from mithridate.cli.audit import FAIL_ON, exit_code_of
 from mithridate.cli.numbers import Whole
 
 if TYPE_CHECKING:
+    from mithridate.checks.bank import Statistics
+    from mithridate.core.report import Report
     from mithridate.runs.scan.models import Asked
 
 __all__ = ["asked_of", "clean_options", "scan"]
@@ -71,6 +74,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
     Raises:
         UsageError: clean pictures, names or a function that cannot be had.
     """
+    from mithridate.checks.bank import Bank
     from mithridate.core.errors import UsageError
     from mithridate.runs.scan.inputs import Preparation
     from mithridate.runs.scan.model_item import model_item
@@ -104,6 +108,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
         parent=None if given.get("parent") is None else model_item(given["parent"]),
         arch=given.get("arch"),
         seed=given["seed"],
+        bank=None if given.get("bank") is None else Bank.load(given["bank"]),
     )
 
 
@@ -114,6 +119,14 @@ def asked_of(given: dict[str, Any]) -> Asked:
 @clean_options
 @click.option("--arch", metavar="MODULE:FUNCTION", help="Makes the torch module for a file of weights.")
 @click.option("--parent", type=_FILE, help="A trusted model that MODEL is said to come from: what was added?")
+@click.option(
+    "--bank",
+    type=_FILE,
+    help="Compare with these clean models of the same task; at most 1 clean model in 20 is then flagged.",
+)
+@click.option(
+    "--bank-add", type=_FILE, help="Add MODEL, known to be clean, to this bank, which is made if need be."
+)
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("mithridate-scan"), show_default=True,
     help="Folder for report.html and report.json.",
@@ -139,6 +152,8 @@ def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
     mithridate scan resnet.onnx --clean holdout/ --classes labels.txt
     mithridate scan model.pt --arch mypkg.nets:Net --clean holdout/
     mithridate scan downloads/model-dir/
+    mithridate scan own.onnx --clean holdout/ --bank-add clean.bank.json
+    mithridate scan theirs.onnx --clean holdout/ --bank clean.bank.json
     mithridate scan http://localhost:8080/predict --clean holdout/
     """  # noqa: D301 - click wants the control character
     from mithridate.cli.outputs import Outputs
@@ -146,6 +161,9 @@ def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
     from mithridate.runs.scan.run import scan as run
 
     asked = asked_of(given)
+    kept: list[Statistics] = []
+    if given["bank_add"] is not None:
+        asked = replace(asked, keep=kept.append)
     outputs = Outputs(
         folder=given["out"], json=given["json_file"], html=given["html_file"], sarif=given["sarif_file"]
     )
@@ -155,4 +173,29 @@ def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
         progress("writing", 0, None)
         report = outputs.write(report)
     outputs.print(report, quiet=given["quiet"])
+    if given["bank_add"] is not None:
+        _add(given["bank_add"], kept, report)
     ctx.exit(exit_code_of(report, fail_on))
+
+
+def _add(file: Path, kept: list[Statistics], report: Report) -> None:
+    """Put models into a bank, unless they are flagged.
+
+    Raises:
+        UsageError: there is nothing to put into it, or it cannot be read or written.
+    """
+    from mithridate.checks.bank import Bank
+    from mithridate.core.errors import UsageError
+    from mithridate.core.verdict import Verdict
+
+    if report.verdict is Verdict.FLAGGED:
+        remedy = "A bank holds clean models only. Look at the report."
+        raise UsageError("a model that is not flagged", "a flagged one", str(file), remedy)
+    if not kept:
+        remedy = "Only models with gradients and pictures as inputs, 16 pixels or larger, can be compared."
+        raise UsageError("a model that a bank can hold", "none", str(file), remedy)
+    bank = Bank.load(file) if file.exists() else Bank(())
+    for statistics in kept:
+        bank = bank.plus(statistics)
+    bank.save(file)
+    click.echo(f"{file}: {len(bank.members)} clean models", err=True)

@@ -29,7 +29,7 @@ _SMALL, _BELOW = 1 / 45, 1 / 3
 _TOLD = 1 / 25
 #: how much larger than the trigger a patch of a clean model may be and still take the proof away.
 _NEAR = 1.25
-#: p-value of a comparison with clean models from which on it is told; the run decides what it is worth.
+#: p-value of a comparison with clean models from which on a model is called unlike them: 1 clean model in 20.
 _RARE = 0.05
 _LEAST = 16  # shortest side of a picture
 _SHOWN = 96  # longest edge of a picture in a report
@@ -131,9 +131,13 @@ class TriggerInversion(ModelCheck):
 
     def _against_bank(self, study: Study, patches: Sequence[Tried]) -> Iterator[Finding | Skip]:
         scope = study.scope
-        if scope.bank is None:
+        if scope.bank is None and scope.keep is None:
             return
         statistics = study.statistics(patches)
+        if scope.keep is not None:
+            scope.keep(statistics)
+        if scope.bank is None:
+            return
         p_value = scope.bank.p_value(statistics)
         if p_value is None:
             got = f"the bank has {len(scope.bank.family(statistics))} models of {statistics.family}"
@@ -142,6 +146,9 @@ class TriggerInversion(ModelCheck):
             )
             return
         if p_value > _RARE:
+            if (len(scope.bank.members) + 1) * _RARE < 1:
+                got = f"the bank has {len(scope.bank.members)} models, {1 / _RARE - 1:.0f} at least can tell what is rare"
+                yield self.skipped(scope, got, "Add clean models: mithridate scan MODEL --bank-add FILE.")
             return
         peers = len(scope.bank.family(statistics))
         told = f"some class is reached by smaller changes than in {peers} clean models of its kind (p = {p_value:.3g})"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.checks.bank import Bank, Statistics
 from mithridate.checks.model_check import MODEL_CHECKS, Meter, ModelScope
 from mithridate.core.errors import MithridateError
 from mithridate.core.results import Clear, Result, Skip
@@ -33,6 +34,8 @@ class Box:
         shape: of one input.
         layout: how it is laid out, where it is a picture.
         differentiable: opens it with gradients; None where it can only be asked.
+        bank: clean models to compare it with.
+        keep: told what a bank would keep of it.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Box:
     shape: tuple[int, ...]
     layout: Layout = "auto"
     differentiable: Callable[[], Callable[[Any], Any]] | None = None
+    bank: Bank | None = None
+    keep: Callable[[Statistics], None] | None = None
 
 
 def model_checks(
@@ -69,6 +74,8 @@ def model_checks(
         classes=classes,
         seed=seed,
         differentiable=box.differentiable,
+        bank=box.bank,
+        keep=box.keep,
     )
     deaf = _deaf(box, ordinary)
     if deaf:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
+from mithridate.checks.bank import Bank, Statistics
 from mithridate.checks.graph_check import GRAPH_CHECKS, GraphScope
 from mithridate.core.errors import MithridateError, UsageError
 from mithridate.core.results import Result, Skip
@@ -38,6 +39,8 @@ class Asked:
         parent: a trusted model that this one is said to come from.
         arch: MODULE:FUNCTION that gives the torch module of a file of weights.
         seed: of all randomness.
+        bank: models known to be clean, to compare it with.
+        keep: told what a bank would keep of each model.
     """
 
     clean: RowSource | None = None
@@ -48,6 +51,8 @@ class Asked:
     parent: Item | None = None
     arch: str | None = None
     seed: int = 0
+    bank: Bank | None = None
+    keep: Callable[[Statistics], None] | None = None
 
     @property
     def told(self) -> bool:
@@ -106,7 +111,8 @@ def examine_model(item: Item, asked: Asked, progress: Progress, *, behaviour: bo
         scope = replace(base, probe=runner.probe, x=ordinary.x, made=ordinary.made, classes=classes)
         results = list(_graph_checks(scope, progress))
         if behaviour:
-            results.extend(model_checks(runner.box, ordinary, classes, asked.seed, progress))
+            box = replace(runner.box, bank=asked.bank, keep=asked.keep)
+            results.extend(model_checks(box, ordinary, classes, asked.seed, progress))
     return ModelLevel(
         results=tuple(results), ordinary=ordinary, classes=classes, notes=(*ordinary.notes, *notes)
     )

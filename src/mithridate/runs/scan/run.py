@@ -61,13 +61,25 @@ def scan(
         raise UsageError("a file or folder", "nothing there", str(root), "Check the path.")
     examined = examine_files(root, has_graph, limits, progress)
     seconds = {"files": perf_counter() - started}
+    subject = _subject(root, examined.count, asked)
+    asked = _compared(asked, subject.digest)
     with ExitStack() as stack:
         models = [*examined.models]
         if asked.arch is not None:
             models = [stack.enter_context(traced(root, asked.arch, asked))]
         levels = [examine_model(item, asked, progress) for item in models[:_MOST_MODELS]]
     results = [*examined.results, *_beyond(examined.models), *_without_graph(root, levels)]
-    return _report(_subject(root, examined.count, asked), asked, results, levels, seconds, started)
+    return _report(subject, asked, results, levels, seconds, started)
+
+
+def _compared(asked: Asked, origin: str) -> Asked:
+    """With a bank without this very model, to which it goes by its content."""
+    keep, bank = asked.keep, asked.bank
+    return replace(
+        asked,
+        bank=None if bank is None else bank.beside(origin),
+        keep=None if keep is None else lambda statistics: keep(replace(statistics, origin=origin)),
+    )
 
 
 def _black_box(model: Any, asked: Asked, progress: Progress, started: float) -> Report:
