@@ -108,6 +108,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
         parent=None if given.get("parent") is None else model_item(given["parent"]),
         arch=given.get("arch"),
         seed=given["seed"],
+        queries=given.get("queries"),
         bank=None if given.get("bank") is None else Bank.load(given["bank"]),
     )
 
@@ -124,6 +125,10 @@ def asked_of(given: dict[str, Any]) -> Asked:
     type=_FILE,
     help="Compare with these clean models of the same task; at most 1 clean model in 20 is then flagged.",
 )
+@click.option(
+    "--queries", type=Whole(min=1000), metavar="N",
+    help="Inputs that a check of behaviour may ask about at most.  [default: 8000 of a server, 24000 of a file]",
+)  # fmt: skip
 @click.option(
     "--bank-add", type=_FILE, help="Add MODEL, known to be clean, to this bank, which is made if need be."
 )

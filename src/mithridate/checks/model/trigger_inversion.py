@@ -146,8 +146,9 @@ class TriggerInversion(ModelCheck):
             )
             return
         if p_value > _RARE:
-            if (len(scope.bank.members) + 1) * _RARE < 1:
-                got = f"the bank has {len(scope.bank.members)} models, {1 / _RARE - 1:.0f} at least can tell what is rare"
+            count = len(scope.bank.members)
+            if (count + 1) * _RARE < 1:
+                got = f"the bank has {count} models; {1 / _RARE - 1:.0f} at least can tell what is rare"
                 yield self.skipped(scope, got, "Add clean models: mithridate scan MODEL --bank-add FILE.")
             return
         peers = len(scope.bank.family(statistics))

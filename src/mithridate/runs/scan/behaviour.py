@@ -20,6 +20,8 @@ from mithridate.triggers.inputs import Layout
 __all__ = ["Box", "model_checks", "spoken"]
 
 Progress = Callable[[str, int, int | None], None]
+#: inputs that a check may ask about: of a model at hand, and of one that only answers.
+_AT_HAND, _REMOTE = 24_000, 8_000
 _TRIED = 32
 _STABLE = 1e-4  # of a probability
 
@@ -36,6 +38,7 @@ class Box:
         differentiable: opens it with gradients; None where it can only be asked.
         bank: clean models to compare it with.
         keep: told what a bank would keep of it.
+        queries: inputs that a check may ask about at most; None: more where the model is at hand.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Box:
     differentiable: Callable[[], Callable[[Any], Any]] | None = None
     bank: Bank | None = None
     keep: Callable[[Statistics], None] | None = None
+    queries: int | None = None
 
 
 def model_checks(
@@ -76,6 +80,7 @@ def model_checks(
         differentiable=box.differentiable,
         bank=box.bank,
         keep=box.keep,
+        budget=box.queries or (_REMOTE if box.differentiable is None else _AT_HAND),
     )
     deaf = _deaf(box, ordinary)
     if deaf:

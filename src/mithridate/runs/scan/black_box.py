@@ -32,7 +32,13 @@ def examine_black_box(model: Model, asked: Asked, progress: Progress) -> ModelLe
         UsageError: neither clean samples nor a shape, or the model refuses them.
     """
     ordinary, classes, layout, notes = _inputs(model, asked)
-    box = Box(name=model.name, predict=model.predict, shape=ordinary.x.shape[1:], layout=layout)
+    box = Box(
+        name=model.name,
+        predict=model.predict,
+        shape=ordinary.x.shape[1:],
+        layout=layout,
+        queries=asked.queries,
+    )
     results = tuple(model_checks(box, ordinary, classes, asked.seed, progress))
     return ModelLevel(results=results, ordinary=ordinary, classes=classes, notes=notes)
 

@@ -41,6 +41,7 @@ class Asked:
         seed: of all randomness.
         bank: models known to be clean, to compare it with.
         keep: told what a bank would keep of each model.
+        queries: inputs that a check of behaviour may ask about at most; None: 8,000 of a model that only answers.
     """
 
     clean: RowSource | None = None
@@ -53,6 +54,7 @@ class Asked:
     seed: int = 0
     bank: Bank | None = None
     keep: Callable[[Statistics], None] | None = None
+    queries: int | None = None
 
     @property
     def told(self) -> bool:
@@ -111,7 +113,7 @@ def examine_model(item: Item, asked: Asked, progress: Progress, *, behaviour: bo
         scope = replace(base, probe=runner.probe, x=ordinary.x, made=ordinary.made, classes=classes)
         results = list(_graph_checks(scope, progress))
         if behaviour:
-            box = replace(runner.box, bank=asked.bank, keep=asked.keep)
+            box = replace(runner.box, bank=asked.bank, keep=asked.keep, queries=asked.queries)
             results.extend(model_checks(box, ordinary, classes, asked.seed, progress))
     return ModelLevel(
         results=tuple(results), ordinary=ordinary, classes=classes, notes=(*ordinary.notes, *notes)
