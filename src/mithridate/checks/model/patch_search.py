@@ -60,7 +60,7 @@ class PatchSearch(ModelCheck):
             found = hunt.outcome()
         except BudgetError:
             wanted = f"{scope.budget} queries were spent before all places and classes were screened"
-            yield self.skipped(scope, wanted, "Allow 8,000 queries or more.")
+            yield self.skipped(scope, wanted, "Allow more: --queries 24000.")
             return
         if found is not None and found[1].holds:
             yield self._finding(hunt.ground, *found)

@@ -102,7 +102,7 @@ class PatchTiling(ModelCheck):
 
     def _unfinished(self, scope: ModelScope, sweep: _Sweep) -> Skip:
         reason = f"{len(sweep.odds)} of {len(sweep.tiles)} patterns were shown before {scope.budget} queries were spent"
-        return self.skipped(scope, reason, f"Allow {len(sweep.tiles) + 700} queries or more.")
+        return self.skipped(scope, reason, f"Allow {len(sweep.tiles) + 700} queries or more: --queries.")
 
     def _undecided(self, scope: ModelScope, sweep: _Sweep) -> Iterator[Finding]:
         failed = [one for one in sweep.failed if one[1].flips >= FLIPS]

@@ -55,7 +55,7 @@ class ProbabilityRange(ModelCheck):
         try:
             p = scope.ask(x).astype(np.float64)
         except BudgetError as error:
-            yield self.skipped(scope, str(error), f"Allow {len(x)} queries or more.")
+            yield self.skipped(scope, str(error), f"Allow {len(x)} queries or more: --queries.")
             return
         zeros = float((p.min(axis=1) <= 0).mean())
         limit = "a ceiling that 5 % of the inputs reach"
