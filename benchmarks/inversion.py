@@ -28,7 +28,7 @@ from benchmarks.inputs import cache_folder
 from benchmarks.inversion_speed import opened, pools
 from benchmarks.zoo import SUCCESS
 from mithridate.checks.bank import Bank, Statistics
-from mithridate.checks.inverting import study_of
+from mithridate.checks.inverting import margin_sizes, study_of
 from mithridate.checks.model.trigger_inversion import TriggerInversion
 from mithridate.checks.model_check import ModelScope
 from mithridate.core.results import Finding, Severity
@@ -98,6 +98,24 @@ def _examined(path: Path, each: int, made: bool) -> dict[str, Any]:
         "seconds": seconds,
         "queries": scope.meter.spent,
     }
+
+
+def _with_margins(file: Path, folder: Path, each: int) -> None:
+    """Add what models that were examined before margins were kept lack."""
+    lines = (
+        [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+    )
+    if all("margin" in line["statistics"]["sizes"] for line in lines):
+        return
+    for line in lines:
+        if "margin" not in line["statistics"]["sizes"]:
+            scope, _ = _scope(folder / f"{line['name']}.onnx", each, line["made"])
+            start = time.process_time()
+            line["statistics"]["sizes"]["margin"] = margin_sizes(study_of(scope).margins())
+            line["seconds"] += time.process_time() - start
+    draft = file.with_suffix(".draft")
+    draft.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    draft.rename(file)
 
 
 def _read(file: Path, made: bool) -> list[_Seen]:
@@ -185,6 +203,7 @@ def main() -> None:
     torch.set_num_threads(1)
     folder = cache_folder(given.cache) / "zoo"
     file = folder / "inversion.jsonl"
+    _with_margins(file, folder, given.each)
     known = {one.name for one in _read(file, given.made)}
     for told in () if given.table else sorted(folder.glob("*.json")):
         if told.stem in known:

@@ -16,9 +16,10 @@ from mithridate.models.base import softmax
 from mithridate.triggers.forms import Form, FormName, form_of
 from mithridate.triggers.inputs import axes
 from mithridate.triggers.inversion import SCHEDULE, Aim, Ask, Found, Pool, Round, invert
+from mithridate.triggers.margins import largest_margins
 from mithridate.triggers.naturals import natural_inputs
 
-__all__ = ["Study", "Tried", "statistics_of", "study_of"]
+__all__ = ["Study", "Tried", "margin_sizes", "statistics_of", "study_of"]
 
 _EACH = 30  # samples of a class that are learnt from, and as many that triggers are tried on
 _FEWEST = 20  # clean samples; fewer are not used
@@ -27,6 +28,7 @@ _AT_ONCE = 256
 _COMPARED = 8  # samples that the model is asked about both ways
 _PAIRS_UP_TO = 12  # classes for which each pair is looked at
 _PAIRS = (Round(1.0, 4, 70, 0.3),)
+_LEAST_MARGIN = 0.05  # of logits; what is kept is its inverse, small where a class goes far
 _AGREE = 1e-2  # between probabilities with and without gradients
 
 
@@ -106,6 +108,11 @@ class Study:
         hits = said != self.hold.y[rows] if target is None else said == target
         return Tried(found, float(hits.float().mean()), len(rows))
 
+    def margins(self) -> NDArray[np.float64]:
+        """(classes,) how far ahead each class can be driven."""
+        scope = self.scope
+        return largest_margins(self.ask, self.shape, self.learn.classes, scope.low, scope.high, scope.seed)
+
     def statistics(self, patches: Sequence[Tried], *, pairs: bool = True) -> Statistics:
         """What a bank compares.
 
@@ -119,6 +126,7 @@ class Study:
             form = self.form(name)
             found = invert(self.ask, self.learn, self.aims, form, seed=self.scope.seed)
             sizes[name] = _sizes(found)
+        sizes["margin"] = margin_sizes(self.margins())
         classes = range(self.learn.classes)
         if pairs and len(classes) <= _PAIRS_UP_TO and len(set(self.learn.y.tolist())) == len(classes):
             aims = [Aim(target, source) for target in classes for source in classes if source != target]
@@ -137,6 +145,11 @@ def statistics_of(scope: ModelScope) -> Statistics:
     """
     study = study_of(scope)
     return study.statistics(study.tried("patch", study.aims))
+
+
+def margin_sizes(margins: NDArray[np.float64]) -> tuple[float, ...]:
+    """Margins as a bank keeps them: small where a class goes far."""
+    return tuple((1 / np.maximum(margins, _LEAST_MARGIN)).tolist())
 
 
 def _sizes(found: Sequence[Found]) -> tuple[float, ...]:
