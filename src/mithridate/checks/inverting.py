@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from mithridate.core.errors import ItemError, UsageError
 from mithridate.models.base import softmax
 from mithridate.triggers.forms import Form, FormName, form_of
 from mithridate.triggers.inputs import axes
-from mithridate.triggers.inversion import SCHEDULE, Aim, Ask, Found, Pool, Round, invert
-from mithridate.triggers.margins import largest_margins
+from mithridate.triggers.inversion import SCHEDULE, Aim, Ask, Found, Pool, Round, invert, passes, widest
+from mithridate.triggers.margins import PASSES, largest_margins
 from mithridate.triggers.naturals import natural_inputs
 
 __all__ = ["Study", "Tried", "margin_sizes", "statistics_of", "study_of"]
@@ -29,6 +30,8 @@ _COMPARED = 8  # samples that the model is asked about both ways
 _PAIRS_UP_TO = 12  # classes for which each pair is looked at
 _PAIRS = (Round(1.0, 4, 70, 0.3),)
 _LEAST_MARGIN = 0.05  # of logits; what is kept is its inverse, small where a class goes far
+_PACED = 16
+_BYTES = 2e9
 _AGREE = 1e-2  # between probabilities with and without gradients
 
 
@@ -107,6 +110,42 @@ class Study:
         target = found.aim.target
         hits = said != self.hold.y[rows] if target is None else said == target
         return Tried(found, float(hits.float().mean()), len(rows))
+
+    def refuse_endless(self) -> None:
+        """Try a few inputs and forecast what the search for patches, and what a bank wants beside it, would take.
+
+        Raises:
+            ItemError: more time than allowed, or more than some GB of memory.
+        """
+        scope, count = self.scope, len(self.aims)
+        each = widest(count) * int(np.prod(self.shape)) * 4
+        if each > _BYTES:
+            raise ItemError(
+                scope.name, f"{count} classes at once would take {each / 1e9:.0f} GB for their inputs"
+            )
+        work = passes(count)
+        if scope.bank is not None or scope.keep is not None:
+            work += 2 * work + PASSES * self.learn.classes
+        forecast = work * self._pace()
+        if forecast > scope.seconds:
+            allowed, wanted = scope.seconds / 60, max(1.0, forecast / 60)
+            told = f"would take about {wanted:.0f} minutes, {allowed:.0f} are allowed (--minutes)"
+            raise ItemError(scope.name, f"learning a trigger for each of {count} classes {told}")
+
+    def _pace(self) -> float:
+        """Seconds that a forward and backward pass of one input takes, of two tries the faster."""
+        import torch
+
+        x = self.learn.x[:_PACED]
+        took = []
+        for _ in range(2):
+            start = perf_counter()
+            shown = x.clone().requires_grad_(True)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = self.ask(shown)
+            torch.autograd.grad(logits.float().sum(), shown)
+            took.append(perf_counter() - start)
+        return min(took) / len(x)
 
     def margins(self) -> NDArray[np.float64]:
         """(classes,) how far ahead each class can be driven."""

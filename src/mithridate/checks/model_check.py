@@ -63,6 +63,7 @@ class ModelScope:
         bank: clean models to compare it with; None without.
         keep: told what a bank would keep of the model; None where nobody asks, since it takes time.
         budget: how many inputs a check may ask about.
+        seconds: that a check may take, as far as it can tell beforehand.
         meter: how many it did.
     """
 
@@ -80,6 +81,7 @@ class ModelScope:
     bank: Bank | None = None
     keep: Callable[[Statistics], None] | None = None
     budget: int = 8000
+    seconds: float = 600.0
     meter: Meter = field(default_factory=Meter)
 
     def __post_init__(self) -> None:

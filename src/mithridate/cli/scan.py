@@ -109,6 +109,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
         arch=given.get("arch"),
         seed=given["seed"],
         queries=given.get("queries"),
+        minutes=given.get("minutes", 10.0),
         bank=None if given.get("bank") is None else Bank.load(given["bank"]),
     )
 
@@ -128,6 +129,10 @@ def asked_of(given: dict[str, Any]) -> Asked:
 @click.option(
     "--queries", type=Whole(min=1000), metavar="N",
     help="Inputs that a check of behaviour may ask about at most.  [default: 8000 of a server, 24000 of a file]",
+)  # fmt: skip
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+    help="What is forecast to take longer is left out, and said.",
 )  # fmt: skip
 @click.option(
     "--bank-add", type=_FILE, help="Add MODEL, known to be clean, to this bank, which is made if need be."

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mithridate.core.errors import UsageError
 from mithridate.triggers.forms import Form
 
-__all__ = ["SCHEDULE", "Aim", "Ask", "Found", "Pool", "Round", "invert"]
+__all__ = ["SCHEDULE", "Aim", "Ask", "Found", "Pool", "Round", "invert", "passes", "widest"]
 
 #: (n, c, h, w) tensor → (n, k) logits, differentiable.
 Ask: TypeAlias = Callable[[Any], Any]
@@ -194,6 +194,25 @@ def invert(
     return [_settled(ask, pool, form, f, wanted) if 0 < last == f.round else f for f in found]
 
 
+def passes(aims: int, schedule: Sequence[Round] = SCHEDULE) -> int:
+    """Forward and backward passes of one input that a search takes."""
+    return sum(width * part.steps for width, part in zip(_widths(aims, schedule), schedule, strict=True))
+
+
+def widest(aims: int, schedule: Sequence[Round] = SCHEDULE) -> int:
+    """Inputs that go through the model at once."""
+    return max(_widths(aims, schedule))
+
+
+def _widths(aims: int, schedule: Sequence[Round]) -> list[int]:
+    kept = (aims if not number else _kept(aims, part) for number, part in enumerate(schedule))
+    return [count * part.batch for count, part in zip(kept, schedule, strict=True)]
+
+
+def _kept(count: int, part: Round) -> int:
+    return max(min(2, count), round(part.keep * count)) if part.keep <= 1 else min(count, int(part.keep))
+
+
 def _started(form: Form, count: int, draw: Any) -> _Race:
     import torch
 
@@ -215,10 +234,9 @@ def _started(form: Form, count: int, draw: Any) -> _Race:
 def _leaders(race: _Race, part: Round, wanted: float, number: int) -> list[int]:
     """The aims that a round is about."""
     count = len(race.success)
-    keep = max(min(2, count), round(part.keep * count)) if part.keep <= 1 else min(count, int(part.keep))
     if number == 0:
         return list(range(count))
-    return sorted(np.argsort(_promise(race, wanted), kind="stable")[:keep].tolist())
+    return sorted(np.argsort(_promise(race, wanted), kind="stable")[: _kept(count, part)].tolist())
 
 
 def _promise(race: _Race, wanted: float) -> NDArray[np.float64]:

@@ -99,7 +99,7 @@ def honest(seed, easy=1.0):
     whole = study_of(scope(0.0))
     sizes = {
         kind: tuple((np.full(n, 60.0) * np.exp(rng.normal(0, 0.2, n)) * easy).tolist())
-        for kind, n in (("patch", 5), ("blend", 5), ("warp", 5), ("pair", 12))
+        for kind, n in (("patch", 5), ("blend", 5), ("warp", 5), ("pair", 12), ("margin", 4))
     }
     return Statistics(name=f"h{seed}", family=whole.family, sizes=sizes)
 
@@ -135,3 +135,9 @@ def test_what_cannot_be_looked_at_is_said():
     (said,) = examined(replace(scope(0.0), differentiable=lambda: lambda x: model(9.0)(x.flip(2))))
     assert isinstance(said, Skip)
     assert "differ" in said.reason
+
+
+def test_what_would_take_too_long_is_not_begun():
+    (skip,) = examined(scope(0.0, seconds=0.01))
+    assert isinstance(skip, Skip)
+    assert "minutes" in skip.reason

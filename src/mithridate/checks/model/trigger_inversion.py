@@ -78,13 +78,15 @@ class TriggerInversion(ModelCheck):
             return
         try:
             study = study_of(scope)
+            study.refuse_endless()
         except UsageError as error:
             yield self.skipped(scope, str(error), error.remedy)
             return
         except ItemError as error:
-            yield self.skipped(
-                scope, str(error), "Export the model as ONNX with ordinary operators of float32."
+            remedy = (
+                "Export the model as ONNX with ordinary operators of float32; allow more time with --minutes."
             )
+            yield self.skipped(scope, str(error), remedy)
             return
         patches = study.tried("patch", study.aims)
         results = [*self.patch(study, patches), *self._against_bank(study, patches)]

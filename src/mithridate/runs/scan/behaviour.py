@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ __all__ = ["Box", "model_checks", "spoken"]
 
 Progress = Callable[[str, int, int | None], None]
 #: inputs that a check may ask about: of a model at hand, and of one that only answers.
-_AT_HAND, _REMOTE = 24_000, 8_000
+_AT_HAND, _REMOTE, _FEWEST = 24_000, 8_000, 1_000
 _TRIED = 32
 _STABLE = 1e-4  # of a probability
 
@@ -39,6 +40,7 @@ class Box:
         bank: clean models to compare it with.
         keep: told what a bank would keep of it.
         queries: inputs that a check may ask about at most; None: more where the model is at hand.
+        seconds: that a check may take, as far as it can tell beforehand.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Box:
     bank: Bank | None = None
     keep: Callable[[Statistics], None] | None = None
     queries: int | None = None
+    seconds: float = 600.0
 
 
 def model_checks(
@@ -80,7 +83,8 @@ def model_checks(
         differentiable=box.differentiable,
         bank=box.bank,
         keep=box.keep,
-        budget=box.queries or (_REMOTE if box.differentiable is None else _AT_HAND),
+        budget=_budget(box, ordinary),
+        seconds=box.seconds,
     )
     deaf = _deaf(box, ordinary)
     if deaf:
@@ -90,6 +94,20 @@ def model_checks(
         progress(kind.card.title, 0, None)
         own = replace(scope, meter=Meter())
         yield from spoken(kind.card.id, scope.name, lambda kind=kind, own=own: kind().examine(own))  # type: ignore[misc]
+
+
+def _budget(box: Box, ordinary: Ordinary) -> int:
+    """Queries for each check: as told, or as many as the time allows."""
+    if box.queries is not None:
+        return box.queries
+    if box.differentiable is None:
+        return _REMOTE
+    x = ordinary.x[:_TRIED]
+    box.predict(x)  # the first time may be slow
+    start = perf_counter()
+    box.predict(x)
+    pace = (perf_counter() - start) / len(x)
+    return int(np.clip(box.seconds / pace, _FEWEST, _AT_HAND))
 
 
 def _deaf(box: Box, ordinary: Ordinary) -> str:

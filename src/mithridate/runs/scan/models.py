@@ -42,6 +42,7 @@ class Asked:
         bank: models known to be clean, to compare it with.
         keep: told what a bank would keep of each model.
         queries: inputs that a check of behaviour may ask about at most; None: 8,000 of a model that only answers.
+        minutes: that a check of behaviour may take, as far as it can tell beforehand.
     """
 
     clean: RowSource | None = None
@@ -55,6 +56,7 @@ class Asked:
     bank: Bank | None = None
     keep: Callable[[Statistics], None] | None = None
     queries: int | None = None
+    minutes: float = 10.0
 
     @property
     def told(self) -> bool:
@@ -113,7 +115,13 @@ def examine_model(item: Item, asked: Asked, progress: Progress, *, behaviour: bo
         scope = replace(base, probe=runner.probe, x=ordinary.x, made=ordinary.made, classes=classes)
         results = list(_graph_checks(scope, progress))
         if behaviour:
-            box = replace(runner.box, bank=asked.bank, keep=asked.keep, queries=asked.queries)
+            box = replace(
+                runner.box,
+                bank=asked.bank,
+                keep=asked.keep,
+                queries=asked.queries,
+                seconds=60 * asked.minutes,
+            )
             results.extend(model_checks(box, ordinary, classes, asked.seed, progress))
     return ModelLevel(
         results=tuple(results), ordinary=ordinary, classes=classes, notes=(*ordinary.notes, *notes)
