@@ -1,0 +1,172 @@
+"""What every repair of weights is: one hook that gets a copy of the model and a few clean samples.
+
+A repair never sees a trigger, a target or a poison rate. It says which models it cannot serve, and why.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mithridate.core.card import Card
+from mithridate.core.registry import Registry
+
+__all__ = ["REPAIRS", "Known", "Passes", "Repair", "RepairScope", "accuracy", "counted", "repair"]
+
+_BATCH = 64
+_SHIFT = 2  # pixels that pictures are moved by while training, at most
+
+
+@dataclass
+class Passes:
+    """What a repair cost, counted in samples that went through the model.
+
+    Attributes:
+        forward: samples that were answered.
+        backward: of these, samples whose gradients were taken.
+    """
+
+    forward: int = 0
+    backward: int = 0
+
+    @property
+    def both(self) -> float:
+        """In forward and backward passes; a forward pass alone counts as a third."""
+        return self.backward + (self.forward - self.backward) / 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Known:
+    """A trigger that the user knows, or a search recovered from the model itself.
+
+    Attributes:
+        name: for people.
+        put: (n, ...) inputs → the same with the trigger.
+        target: class that it leads to; None: away from the sample's own.
+    """
+
+    name: str
+    put: Any
+    target: int | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RepairScope:
+    """What a repair may use.
+
+    Attributes:
+        x: (n, ...) tensor of clean inputs to learn from.
+        y: (n,) tensor of their classes.
+        held: inputs and classes to watch clean accuracy on; nothing is learnt from them.
+        classes: columns of the answers.
+        passes: forward and backward passes of one sample that the repair may take, roughly.
+        loss: accuracy on `held` that may be lost, as a share.
+        known: triggers, for the repairs that unlearn them.
+        seed: of all randomness.
+    """
+
+    x: Any
+    y: Any
+    held: tuple[Any, Any]
+    classes: int
+    passes: int
+    loss: float = 0.02
+    known: tuple[Known, ...] = ()
+    seed: int = 0
+
+    def less(self, passes: float) -> RepairScope:
+        """With a smaller budget."""
+        return replace(self, passes=max(0, int(self.passes - passes)))
+
+    def batches(self, epochs: float, *, cost: float = 1.0, salt: int = 0) -> Iterator[tuple[Any, Any, float]]:
+        """Shuffled batches; pictures are moved by up to two pixels.
+
+        Args:
+            epochs: over the clean samples, fewer where the budget is smaller.
+            cost: passes that a sample takes each time.
+            salt: of the order.
+
+        Yields:
+            Inputs, classes, and how much of the way lies behind, in [0, 1).
+        """
+        import torch
+
+        count = min(_BATCH, max(2, len(self.x)))
+        steps = int(min(epochs * len(self.x), self.passes / cost) / count)
+        draw = torch.Generator().manual_seed(1000 * self.seed + salt)
+        order = torch.empty(0, dtype=torch.long)
+        for step in range(steps):
+            if len(order) < count:
+                order = torch.cat([order, torch.randperm(len(self.x), generator=draw)])
+            rows, order = order[:count], order[count:]
+            yield _moved(self.x[rows], draw), self.y[rows], step / steps
+
+
+def _moved(x: Any, draw: Any) -> Any:
+    """Pictures (n, c, h, w) moved a little, each its own way; edges are repeated. Other inputs as they are."""
+    import torch
+
+    if x.ndim != 4 or min(x.shape[2:]) < 8 * _SHIFT:
+        return x
+    n, _, height, width = x.shape
+    by = torch.randint(-_SHIFT, _SHIFT + 1, (2, n), generator=draw)
+    rows = (torch.arange(height) + by[0][:, None]).clamp(0, height - 1)
+    columns = (torch.arange(width) + by[1][:, None]).clamp(0, width - 1)
+    each = torch.arange(n)[:, None, None]
+    return x.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+
+
+class Repair(ABC):
+    """A repair of weights. The author fills `heal`, and `refuses` where the method does not suit all models."""
+
+    card: ClassVar[Card]
+
+    def refuses(self, module: Any, scope: RepairScope) -> str:
+        """Why this model cannot be served; "" where it can."""
+        return ""
+
+    @abstractmethod
+    def heal(self, module: Any, scope: RepairScope) -> Any:
+        """Repair a model.
+
+        Args:
+            module: a copy that belongs to the repair, in evaluation mode.
+            scope: clean samples, budget.
+
+        Returns:
+            A module of the same kind, with other weights.
+        """
+
+
+REPAIRS: Registry[Repair] = Registry("mithridate.repairs")
+repair = REPAIRS.register
+
+
+@contextmanager
+def counted(module: Any, passes: Passes) -> Iterator[None]:
+    """Count what goes through a module meanwhile."""
+    import torch
+
+    def note(_: Any, inputs: tuple[Any, ...], __: Any) -> None:
+        passes.forward += len(inputs[0])
+        passes.backward += len(inputs[0]) if torch.is_grad_enabled() else 0
+
+    handle = module.register_forward_hook(note)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def accuracy(module: Any, x: Any, y: Any, at_once: int = 256) -> float:
+    """Share of inputs that get their class; the module stays in the mode it is in."""
+    import torch
+
+    with torch.no_grad():
+        said = torch.cat([module(part).argmax(1) for part in x.split(at_once)])
+    return float(np.mean((said == y).numpy()))

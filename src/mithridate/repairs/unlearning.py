@@ -1,0 +1,57 @@
+"""Triggers that are known, or were recovered from the model, are unlearnt: samples that carry them keep their class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mithridate.core.card import Card
+from mithridate.repairs.base import Repair, RepairScope, repair
+from mithridate.repairs.layers import training
+
+__all__ = ["Unlearning"]
+
+_EPOCHS, _SHARE = 15, 0.3
+_RATE, _MOMENTUM, _DECAY, _SMOOTH = 0.01, 0.9, 5e-4, 0.1
+
+
+@repair(
+    Card(
+        id="unlearning",
+        title="unlearning of known triggers",
+        stage="repair",
+        modalities=("model",),
+        needs=("clean", "triggers"),
+        assumes="The trigger that was recovered does what the planted one does.",
+        catches=None,
+        misses="Triggers that nobody knows and no search recovered.",
+        effect="attack success that is left",
+        cites="Wang et al., Neural Cleanse, IEEE S&P 2019, section VI.C",
+        remedy="Compare attack success and accuracy before and after.",
+        graded=False,
+        reads_order=False,
+    )
+)
+class Unlearning(Repair):
+    """Fine-tunes on clean samples, a share of which carry a known trigger and keep their class."""
+
+    def refuses(self, module: Any, scope: RepairScope) -> str:
+        """Without triggers."""
+        return "" if scope.known else "no trigger is known, and none was recovered"
+
+    def heal(self, module: Any, scope: RepairScope) -> Any:
+        """Fine-tune all weights, triggers in turn."""
+        import torch
+        from torch.nn import functional as f
+
+        optimiser = torch.optim.SGD(module.parameters(), _RATE, momentum=_MOMENTUM, weight_decay=_DECAY)
+        with training(module):
+            for step, (x, y, way) in enumerate(scope.batches(_EPOCHS)):
+                optimiser.param_groups[0]["lr"] = _RATE * (1 - way)
+                trigger = scope.known[step % len(scope.known)]
+                marked = max(1, round(_SHARE * len(x)))
+                with torch.no_grad():
+                    shown = torch.cat([trigger.put(x[:marked]), x[marked:]])
+                optimiser.zero_grad()
+                f.cross_entropy(module(shown), y, label_smoothing=_SMOOTH).backward()
+                optimiser.step()
+        return module
