@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from mithridate.checks.bank import Bank, Statistics
 from mithridate.checks.graph_check import GRAPH_CHECKS, GraphScope
 from mithridate.core.errors import MithridateError, UsageError
-from mithridate.core.results import Result, Skip
+from mithridate.core.results import Finding, Result, Severity, Skip
 from mithridate.models.files.item import Item
 from mithridate.models.graph.flow import flow_of
 from mithridate.models.graph.read import read_graph
@@ -114,7 +114,9 @@ def examine_model(item: Item, asked: Asked, progress: Progress, *, behaviour: bo
             return ModelLevel(results=tuple(results))
         scope = replace(base, probe=runner.probe, x=ordinary.x, made=ordinary.made, classes=classes)
         results = list(_graph_checks(scope, progress))
-        if behaviour:
+        if behaviour and any(isinstance(r, Finding) and r.severity is Severity.PROVEN for r in results):
+            results.append(_postponed(item))
+        elif behaviour:
             box = replace(
                 runner.box,
                 bank=asked.bank,
@@ -133,6 +135,13 @@ def _graph_checks(scope: GraphScope, progress: Progress | None = None) -> Iterat
         if progress is not None:
             progress(kind.card.title, 0, None)
         yield from spoken(kind.card.id, scope.name, lambda kind=kind: kind().examine(scope))  # type: ignore[misc]
+
+
+def _postponed(item: Item) -> Skip:
+    """What a model does with a branch in it says little about the model without it."""
+    reason = "its behaviour was not examined: what is proven in its graph has to go first"
+    remedy = "Cut it out with `mithridate repair`, then scan what is left."
+    return Skip(check="scan", reason=reason, remedy=remedy, items=(item.name,), count=1)
 
 
 def _skip(item: Item, what: str, error: MithridateError) -> Skip:
