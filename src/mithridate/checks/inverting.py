@@ -111,26 +111,34 @@ class Study:
         hits = said != self.hold.y[rows] if target is None else said == target
         return Tried(found, float(hits.float().mean()), len(rows))
 
-    def refuse_endless(self) -> None:
-        """Try a few inputs and forecast what the search for patches, and what a bank wants beside it, would take.
+    def refuse_endless_search(self) -> None:
+        """Forecast what the search for patches, and what a bank wants beside it, would take.
 
         Raises:
             ItemError: more time than allowed, or more than some GB of memory.
         """
         scope, count = self.scope, len(self.aims)
-        each = widest(count) * int(np.prod(self.shape)) * 4
-        if each > _BYTES:
+        size = widest(count) * int(np.prod(self.shape)) * 4
+        if size > _BYTES:
             raise ItemError(
-                scope.name, f"{count} classes at once would take {each / 1e9:.0f} GB for their inputs"
+                scope.name, f"{count} classes at once would take {size / 1e9:.0f} GB for their inputs"
             )
         work = passes(count)
         if scope.bank is not None or scope.keep is not None:
             work += 2 * work + PASSES * self.learn.classes
+        self.refuse_endless(work, "learning a trigger for each class")
+
+    def refuse_endless(self, work: int, what: str) -> None:
+        """Try a few inputs and forecast what forward and backward passes would take.
+
+        Raises:
+            ItemError: more time than allowed.
+        """
         forecast = work * self._pace()
-        if forecast > scope.seconds:
-            allowed, wanted = scope.seconds / 60, max(1.0, forecast / 60)
+        if forecast > self.scope.seconds:
+            allowed, wanted = self.scope.seconds / 60, max(1.0, forecast / 60)
             told = f"would take about {wanted:.0f} minutes, {allowed:.0f} are allowed (--minutes)"
-            raise ItemError(scope.name, f"learning a trigger for each of {count} classes {told}")
+            raise ItemError(self.scope.name, f"{what} ({self.learn.classes} classes) {told}")
 
     def _pace(self) -> float:
         """Seconds that a forward and backward pass of one input takes, of two tries the faster."""

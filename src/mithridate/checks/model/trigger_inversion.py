@@ -78,7 +78,7 @@ class TriggerInversion(ModelCheck):
             return
         try:
             study = study_of(scope)
-            study.refuse_endless()
+            study.refuse_endless_search()
         except UsageError as error:
             yield self.skipped(scope, str(error), error.remedy)
             return
