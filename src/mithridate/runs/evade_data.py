@@ -92,7 +92,7 @@ def matched(
     else:
         labels = sorted(labels)
     if len(labels) != outputs:
-        remedy = "Say what the outputs stand for, in their order: --classes cat,dog,..."
+        remedy = "Say with --classes what the outputs stand for, in their order."
         got = f"{len(labels):,} labels: {', '.join(labels[:8])}{', …' if len(labels) > 8 else ''}"
         raise UsageError(f"as many labels as outputs of the model, {outputs:,}", got, "the data", remedy)
     first = f"output 0 is {labels[0]!r}, output {outputs - 1} is {labels[-1]!r}"

@@ -18,12 +18,13 @@ from mithridate.models.base import Probabilities
 from mithridate.runs.scan.inputs import Ordinary
 from mithridate.triggers.inputs import Layout
 
-__all__ = ["Box", "model_checks", "spoken"]
+__all__ = ["Box", "model_checks", "right_note", "spoken"]
 
 Progress = Callable[[str, int, int | None], None]
 #: inputs that a check may ask about: of a model at hand, and of one that only answers.
 _AT_HAND, _REMOTE, _FEWEST = 24_000, 8_000, 1_000
 _TRIED = 32
+_ANSWERED, _FED = 512, 0.5  # clean samples asked about, and how many are right where the model is fed well
 _STABLE = 1e-4  # of a probability
 
 
@@ -94,6 +95,19 @@ def model_checks(
         progress(kind.card.title, 0, None)
         own = replace(scope, meter=Meter())
         yield from spoken(kind.card.id, scope.name, lambda kind=kind, own=own: kind().examine(own))  # type: ignore[misc]
+
+
+def right_note(
+    predict: Callable[[NDArray[np.float32]], Probabilities], ordinary: Ordinary, classes: tuple[str, ...]
+) -> tuple[str, ...]:
+    """How many clean samples get their label: a model that is fed wrongly says little about itself."""
+    if ordinary.labels is None or not classes:
+        return ()
+    x, labels = ordinary.x[:_ANSWERED], ordinary.labels[:_ANSWERED]
+    said = predict(x).argmax(axis=1)
+    right = float(np.mean([classes[k] == label for k, label in zip(said, labels, strict=True)]))
+    doubt = "" if right >= _FED else "; is it fed as it was trained (--mean, --std, --preprocess, --classes)?"
+    return (f"the model gives {right:.0%} of {len(x):,} clean samples their label{doubt}",)
 
 
 def _budget(box: Box, ordinary: Ordinary) -> int:

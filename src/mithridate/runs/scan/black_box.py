@@ -9,7 +9,7 @@ from typing import cast
 from mithridate.core.errors import UsageError
 from mithridate.models.base import Model
 from mithridate.runs.evade_data import ask, labels_of, matched
-from mithridate.runs.scan.behaviour import Box, model_checks
+from mithridate.runs.scan.behaviour import Box, model_checks, right_note
 from mithridate.runs.scan.inputs import MOST, Ordinary, ordinary_inputs
 from mithridate.runs.scan.models import Asked, ModelLevel
 from mithridate.triggers.inputs import Layout
@@ -40,6 +40,7 @@ def examine_black_box(model: Model, asked: Asked, progress: Progress) -> ModelLe
         queries=asked.queries,
     )
     results = tuple(model_checks(box, ordinary, classes, asked.seed, progress))
+    notes = (*notes, *right_note(model.predict, ordinary, classes))
     return ModelLevel(results=results, ordinary=ordinary, classes=classes, notes=notes)
 
 

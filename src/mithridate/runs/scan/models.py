@@ -15,7 +15,7 @@ from mithridate.models.graph.flow import flow_of
 from mithridate.models.graph.read import read_graph
 from mithridate.models.jail.errors import JailError, JailUnavailable
 from mithridate.models.jail.onnx_parts import OnnxParts
-from mithridate.runs.scan.behaviour import model_checks, spoken
+from mithridate.runs.scan.behaviour import model_checks, right_note, spoken
 from mithridate.runs.scan.inputs import Ordinary, Preparation, ordinary_inputs
 from mithridate.runs.scan.predicting import Predictor
 from mithridate.sources.base import RowSource
@@ -103,6 +103,7 @@ def examine_model(item: Item, asked: Asked, progress: Progress, *, behaviour: bo
             runner = Predictor(graph, stack.enter_context(OnnxParts(item.name)), item.name, asked.layout)
             ordinary = ordinary_inputs(asked.clean, runner.probe.shape, asked.layout, asked.how, asked.seed)
             classes, notes = runner.classes(ordinary, asked.classes)
+            notes = (*notes, *right_note(runner.predict, ordinary, classes))
         except MithridateError as error:
             if (
                 isinstance(error, UsageError)
