@@ -15,7 +15,7 @@ from mithridate.runs.evade_model import module_with_weights
 from mithridate.runs.scan.model_item import model_item
 from mithridate.runs.scan.models import Asked
 
-__all__ = ["traced"]
+__all__ = ["shape_of", "traced"]
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def traced(path: Path, arch: str, asked: Asked) -> Iterator[Item]:
     """
     from mithridate.models.torch_files import save_torchscript
 
-    shape = asked.shape or _shape_of(asked)
+    shape = asked.shape or shape_of(asked)
     module = module_with_weights(str(path), arch)
     import torch
 
@@ -45,7 +45,7 @@ def traced(path: Path, arch: str, asked: Asked) -> Iterator[Item]:
         yield model_item(file)
 
 
-def _shape_of(asked: Asked) -> tuple[int, ...]:
+def shape_of(asked: Asked) -> tuple[int, ...]:
     """Channels first, as torch has it, from the first clean picture."""
     if asked.clean is None or asked.clean.modality != "image":
         remedy = "Say it with --shape, e.g. 3,32,32, or give pictures of that size with --clean."

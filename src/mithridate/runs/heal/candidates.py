@@ -1,0 +1,114 @@
+"""Candidates for a repair: each method on a copy of its own, judged on held samples and surrogate triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from mithridate.core.errors import UsageError
+from mithridate.repairs.base import REPAIRS, Passes, RepairScope, accuracy, counted
+from mithridate.runs.heal.surrogates import Surrogate, success
+from mithridate.triggers.inversion import Pool
+
+__all__ = ["DEFAULT", "Candidate", "best", "tried"]
+
+#: methods that are tried unless told otherwise, the cheapest first.
+DEFAULT = ("channel-pruning", "unlearning", "fst", "ft-sam", "i-bau")
+_GONE = 0.1  # success of a trigger that counts as none
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Candidate:
+    """A repaired model.
+
+    Attributes:
+        method: id of the repair; "none" for the model as it was.
+        module: repaired; None where the method refused.
+        why: it refused, or failed; "" where it did neither.
+        accuracy: on held samples.
+        successes: of the surrogates, in their order.
+        passes: what it took.
+        seconds: what it took.
+    """
+
+    method: str
+    module: Any = None
+    why: str = ""
+    accuracy: float = 0.0
+    successes: tuple[float, ...] = ()
+    passes: Passes
+    seconds: float = 0.0
+
+    @property
+    def worst(self) -> float | None:
+        """The largest success that is left; None where no trigger judges it."""
+        return max(self.successes, default=None)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no surrogate works any more."""
+        return self.worst is not None and self.worst <= _GONE
+
+
+def tried(
+    method: str, module: Any, scope: RepairScope, surrogates: Sequence[Surrogate], held: Pool
+) -> Candidate:
+    """What a method makes of a copy of the model.
+
+    Raises:
+        UsageError: there is no such method.
+    """
+    kind, passes, started = REPAIRS.get(method), Passes(), perf_counter()
+    if method != "none" and kind is None:
+        known = ", ".join(repair.card.id for repair in REPAIRS)
+        raise UsageError(f"a repair ({known})", repr(method), "--methods", "Name one of these.")
+    copy = deepcopy(module)
+    if kind is not None:
+        why = kind().refuses(copy, scope)
+        if why:
+            return Candidate(method=method, why=why, passes=passes)
+        with counted(copy, passes):
+            try:
+                copy = kind().heal(copy, scope).eval()
+            except (RuntimeError, ValueError, TypeError) as error:  # modules of the user may refuse anything
+                return Candidate(method=method, why=f"it failed: {str(error)[:200]}", passes=passes)
+        if not _finite(copy, held.x[:8]):
+            return Candidate(
+                method=method, why="it did not converge: its answers are not finite", passes=passes
+            )
+    return Candidate(
+        method=method, module=copy, accuracy=accuracy(copy, *scope.held),
+        successes=tuple(success(copy, s.known, held) for s in surrogates),
+        passes=passes, seconds=perf_counter() - started,
+    )  # fmt: skip
+
+
+def _finite(module: Any, x: Any) -> bool:
+    import torch
+
+    with torch.no_grad():
+        return bool(torch.isfinite(module(x)).all())
+
+
+def best(candidates: Sequence[Candidate], before: Candidate, loss: float) -> Candidate:
+    """The candidate that leaves least of the surrogates within the accuracy that may be lost; cheap ones first.
+
+    Where nothing judges them, or none stays within the loss, the most accurate one.
+    """
+    able = [c for c in candidates if c.module is not None]
+    if not able:
+        reasons = "; ".join(f"{c.method}: {c.why}" for c in candidates)
+        raise UsageError("a model that one of the repairs can serve", reasons, "the model", "Try --methods.")
+    within = [c for c in able if c.accuracy >= before.accuracy - loss]
+    if not within:
+        return max(able, key=lambda c: c.accuracy)
+    rank: Callable[[Candidate], tuple[float, float]] = lambda c: (  # noqa: E731 - used once
+        round(float(np.mean(c.successes)), 2) if c.successes else 0.0,
+        c.passes.both,
+    )
+    return min(within, key=rank)

@@ -1,0 +1,174 @@
+"""What `repair` tells about candidates: one finding for what was done, one for each thing that casts doubt on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from mithridate.core.report import Report, Subject
+from mithridate.core.results import Action, Clear, Exhibit, Finding, Result, Severity, Skip
+from mithridate.core.verdict import Verdict
+from mithridate.repairs.base import REPAIRS, Passes
+from mithridate.runs.heal.candidates import Candidate
+from mithridate.runs.heal.relapse import SAMPLES
+from mithridate.runs.heal.samples import Samples
+from mithridate.runs.heal.surrogates import Surrogate
+from mithridate.runs.scan.models import Asked
+
+__all__ = ["page"]
+
+
+def page(
+    *, model: Path, asked: Asked, samples: Samples, surrogates: Sequence[Surrogate], before: Candidate,
+    candidates: Sequence[Candidate], chosen: Candidate, again: Sequence[float], verdict: Verdict,
+    alarms: Sequence[Result], search: Passes, trained: float | None, loss: float, seconds: float,
+) -> Report:  # fmt: skip
+    """The report of a repair.
+
+    Args:
+        model: file with the weights.
+        asked: what the user said.
+        samples: clean ones.
+        surrogates: triggers that judged.
+        before: the model as it was.
+        candidates: all, in the order in which they were tried.
+        chosen: one of them.
+        again: each surrogate's success after a relapse.
+        verdict: of the whole.
+        alarms: of the graph.
+        search: passes that recovering triggers took.
+        trained: passes of the training; None where unknown.
+        loss: accuracy that may be lost.
+        seconds: of the whole.
+    """
+    from dataclasses import asdict
+
+    from mithridate.report.notebook import render_notebook
+
+    digest = blake2b(model.read_bytes(), digest_size=32).hexdigest()
+    told = _told(model, surrogates, before, chosen, again, verdict, loss)
+    exhibits = [_table(before, candidates, surrogates, chosen, search, trained)]
+    if surrogates:
+        exhibits.append(_left(surrogates, before, chosen, again))
+    result = Finding(
+        check=chosen.method, severity=Severity.INFO, message=told, targets=(model.name,), scores=(1.0,), count=1,
+        effect=chosen.worst,
+        details={
+            "accuracy": [before.accuracy, chosen.accuracy],
+            "candidates": [_plain(c, trained) for c in candidates],
+            "search": {"passes": round(search.both)},
+        },
+        exhibits=tuple(exhibits),
+    )  # fmt: skip
+    return Report(
+        verdict=verdict,
+        subject=Subject(uri=str(model), digest=digest, modality="model", count=1, classes={}),
+        seed=asked.seed,
+        cards={r.card.id: {**asdict(r.card), "arguments": {}} for r in REPAIRS},
+        results=(result, *alarms, *_doubts(surrogates, alarms)),
+        actions=(
+            Action(
+                kind="prune" if chosen.method == "channel-pruning" else "retrain",
+                targets=(model.name,), because=(chosen.method,), before=digest,
+                undo="use the original file, which was not touched",
+            ),
+        ),
+        timings={"total": round(seconds, 3)},
+        notes=(f"labels were matched with the outputs {samples.matching}",),
+        renderer=render_notebook,
+    )  # fmt: skip
+
+
+def _told(
+    model: Path, surrogates: Sequence[Surrogate], before: Candidate, chosen: Candidate, again: Sequence[float],
+    verdict: Verdict, loss: float,
+) -> str:  # fmt: skip
+    facts = [
+        f"{model.name}: {chosen.method}, accuracy {before.accuracy:.1%} before, {chosen.accuracy:.1%} after"
+    ]
+    if surrogates:
+        left = max(chosen.successes)
+        was = max(s.before for s in surrogates)
+        facts.append(
+            f"{len(surrogates)} triggers recovered from the model worked up to {was:.0%}, and now up to {left:.0%}"
+        )
+        facts.append(f"after {SAMPLES} poisoned samples up to {max(again):.0%}")
+    if verdict is Verdict.WORSE:
+        facts.append(
+            f"no repair kept accuracy within {100 * loss:.0f} points, so the original weights are kept"
+        )
+    return "; ".join(facts)
+
+
+def _doubts(surrogates: Sequence[Surrogate], alarms: Sequence[Result]) -> list[Result]:
+    """Why nothing is proven, where that is so."""
+    doubts: list[Result] = []
+    if not surrogates:
+        reason = "no trigger could be recovered, so that nothing tells whether the repair removed one"
+        remedy = "Give more clean samples, or scan the model for what it hides."
+        doubts.append(Skip(check="repair", reason=reason, remedy=remedy))
+    if any(isinstance(alarm, Finding) for alarm in alarms):
+        reason = "a branch beside the model's layers is not touched by repairs of weights"
+        remedy = "Cut it out: export the model and use `mithridate repair MODEL --excise graph.side-branch`."
+        doubts.append(Skip(check="repair", reason=reason, remedy=remedy))
+    return doubts or [Clear(check="repair", message="nothing is left in doubt that was tested", limit="")]
+
+
+def _table(
+    before: Candidate, candidates: Sequence[Candidate], surrogates: Sequence[Surrogate], chosen: Candidate,
+    search: Passes, trained: float | None,
+) -> Exhibit:  # fmt: skip
+    rows = [
+        [
+            "as it was",
+            f"{before.accuracy:.1%}",
+            _percent(max((s.before for s in surrogates), default=None)),
+            "",
+            "",
+        ]
+    ]
+    for one in candidates:
+        if one.module is None:
+            rows.append([one.method, one.why, "", "", ""])
+            continue
+        name = f"{one.method} (taken)" if one is chosen else one.method
+        cost = (
+            f"{one.passes.both:,.0f}" if trained is None else f"{one.passes.both / trained:.1%} of training"
+        )
+        rows.append([name, f"{one.accuracy:.1%}", _percent(one.worst), cost, f"{one.seconds:.1f} s"])
+    cost = f"{search.both:,.0f}" if trained is None else f"{search.both / trained:.1%} of training"
+    rows.append(["search for triggers", "", "", cost, ""])
+    columns = [
+        "repair",
+        "accuracy on held samples",
+        "worst trigger that is left",
+        "passes of a sample",
+        "time",
+    ]
+    return Exhibit(kind="cells", title="What was tried", data={"columns": columns, "rows": rows, "marks": []})
+
+
+def _left(
+    surrogates: Sequence[Surrogate], before: Candidate, chosen: Candidate, again: Sequence[float]
+) -> Exhibit:
+    columns = ["trigger", "its size", "success before", "after", f"after {SAMPLES} poisoned samples"]
+    rows = [
+        [s.known.name, f"{s.size:.1f} {s.unit}", f"{was:.0%}", f"{now:.0%}", f"{back:.0%}"]
+        for s, was, now, back in zip(surrogates, before.successes, chosen.successes, again, strict=True)
+    ]
+    title = "Triggers recovered from the model, on samples they were not learnt on"
+    return Exhibit(kind="cells", title=title, data={"columns": columns, "rows": rows, "marks": []})
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
+
+
+def _plain(one: Candidate, trained: float | None) -> dict[str, Any]:
+    return {
+        "method": one.method, "why": one.why, "accuracy": one.accuracy, "successes": list(one.successes),
+        "passes": {"forward": one.passes.forward, "backward": one.passes.backward},
+        "of_training": None if trained is None else one.passes.both / trained, "seconds": round(one.seconds, 3),
+    }  # fmt: skip

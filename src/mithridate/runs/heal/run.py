@@ -1,0 +1,162 @@
+"""`repair` of a model whose weights hold a backdoor: candidates, the best of them, and what is proven of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from mithridate.core.errors import UsageError
+from mithridate.core.report import Report
+from mithridate.core.results import Finding, Result, Severity, Skip
+from mithridate.core.verdict import Verdict
+from mithridate.repairs.base import Passes, RepairScope, counted
+from mithridate.runs.evade_model import module_with_weights
+from mithridate.runs.heal.candidates import DEFAULT, Candidate, best, tried
+from mithridate.runs.heal.page import page
+from mithridate.runs.heal.relapse import relapsed
+from mithridate.runs.heal.samples import Samples, divided
+from mithridate.runs.heal.surrogates import Surrogate, recovered
+from mithridate.runs.scan.inputs import Ordinary, ordinary_inputs
+from mithridate.runs.scan.models import Asked, examine_model
+from mithridate.runs.scan.with_arch import shape_of, traced
+
+__all__ = ["Healed", "heal"]
+
+Progress = Callable[[str, int, int | None], None]
+_EPOCHS = 20.0  # over the clean samples, that a method may take
+
+
+@dataclass(frozen=True, kw_only=True)
+class Healed:
+    """What `heal` gives.
+
+    Attributes:
+        report: what was tried, what was taken, what it changed.
+        weights: by name, as torch tensors; of the original where nothing was better.
+    """
+
+    report: Report
+    weights: Mapping[str, Any] = field(repr=False)
+
+
+def heal(
+    model: str | Path,
+    *,
+    arch: str,
+    asked: Asked,
+    methods: Sequence[str] = DEFAULT,
+    loss: float = 0.02,
+    epochs: float = _EPOCHS,
+    trained: float | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Healed:
+    """Repair weights with a few clean samples. Nothing is written, the model is not touched.
+
+    The candidates are judged by triggers that are recovered from the model itself; the planted one is not known.
+
+    Args:
+        model: weights of a torch module.
+        arch: MODULE:FUNCTION that makes the module; code of the user, which runs in this process.
+        asked: clean samples with labels, names of classes, how pictures become inputs.
+        methods: ids of repairs.
+        loss: accuracy that may be lost, as a share.
+        epochs: over the clean samples that each method may take.
+        trained: samples times epochs of the training, to compare costs with; None where unknown.
+        progress: told (stage, done, total or None).
+
+    Raises:
+        UsageError: no labelled clean samples, a module that does not train, or one that no method can serve.
+    """
+    started = perf_counter()
+    module = _trainable(module_with_weights(str(model), arch), arch)
+    shape = asked.shape or shape_of(asked)
+    ordinary = ordinary_inputs(asked.clean, shape, "chw", asked.how, asked.seed)
+    samples = divided(module, ordinary, asked.classes, asked.seed)
+    progress("looking for branches", 0, None)
+    alarms = _branches(Path(model), arch, replace(asked, shape=shape))
+    progress("recovering triggers", 0, None)
+    search = Passes()
+    with counted(module, search):
+        surrogates = _surrogates(module, samples, ordinary, asked.seed)
+    scope = _scope(samples, surrogates, loss, epochs, asked.seed)
+    before = tried("none", module, scope, surrogates, samples.held)
+    candidates = []
+    for number, method in enumerate(methods):
+        progress(method, number, len(methods))
+        candidates.append(tried(method, module, scope, surrogates, samples.held))
+    chosen = best(candidates, before, loss)
+    verdict = _verdict(before, chosen, loss, alarms)
+    progress("trying a relapse", 0, None)
+    again = [relapsed(chosen.module, s.known, samples.learn, samples.held) for s in surrogates]
+    report = page(
+        model=Path(model), asked=asked, samples=samples, surrogates=surrogates, before=before,
+        candidates=candidates, chosen=chosen, again=again, verdict=verdict, alarms=alarms, search=search,
+        trained=trained, loss=loss, seconds=perf_counter() - started,
+    )  # fmt: skip
+    kept = module if verdict is Verdict.WORSE else chosen.module
+    return Healed(report=report, weights=kept.state_dict())
+
+
+def _trainable(module: Any, arch: str) -> Any:
+    """A copy that can be trained, in evaluation mode.
+
+    Raises:
+        UsageError: it has no weights of real numbers.
+    """
+    copy = deepcopy(module).eval()
+    real = [p for p in copy.parameters() if p.is_floating_point()]
+    if not real:
+        remedy = "Repair the model before it is quantised or frozen."
+        raise UsageError("a module with weights that can be trained", "none", f"--arch {arch}", remedy)
+    for parameter in real:
+        parameter.requires_grad_(True)
+    return copy
+
+
+def _surrogates(module: Any, samples: Samples, ordinary: Ordinary, seed: int) -> list[Surrogate]:
+    """Triggers for what the model says of the samples, whatever their labels are."""
+    import torch
+
+    def told(pool: Any) -> Any:
+        with torch.no_grad():
+            said = torch.cat([module(part).argmax(1) for part in pool.x.split(256)])
+        return replace(pool, y=said)
+
+    return recovered(
+        module, told(samples.learn), told(samples.held), samples.names, ordinary.low, ordinary.high, seed
+    )
+
+
+def _scope(
+    samples: Samples, surrogates: Sequence[Surrogate], loss: float, epochs: float, seed: int
+) -> RepairScope:
+    learn, held = samples.learn, samples.held
+    return RepairScope(
+        x=learn.x, y=learn.y, held=(held.x, held.y), classes=learn.classes, passes=round(epochs * len(learn.x)),
+        loss=loss, known=tuple(s.known for s in surrogates), seed=seed,
+    )  # fmt: skip
+
+
+def _branches(model: Path, arch: str, asked: Asked) -> list[Result]:
+    """Alarms of the graph: what lies beside the layers is not touched by any repair of weights."""
+    try:
+        with traced(model, arch, asked) as item:
+            results = examine_model(item, asked, lambda *_: None, behaviour=False).results
+    except UsageError as error:
+        return [
+            Skip(check="side-branch", reason=str(error), remedy=error.remedy, items=(model.name,), count=1)
+        ]
+    return [
+        r for r in results if isinstance(r, Skip) or (isinstance(r, Finding) and r.severity > Severity.INFO)
+    ]
+
+
+def _verdict(before: Candidate, chosen: Candidate, loss: float, alarms: Sequence[Result]) -> Verdict:
+    """HEALED needs triggers that worked before and do not now, accuracy, and a graph without alarms."""
+    if chosen.accuracy < before.accuracy - loss:
+        return Verdict.WORSE
+    return Verdict.HEALED if chosen.quiet and not alarms else Verdict.NOT_PROVEN
