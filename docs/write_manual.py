@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mithridate.attacks.base import ATTACKS, Attack
 from mithridate.attacks.model_base import MODEL_ATTACKS, ModelAttack
-from mithridate.checks.catalogue import data_cards, model_cards
+from mithridate.checks.catalogue import data_cards, model_cards, trace_cards
 from mithridate.core.card import Card
 
 MANUAL = Path(__file__).with_name("manual.md")
@@ -24,7 +24,8 @@ A check **can flag** when its findings may rise above INFO; those of data share 
 
 def manual() -> str:
     """The text of the manual."""
-    checks, models, attacks = list(data_cards()), list(model_cards()), list(ATTACKS)
+    checks, models, traces = list(data_cards()), list(model_cards()), list(trace_cards())
+    attacks = list(ATTACKS)
     parts = [
         _HEAD,
         "## Checks of data\n\nWhat `mithridate audit` asks.\n\n| check | finds | in | can flag |\n|---|---|---|---|",
@@ -36,8 +37,13 @@ def manual() -> str:
         *(_row(card) for card in models),
         "",
         *(_check(card) for card in models),
+        "## Checks of a trace\n\nWhat `mithridate trace` asks, about one wrong answer and the samples that could have "
+        "taught it.\n\n| check | finds | in | can flag |\n|---|---|---|---|",
+        *(_row(card) for card in traces),
+        "",
+        *(_check(card) for card in traces),
         "## Attacks\n\nWhat `mithridate drill plant ATTACK SRC DST` plants in a copy.\n",
-        *(_attack(attack, checks) for attack in attacks),
+        *(_attack(attack, [*checks, *traces]) for attack in attacks),
         "## Attacks on models\n\nWhat `mithridate drill plant ATTACK MODEL COPY --labels N` plants in a copy.\n",
         *(_model_attack(attack, models) for attack in MODEL_ATTACKS),
     ]

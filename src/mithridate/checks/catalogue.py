@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mithridate.core.card import Card
 
-__all__ = ["data_cards", "model_cards"]
+__all__ = ["data_cards", "model_cards", "trace_cards"]
 
 
 def data_cards() -> tuple[Card, ...]:
@@ -21,3 +21,10 @@ def model_cards() -> tuple[Card, ...]:
     from mithridate.checks.model_check import MODEL_CHECKS
 
     return tuple(kind.card for kinds in (ARTIFACT_CHECKS, GRAPH_CHECKS, MODEL_CHECKS) for kind in kinds)
+
+
+def trace_cards() -> tuple[Card, ...]:
+    """Of the checks that `trace` asks, by id."""
+    from mithridate.checks.trace_check import TRACE_CHECKS
+
+    return tuple(kind.card for kind in TRACE_CHECKS)

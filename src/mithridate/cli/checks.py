@@ -17,10 +17,10 @@ def checks(check: str | None, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from mithridate.checks.catalogue import data_cards, model_cards
+    from mithridate.checks.catalogue import data_cards, model_cards, trace_cards
     from mithridate.core.errors import UsageError
 
-    cards: list[dict[str, Any]] = [asdict(card) for card in (*data_cards(), *model_cards())]
+    cards: list[dict[str, Any]] = [asdict(card) for card in (*data_cards(), *model_cards(), *trace_cards())]
     if check is not None:
         known = ", ".join(card["id"] for card in cards)
         cards = [card for card in cards if card["id"] == check]

@@ -18,6 +18,7 @@ _VERBS = {
     "clean": ("mithridate.cli.clean", "clean", "Write a copy without what an audit found."),
     "checks": ("mithridate.cli.checks", "checks", "List the checks: what they catch and what they miss."),
     "scan": ("mithridate.cli.scan", "scan", "Find what a model hides: code, branches, triggers."),
+    "trace": ("mithridate.cli.trace", "trace", "Find the samples that taught a model a wrong answer."),
     "repair": ("mithridate.cli.repair", "repair", "Cut out of a model what a scan found in it."),
     "drill": ("mithridate.cli.drill", "drill", "Plant poison in a copy, to see what would be caught."),
 }

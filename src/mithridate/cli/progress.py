@@ -21,6 +21,8 @@ _WORDS = {
     "checks": "checking",
     "ranking": "ranking",
     "exhibits": "collecting evidence",
+    "tracing": "looking at what could have taught it",
+    "blaming": "looking for a group",
     "writing": "writing the report",
 }
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from mithridate.core.report import Report
     from mithridate.runs.scan.models import Asked
 
-__all__ = ["asked_of", "clean_options", "scan"]
+__all__ = ["asked_of", "clean_options", "function_of", "names_of", "numbers", "scan"]
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-def _numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[float, ...]:
-    """`0.485,0.456,0.406` as numbers."""
+def numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[float, ...]:
+    """`0.485,0.456,0.406` as numbers: a callback of click."""
     if text is None:
         return ()
     try:
@@ -41,14 +41,14 @@ def _shape(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 
 def clean_options(command: Any) -> Any:
     """The options that say how a model is fed; `scan` and `repair` share them."""
-    numbers: dict[str, Any] = {"metavar": "NUMBERS", "callback": _numbers}
+    triple: dict[str, Any] = {"metavar": "NUMBERS", "callback": numbers}
     options = (
         click.option(
             "--clean", type=click.Path(path_type=Path), help="Pictures that nobody tampered with: a folder or .npz."
         ),
         click.option("--classes", type=_FILE, help="Names of the outputs in their order, one a line."),
-        click.option("--mean", **numbers, help="Subtracted from pictures in [0, 1], by channel."),
-        click.option("--std", **numbers, help="Divided by then, by channel."),
+        click.option("--mean", **triple, help="Subtracted from pictures in [0, 1], by channel."),
+        click.option("--std", **triple, help="Divided by then, by channel."),
         click.option(
             "--preprocess", metavar="MODULE:FUNCTION", help="Makes inputs of (n, h, w, c) uint8 pictures instead."
         ),
@@ -68,6 +68,46 @@ def clean_options(command: Any) -> Any:
     return command
 
 
+def names_of(file: Path | None) -> tuple[str, ...] | None:
+    """The names of outputs in a file, one a line; None without a file.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    from mithridate.core.errors import UsageError
+
+    if file is None:
+        return None
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        remedy = "Give a text file with one name a line."
+        raise UsageError("names of classes", str(error), str(file), remedy) from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def function_of(spec: str | None) -> Any:
+    """The function that --preprocess names; None without one.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from mithridate.core.errors import UsageError
+
+    if spec is None:
+        return None
+    from mithridate.runs.drill.trainer import load_function
+
+    try:
+        return load_function(spec)
+    except Exception as error:  # code of the user may raise anything
+        got = f"{spec!r} ({type(error).__name__}: {str(error)[:300]})"
+        remedy = (
+            "It takes a batch of raw samples, pictures as (n, h, w, c) uint8. Is its folder the current one?"
+        )
+        raise UsageError("a function MODULE:FUNCTION", got, "--preprocess", remedy) from error
+
+
 def asked_of(given: dict[str, Any]) -> Asked:
     """What the user said about a model.
 
@@ -75,35 +115,16 @@ def asked_of(given: dict[str, Any]) -> Asked:
         UsageError: clean pictures, names or a function that cannot be had.
     """
     from mithridate.checks.bank import Bank
-    from mithridate.core.errors import UsageError
     from mithridate.runs.scan.inputs import Preparation
     from mithridate.runs.scan.model_item import model_item
     from mithridate.runs.scan.models import Asked
     from mithridate.sources.open import open_source
 
-    classes: tuple[str, ...] | None = None
-    if given["classes"] is not None:
-        try:
-            lines = given["classes"].read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            remedy = "Give a text file with one name a line."
-            raise UsageError("names of classes", str(error), str(given["classes"]), remedy) from error
-        classes = tuple(line.strip() for line in lines if line.strip())
-    function = None
-    if given["preprocess"] is not None:
-        from mithridate.runs.drill.trainer import load_function
-
-        try:
-            function = load_function(given["preprocess"])
-        except Exception as error:  # code of the user may raise anything
-            got = f"{given['preprocess']!r} ({type(error).__name__}: {str(error)[:300]})"
-            remedy = "It takes (n, h, w, c) uint8 pictures. Is its folder the current one?"
-            raise UsageError("a function MODULE:FUNCTION", got, "--preprocess", remedy) from error
     return Asked(
         clean=None if given["clean"] is None else open_source(given["clean"]),
         layout=given["layout"],
-        how=Preparation(mean=given["mean"], std=given["std"], function=function),
-        classes=classes,
+        how=Preparation(mean=given["mean"], std=given["std"], function=function_of(given["preprocess"])),
+        classes=names_of(given["classes"]),
         shape=given["shape"],
         parent=None if given.get("parent") is None else model_item(given["parent"]),
         arch=given.get("arch"),

@@ -15,7 +15,7 @@ ALPHA = 0.01
 
 
 class Verdict(StrEnum):
-    """What a verb says about its subject: the first three find, the others repair."""
+    """What a verb says about its subject: the first three find, the next three repair, the last two trace."""
 
     FLAGGED = "FLAGGED"
     INCOMPLETE = "INCOMPLETE"
@@ -23,6 +23,8 @@ class Verdict(StrEnum):
     HEALED = "HEALED"
     WORSE = "WORSE"
     NOT_PROVEN = "NOT PROVEN"
+    EXPLAINED = "EXPLAINED"
+    NO_GROUP = "NO GROUP"
 
 
 def grade(results: Sequence[Result], graded_checks: Iterable[str]) -> tuple[Result, ...]:
@@ -57,7 +59,7 @@ def verdict(results: Iterable[Result]) -> Verdict:
 
 
 def exit_code(verdict_: Verdict) -> int:
-    """0 clean or healed, 1 flagged or worse, 3 incomplete or not proven (2 is a usage error or crash)."""
-    if verdict_ in (Verdict.CLEAN, Verdict.HEALED):
+    """0 clean, healed or traced, 1 flagged or worse, 3 incomplete or not proven (2 is a usage error or crash)."""
+    if verdict_ in (Verdict.CLEAN, Verdict.HEALED, Verdict.EXPLAINED, Verdict.NO_GROUP):
         return 0
     return 1 if verdict_ in (Verdict.FLAGGED, Verdict.WORSE) else 3

@@ -30,6 +30,8 @@ _TONE = {
     Verdict.NOT_PROVEN: "bold yellow",
     Verdict.CLEAN: "bold green",
     Verdict.HEALED: "bold green",
+    Verdict.EXPLAINED: "bold red",
+    Verdict.NO_GROUP: "bold green",
 }
 _NARROW = 76
 

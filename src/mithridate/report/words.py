@@ -30,7 +30,7 @@ _SEVERITY = {
     Severity.LIKELY: "likely planted",
     Severity.PROVEN: "proven on a model",
 }
-_REPAIRED = {
+_FIXED = {
     Verdict.HEALED: (
         "What was found is gone, and the model answers as before",
         "The effect was shown before the repair and is gone after it. What no scan has found is still there.",
@@ -42,6 +42,15 @@ _REPAIRED = {
     Verdict.NOT_PROVEN: (
         "The repair was made, but not proven",
         "The effect of what was found was not known or did not go away, so nobody can say that it is healed.",
+    ),
+    Verdict.EXPLAINED: (
+        "A group of training samples taught the model this answer",
+        "They share something with the incident that no other samples have; once they are unlearned, the answer "
+        "is gone. Look at them, and at who brought them.",
+    ),
+    Verdict.NO_GROUP: (
+        "No group of training samples taught the model this answer",
+        "No samples stand apart with the incident: an honest mistake, or poison that the limits below leave room for.",
     ),
 }
 _BIG = ((1e15, "million billion"), (1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
@@ -147,8 +156,8 @@ def thing(report: Report) -> str:
 
 def verdict_words(report: Report) -> tuple[str, str]:
     """A headline and a sentence that a stranger understands."""
-    if report.verdict in _REPAIRED:
-        return _REPAIRED[report.verdict]
+    if report.verdict in _FIXED:
+        return _FIXED[report.verdict]
     alarms = len(report.alarms)
     what_for = "this model is used" if thing(report) == "model" else "anything is trained on this data"
     skips = sum(isinstance(r, Skip) for r in report.results)

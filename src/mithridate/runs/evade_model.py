@@ -9,7 +9,7 @@ from mithridate.core.errors import UsageError
 from mithridate.models.base import Model
 from mithridate.models.open import open_model
 
-__all__ = ["module_with_weights", "named_model"]
+__all__ = ["given_model", "module_with_weights", "named_model"]
 
 
 def named_model(name: str, arch: str | None = None, *, batch: int = 256) -> Model:
@@ -43,6 +43,24 @@ def named_model(name: str, arch: str | None = None, *, batch: int = 256) -> Mode
         kinds = "an .onnx file, an http(s) URL, MODULE:FUNCTION, or weights (.safetensors, .npz) with --arch"
         raise UsageError(kinds, got, "MODEL", remedy)
     return open_model(name, batch=batch)
+
+
+def given_model(name: str, arch: str | None) -> Any:
+    """The object that a command line names: a torch module or an estimator, to be looked into.
+
+    Args:
+        name: weights with `arch`; or MODULE:FUNCTION, which is called without arguments and gives it.
+        arch: MODULE:FUNCTION that gives the torch module for the weights.
+
+    Raises:
+        UsageError: nothing of that kind.
+    """
+    if arch is not None:
+        return module_with_weights(name, arch)
+    if Path(name).exists() or ":" not in name:
+        remedy = "Name the function that makes the torch module with --arch, or one that gives the fitted estimator."
+        raise UsageError("weights with --arch, or MODULE:FUNCTION", repr(name), "MODEL", remedy)
+    return _made(name, "MODEL")
 
 
 def _with_weights(name: str, arch: str, batch: int) -> Model:

@@ -1,0 +1,1 @@
+"""`trace`: from one wrong answer to the samples that taught it."""
