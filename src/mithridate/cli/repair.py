@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mithridate.cli.scan import asked_of, clean_options
+
+if TYPE_CHECKING:
+    from mithridate.core.report import Report
+    from mithridate.runs.scan.models import Asked
 
 __all__ = ["repair"]
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
+def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """`fst,ft-sam` as names."""
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 @click.command(epilog="Exit codes: 0 healed, 1 worse, 2 usage error or crash, 3 not proven.")
 @click.argument("model", type=_FILE)
+@click.option("--excise", "finding", metavar="FINDING", help="Cut this out, e.g. graph.side-branch.")
 @click.option(
-    "--excise", "finding", metavar="FINDING", required=True, help="Cut this out, e.g. graph.side-branch."
+    "--arch", metavar="MODULE:FUNCTION", help="Makes the torch module, for a file of weights to repair."
+)
+@click.option(
+    "--methods",
+    metavar="NAME,...",
+    callback=_names,
+    help="Repairs of weights to try.  [default: five of them]",
+)
+@click.option(
+    "--loss",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    default=0.02,
+    show_default=True,
+    help="Accuracy that a repair may cost.",
+)
+@click.option(
+    "--trained",
+    type=click.FloatRange(min=1),
+    metavar="N",
+    help="Samples times epochs of the training, to compare costs with.",
 )
 @click.option("--to", type=_FILE, help="The repaired file.  [default: MODEL with .healed before its suffix]")
 @clean_options
@@ -35,32 +65,59 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
 @click.pass_context
 def repair(
-    ctx: click.Context, /, model: Path, finding: str, to: Path | None, force: bool, **given: Any
+    ctx: click.Context, /, model: Path, finding: str | None, to: Path | None, force: bool, **given: Any
 ) -> None:
-    """Cut a hidden branch out of MODEL. Its own weights stay as they are, bit for bit; nothing is trained.
+    """Take out of MODEL what a scan found, or what its weights hide, and show what that changed.
+
+    With --excise, a hidden branch is cut out; the model's own weights stay as they are, bit for bit. With --arch,
+    repairs of weights are tried on copies with a few clean samples, judged by triggers recovered from the model.
 
     \b
     mithridate repair resnet.onnx --excise graph.side-branch
     mithridate repair resnet.onnx --excise graph.side-branch --clean holdout/ --to clean.onnx
+    mithridate repair model.pt --arch mypkg.nets:Net --clean holdout/ --to healed.pt
     """  # noqa: D301 - click wants the control character
     from mithridate.cli.outputs import Outputs
     from mithridate.cli.progress import progress_bar
     from mithridate.core.errors import UsageError
     from mithridate.report.files import write_bytes
-    from mithridate.runs.repair import excise
 
     target = to or model.with_name(f"{model.stem}.healed{model.suffix}")
     if target.exists() and (not force or target.resolve() == model.resolve()):
         remedy = "Name another file with --to, or replace it with --force."
         raise UsageError("a new file", "one that is there", str(target), remedy)
+    if (finding is None) == (given["arch"] is None):
+        got = "neither" if finding is None else "both"
+        remedy = "Name what a scan found, or the function that makes the module of these weights."
+        raise UsageError("--excise FINDING or --arch MODULE:FUNCTION", got, str(model), remedy)
     asked = asked_of(given)
     outputs = Outputs(folder=given["out"], json=given["json_file"], html=given["html_file"])
     outputs.refuse_unwritable(str(model), None)
     with progress_bar(not (given["quiet"] or given["no_progress"])) as progress:
-        repaired = excise(model, finding, asked=asked, progress=progress)
-        write_bytes(target, repaired.content)
-        report = outputs.write(repaired.report)
+        content, report = _repaired(model, finding, target, asked, given, progress)
+        write_bytes(target, content)
+        report = outputs.write(report)
     outputs.print(report, quiet=given["quiet"])
     if not given["quiet"]:
         click.echo(f"repaired: {target}", err=given["json_file"] == Path("-"))
     ctx.exit(report.exit_code)
+
+
+def _repaired(
+    model: Path, finding: str | None, target: Path, asked: Asked, given: dict[str, Any], progress: Any
+) -> tuple[bytes, Report]:
+    """The repaired file and what to tell of it."""
+    if finding is not None:
+        from mithridate.runs.repair import excise
+
+        cut = excise(model, finding, asked=asked, progress=progress)
+        return cut.content, cut.report
+    from mithridate.models.weights import weights_file
+    from mithridate.runs.heal.candidates import DEFAULT
+    from mithridate.runs.heal.run import heal
+
+    healed = heal(
+        model, arch=given["arch"], asked=asked, methods=given["methods"] or DEFAULT, loss=given["loss"],
+        trained=given["trained"], progress=progress,
+    )  # fmt: skip
+    return weights_file(healed.weights, target.suffix), healed.report

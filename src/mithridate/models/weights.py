@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mithridate.core.errors import ItemError, UsageError
 
-__all__ = ["load_weights", "read_weights"]
+__all__ = ["load_weights", "read_weights", "weights_file"]
 
 #: dtypes of the format that NumPy knows; BF16 is widened by hand.
 _DTYPES = {
@@ -69,6 +69,30 @@ def read_weights(path: str | Path) -> dict[str, NDArray[Any]]:
         got = f"{type(error).__name__}: {str(error)[:200]}"
         remedy = "Save the state_dict again, with torch.save or safetensors.torch.save_file."
         raise UsageError("a sound file with weights", got, str(path), remedy) from error
+
+
+def weights_file(weights: Mapping[str, Any], suffix: str) -> bytes:
+    """A file of weights, as `read_weights` reads it.
+
+    Args:
+        weights: torch tensors by name.
+        suffix: .safetensors, .npz, or that of a state dict of torch.
+    """
+    import io
+
+    import torch
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    if suffix.lower() == ".safetensors":
+        from safetensors.torch import save
+
+        return save(plain)
+    stream = io.BytesIO()
+    if suffix.lower() == ".npz":
+        np.savez(stream, **{name: tensor.numpy() for name, tensor in plain.items()})
+    else:
+        torch.save(plain, stream)
+    return stream.getvalue()
 
 
 def _torch(path: Path) -> dict[str, NDArray[Any]]:
