@@ -144,6 +144,7 @@ def _scores(seen: Sequence[_Seen], bank: Bank) -> Iterator[tuple[_Seen, float, f
 
 def _table(seen: Sequence[_Seen]) -> str:
     bank = Bank(tuple(one.statistics for one in seen if one.tuning and not one.bad))
+    seen = list({one.name: one for one in seen}.values())
     judged = list(_scores(seen, bank))
     tuning, testing = ([j for j in judged if j[0].tuning is side] for side in (True, False))
     lines = [f"{len(seen)} models, {len(bank.members)} in the bank, {len(testing)} for testing"]

@@ -2,12 +2,14 @@
 
 A model's statistics are sizes of the smallest triggers, one for each class and kind of trigger. They are compared with
 those of its family only (same inputs, same classes), class by class: some classes are easy to reach in any honest
-model. What is ranked is the largest deficit in standard deviations; the rank among the bank's own members, each judged
-by the others in the same way, gives the p-value.
+model. Deficits in standard deviations are put together over the kinds that speak of one class; what is ranked is the
+class with the largest. The rank among the bank's own members, each judged by the others in the same way, gives the
+p-value.
 
 Reference:
     Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World (2005), chapter 2 (conformal p-values);
-    Bates et al., arXiv:2104.08279 (of outliers).
+    Bates et al., arXiv:2104.08279 (of outliers); spreads of few models, drawn towards that of their kind: Smyth,
+    Statistical Applications in Genetics and Molecular Biology 3 (2004), section 3.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ __all__ = ["FEWEST", "Bank", "Statistics"]
 _SCHEMA = 1
 #: members of a family below which nothing is said.
 FEWEST = 4
+_PRIOR = 4  # models that the spread of a kind counts for, beside those of the family
 _SPREAD = 0.15  # least standard deviation of a logarithm of a size that is believed in so few models
 _LARGEST = 64 << 20
 
@@ -40,7 +43,8 @@ class Statistics:
     Attributes:
         name: of the model.
         family: what models must share to be compared: inputs, classes, kind of samples.
-        sizes: kind of trigger → size of the smallest one for each aim, all above 0.
+        sizes: kind of trigger → size of the smallest one for each class, all above 0, and towards no class in particular
+            last, where that was looked for; "pair": from each other class in turn.
         origin: digest of what was scanned; "" where unknown.
     """
 
@@ -50,13 +54,10 @@ class Statistics:
     origin: str = ""
 
     @cached_property
-    def vector(self) -> NDArray[np.float64]:
-        """Logarithms of all sizes, each kind less its median."""
-        parts = []
-        for kind in sorted(self.sizes):
-            logs = np.log(np.asarray(self.sizes[kind], dtype=np.float64))
-            parts.append(logs - np.median(logs))
-        return np.concatenate(parts) if parts else np.empty(0)
+    def logs(self) -> Mapping[str, NDArray[np.float64]]:
+        """Logarithms of the sizes, each kind less its median."""
+        parts = {kind: np.log(np.asarray(sizes, dtype=np.float64)) for kind, sizes in self.sizes.items()}
+        return {kind: part - np.median(part) for kind, part in parts.items()}
 
     def same_kind(self, other: Statistics) -> bool:
         """Whether two models can be compared."""
@@ -161,7 +162,28 @@ def _member(entry: Mapping[str, Any]) -> Statistics:
 
 
 def _deficit(model: Statistics, peers: Sequence[Statistics]) -> float:
-    """By how many standard deviations the smallest entry is below the peers'."""
-    others = np.stack([peer.vector for peer in peers])
-    spread = np.maximum(others.std(axis=0, ddof=1), _SPREAD) * np.sqrt(1 + 1 / len(peers))
-    return float(((others.mean(axis=0) - model.vector) / spread).max())
+    """The largest over the classes of what the kinds of triggers say of one together, in standard deviations."""
+    rows = [_of_classes(kind, _below(kind, model, peers)) for kind in sorted(model.sizes)]
+    together = np.zeros((len(rows), max(map(len, rows))))
+    for row, values in zip(together, rows, strict=True):
+        row[: len(values)] = np.maximum(values, 0)
+    return float(np.sqrt((together**2).sum(axis=0)).max())
+
+
+def _below(kind: str, model: Statistics, peers: Sequence[Statistics]) -> NDArray[np.float64]:
+    """By how many standard deviations each entry is below the peers'."""
+    others = np.stack([peer.logs[kind] for peer in peers])
+    own, freedom = others.var(axis=0, ddof=1), len(peers) - 1
+    spread = np.sqrt((freedom * own + _PRIOR * own.mean()) / (freedom + _PRIOR))
+    spread = np.maximum(spread, _SPREAD) * np.sqrt(1 + 1 / len(peers))
+    below: NDArray[np.float64] = (others.mean(axis=0) - model.logs[kind]) / spread
+    return below
+
+
+def _of_classes(kind: str, below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One entry a class: of pairs, the source class from which it is reached most easily."""
+    if kind != "pair":
+        return below
+    classes = round((1 + np.sqrt(1 + 4 * len(below))) / 2)
+    whole = classes * (classes - 1) == len(below)
+    return below.reshape(classes, classes - 1).max(axis=1) if whole else below
