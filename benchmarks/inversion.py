@@ -37,6 +37,7 @@ from mithridate.models.base import softmax
 __all__ = ["main"]
 
 _RARE = 0.05
+_LEARNT = 0.3  # accuracy below which a network of the zoo did not learn its task
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,9 @@ def main() -> None:
             continue
         facts = json.loads(told.read_text(encoding="utf-8"))
         if facts["attack"] != "clean" and facts["success"] < SUCCESS:
+            continue
+        if facts["accuracy"] < _LEARNT:
+            print(f"{told.stem}: left out, accuracy {facts['accuracy']:.3f}", flush=True)
             continue
         line = _examined(told.with_suffix(".onnx"), given.each, given.made)
         with file.open("a", encoding="utf-8") as out:

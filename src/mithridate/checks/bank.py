@@ -43,8 +43,8 @@ class Statistics:
     Attributes:
         name: of the model.
         family: what models must share to be compared: inputs, classes, kind of samples.
-        sizes: kind of trigger → size of the smallest one for each class, all above 0, and towards no class in particular
-            last, where that was looked for; "pair": from each other class in turn.
+        sizes: kind of trigger → size of the smallest one for each class, all above 0, and towards no class in
+            particular last, where that was looked for; "pair": from each other class in turn.
         origin: digest of what was scanned; "" where unknown.
     """
 

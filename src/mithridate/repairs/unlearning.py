@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from mithridate.core.card import Card
@@ -11,7 +12,8 @@ from mithridate.repairs.layers import training
 __all__ = ["Unlearning"]
 
 _EPOCHS, _SHARE = 15, 0.3
-_RATE, _MOMENTUM, _DECAY, _SMOOTH = 0.01, 0.9, 5e-4, 0.1
+_RATE, _MOMENTUM, _DECAY = 0.01, 0.9, 5e-4
+_TRUSTED = 0.5  # how much what the model says of a clean sample counts, beside its label
 
 
 @repair(
@@ -25,14 +27,18 @@ _RATE, _MOMENTUM, _DECAY, _SMOOTH = 0.01, 0.9, 5e-4, 0.1
         catches=None,
         misses="Triggers that nobody knows and no search recovered.",
         effect="attack success that is left",
-        cites="Wang et al., Neural Cleanse, IEEE S&P 2019, section VI.C",
+        cites="Wang et al., Neural Cleanse, IEEE S&P 2019, section VI.C; the model's own answers on clean samples as "
+        "aims: Hinton et al., arXiv:1503.02531",
         remedy="Compare attack success and accuracy before and after.",
         graded=False,
         reads_order=False,
     )
 )
 class Unlearning(Repair):
-    """Fine-tunes on clean samples, a share of which carry a known trigger and keep their class."""
+    """Fine-tunes on clean samples, a share of which carry a known trigger and keep their class.
+
+    What the model said of each sample without the trigger is part of the aim, so that little else is forgotten.
+    """
 
     def refuses(self, module: Any, scope: RepairScope) -> str:
         """Without triggers."""
@@ -43,15 +49,18 @@ class Unlearning(Repair):
         import torch
         from torch.nn import functional as f
 
+        teacher = deepcopy(module).eval()
         optimiser = torch.optim.SGD(module.parameters(), _RATE, momentum=_MOMENTUM, weight_decay=_DECAY)
         with training(module):
-            for step, (x, y, way) in enumerate(scope.batches(_EPOCHS)):
+            for step, (x, y, way) in enumerate(scope.batches(_EPOCHS, cost=4 / 3)):
                 optimiser.param_groups[0]["lr"] = _RATE * (1 - way)
                 trigger = scope.known[step % len(scope.known)]
                 marked = max(1, round(_SHARE * len(x)))
                 with torch.no_grad():
                     shown = torch.cat([trigger.put(x[:marked]), x[marked:]])
+                    aim = _TRUSTED * teacher(x).softmax(1)
+                aim += (1 - _TRUSTED) * f.one_hot(y, aim.shape[1])
                 optimiser.zero_grad()
-                f.cross_entropy(module(shown), y, label_smoothing=_SMOOTH).backward()
+                f.cross_entropy(module(shown), aim).backward()
                 optimiser.step()
         return module
