@@ -8,15 +8,16 @@ magnified (as in robust estimation of covariance: Hayase et al., SPECTRE, arXiv:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.evidence.valley import Split, separation
+from mithridate.evidence.valley import Split, heap, separation, two_heaps
 
-__all__ = ["FEWEST", "Level", "Whitening", "grow", "shared_columns"]
+__all__ = ["FEWEST", "OWN", "Features", "Level", "Whitened", "Whitening", "grow", "shared_columns"]
 
 Values = NDArray[np.float64]
 Features = NDArray[np.floating[Any]]
@@ -25,7 +26,11 @@ _RIDGE = 1e-2  # of the mean variance
 _SEEDS = 10
 _ROUNDS = 15
 _OTHERS = 0.999  # quantile of the samples of other labels that a member exceeds
-_OWN = 4.0  # and so many robust standard deviations above the median of its own label
+#: standard deviations that a member is above the rest of its own label.
+OWN = 4.0
+_FAINT = 2.0  # standard deviations above the rest that an incident is at least
+_ODD = 3.0  # standard deviations that are no oddity yet
+_GAP = 2.0  # width of the valley from which on a trait is one
 #: samples of a group.
 FEWEST = 3
 _MOST_COLUMNS = 2048
@@ -40,12 +45,15 @@ class Level:
         same: (c, d) of the training samples with the incident's label.
         others: (o, d) of training samples with other labels.
         incidents: (m, d).
+        content: of `same` and of `others`, what else is in the samples, where the level holds only what the incidents
+            have at all; None where it holds everything.
     """
 
     name: str
     same: Features
     others: Features
     incidents: Features
+    content: tuple[Features, Features] | None = None
 
 
 class Whitening:
@@ -70,6 +78,17 @@ class Whitening:
         scaled: Values = (np.asarray(features, dtype=np.float64) - self._mean) / self._spread
         return scaled
 
+    def residuals(self, features: Features) -> Values:
+        """(n, d): what of each feature the others do not predict, in standard deviations.
+
+        With precision P = H^-1 that is (P z)_j / sqrt(P_jj).
+        """
+        from scipy.linalg import cho_solve
+
+        precision = cho_solve((self._factor, True), np.eye(len(self._factor)), check_finite=False)
+        found: Values = self._scaled(features) @ precision / np.sqrt(np.diag(precision))
+        return found
+
     def __call__(self, features: Features) -> Values:
         """(n, d) → (n, d) with H^-1/2 applied."""
         from scipy.linalg import solve_triangular
@@ -78,45 +97,83 @@ class Whitening:
         return np.ascontiguousarray(solved.T)
 
 
-def grow(level: Level) -> Split | None:
-    """The samples of the incident's label that share a trait with it.
+class Whitened:
+    """A level as seen from other labels, and where to start in it.
 
-    Seeds are the samples of largest cosine influence; then the mean of the group takes the place of the incident
-    until the group stays as it is. A sample never votes for itself: its own part of the mean is taken out.
+    Args:
+        level: features.
+    """
+
+    def __init__(self, level: Level) -> None:
+        white = Whitening(level.others)
+        self.name = level.name
+        self.same, self.others, self.incidents = (
+            white(part) for part in (level.same, level.others, level.incidents)
+        )
+        self._own = (self.same**2).sum(axis=1)
+        unit = self.incidents / (np.linalg.norm(self.incidents, axis=1, keepdims=True) + 1e-12)
+        self.cosine: Values = ((self.same @ unit.T) / np.sqrt(self._own + 1e-24)[:, None]).mean(axis=1)
+        # What of an incident the rest of it does not predict, large values only, against the same of each sample.
+        residual, odd = white.residuals(self.same), white.residuals(self.incidents).mean(axis=0)
+        odd = np.sign(odd) * np.maximum(np.abs(odd) - _ODD, 0)
+        self.odd: Values | None = residual @ odd if odd.any() else None
+
+    def grow(self, start: NDArray[np.intp]) -> Split | None:
+        """The group that a start grows into; None where it falls apart.
+
+        The mean of the group takes the place of the incident until the group stays as it is. A sample never votes
+        for itself: its own part of the mean is taken out.
+
+        Args:
+            start: positions among the samples of the same label.
+        """
+        members, seen = start, set[bytes]()
+        for _ in range(_ROUNDS):
+            total, n = self.same[members].sum(axis=0), len(members)
+            scores = self.same @ total / n
+            scores[members] = (self.same[members] @ total - self._own[members]) / max(n - 1, 1)
+            bar = max(float(np.quantile(self.others @ total / n, _OTHERS)), heap(scores, OWN))
+            answers = self.incidents @ total / n
+            members = np.flatnonzero(scores > bar)
+            if not FEWEST <= len(members) <= len(scores) - FEWEST:
+                return None
+            if (key := members.tobytes()) in seen:
+                break
+            seen.add(key)
+        return self._cut(scores, members, answers)
+
+    def _cut(self, scores: Values, members: NDArray[np.intp], answers: Values) -> Split:
+        """The group, cut where the valley is widest: as it grew, or halfway between two heaps."""
+        halfway = np.flatnonzero(scores > two_heaps(scores))
+        cuts = [members]
+        if FEWEST <= len(halfway) <= len(scores) - FEWEST:
+            cuts.append(halfway)
+        # An incident may show the trait more faintly than samples that are accused of it.
+        rest = np.delete(scores, members)
+        inside = float((answers > rest.mean() + _FAINT * rest.std()).mean())
+        splits = (separation(scores, cut, inside=inside, where=self.name, needed=_GAP) for cut in cuts)
+        return max(splits, key=lambda split: split.gap)
+
+
+def grow(levels: Sequence[Level]) -> list[Split]:
+    """The samples of the incidents' label that share a trait with them, at each level where there are such.
+
+    Starts are the ten samples of largest influence at a level, at all levels taken together, and by what is odd
+    about the incidents.
 
     Returns:
-        Members as positions in `level.same`, best first, with how clearly they stand apart; None without a group.
+        Of each level the group that stands apart most clearly, members as positions in `same`.
     """
-    white = Whitening(level.others)
-    same, others, incidents = white(level.same), white(level.others), white(level.incidents)
-    size = np.linalg.norm(same, axis=1) + 1e-12
-    unit = incidents / (np.linalg.norm(incidents, axis=1, keepdims=True) + 1e-12)
-    members = np.argsort(-((same @ unit.T) / size[:, None]).mean(axis=1), kind="stable")[:_SEEDS]
-    seen: set[bytes] = set()
-    own = (same**2).sum(axis=1)
-    for _ in range(_ROUNDS):
-        total = same[members].sum(axis=0)
-        n = len(members)
-        scores = same @ total / n
-        scores[members] = (same[members] @ total - own[members]) / max(n - 1, 1)
-        bar = _bar(scores, others @ total / n)
-        answers = incidents @ total / n
-        members = np.flatnonzero(scores > bar)
-        if len(members) < FEWEST or len(members) > len(same) - FEWEST:
-            return None
-        key = members.tobytes()
-        if key in seen:
-            break
-        seen.add(key)
-    inside = float((answers > bar).mean())
-    return separation(scores, members, inside=inside, where=level.name)
-
-
-def _bar(scores: Values, others: Values) -> float:
-    """What a member has to exceed."""
-    middle = float(np.median(scores))
-    spread = 1.4826 * float(np.median(np.abs(scores - middle)))
-    return max(float(np.quantile(others, _OTHERS)), middle + _OWN * spread)
+    white = [Whitened(level) for level in levels]
+    together = np.mean([(w.cosine - w.cosine.mean()) / (w.cosine.std() + 1e-12) for w in white], axis=0)
+    found = []
+    for w in white:
+        scores = [w.cosine, together] + ([] if w.odd is None else [w.odd])
+        groups = [w.grow(np.argsort(-s, kind="stable")[:_SEEDS]) for s in scores]
+        kept = [group for group in groups if group is not None]
+        if kept:
+            found.append(max(kept, key=lambda g: (g.inside > 0.5, g.gap, len(g.members))))
+    return found
 
 
 def shared_columns(incidents: Any) -> NDArray[np.intp]:

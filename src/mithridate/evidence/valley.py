@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GAP", "Split", "separation", "two_heaps"]
+__all__ = ["Split", "heap", "joined", "separation", "two_heaps"]
 
 Values = NDArray[np.float64]
 
-#: width of the valley, in standard deviations of the lower heap, from which on two heaps are two.
-GAP = 1.5
 _STEPS = 80
+_WIDEST = 1000.0  # that a valley is said to be
+_FAR = 12.0  # standard deviations that count at most, so that no score outvotes the others
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,24 +24,30 @@ class Split:
     Attributes:
         members: positions, highest score first.
         scores: of the members.
+        profile: (n,) scores of all, from the mean of the rest in standard deviations of the rest.
         gap: from the 99 % quantile of the rest to the 10 % quantile of the members, in standard deviations of the rest.
         inside: share of the incidents that are on the members' side.
         where: level or score that it was seen in.
+        needed: width from which on the two heaps are two.
     """
 
     members: NDArray[np.intp]
     scores: Values
+    profile: Values
     gap: float
     inside: float
     where: str
+    needed: float
 
     @property
     def apart(self) -> bool:
         """Two heaps, and most incidents are in the upper one."""
-        return self.gap >= GAP and self.inside > 0.5
+        return self.gap >= self.needed and self.inside > 0.5
 
 
-def separation(scores: Values, members: NDArray[np.intp], *, inside: float, where: str) -> Split:
+def separation(
+    scores: Values, members: NDArray[np.intp], *, inside: float, where: str, needed: float
+) -> Split:
     """How far members stand apart from the rest.
 
     Args:
@@ -48,12 +55,45 @@ def separation(scores: Values, members: NDArray[np.intp], *, inside: float, wher
         members: positions of some of them, neither none nor all.
         inside: share of incidents with them.
         where: for people.
+        needed: width of the valley that makes it one.
     """
     rest = np.delete(scores, members)
     spread = float(rest.std()) or 1e-12
-    gap = (float(np.quantile(scores[members], 0.1)) - float(np.quantile(rest, 0.99))) / spread
+    gap = min(_WIDEST, (float(np.quantile(scores[members], 0.1)) - float(np.quantile(rest, 0.99))) / spread)
     order = members[np.argsort(-scores[members], kind="stable")]
-    return Split(members=order, scores=scores[order], gap=gap, inside=inside, where=where)
+    return Split(
+        members=order, scores=scores[order], profile=(scores - rest.mean()) / spread, gap=gap, inside=inside,
+        where=where, needed=needed,
+    )  # fmt: skip
+
+
+def joined(splits: Sequence[Split], own: float) -> tuple[NDArray[np.intp], Values]:
+    """The upper heap of several scores taken together.
+
+    Args:
+        splits: of the same samples.
+        own: standard deviations above the rest that a member is.
+
+    Returns:
+        Members and their scores, highest first.
+    """
+    score = np.mean([np.clip(split.profile, -_FAR, _FAR) for split in splits], axis=0)
+    bar = heap(score, own)
+    members = np.flatnonzero(score > bar)
+    order = members[np.argsort(-score[members], kind="stable")]
+    return order, score[order]
+
+
+def heap(scores: Values, own: float) -> float:
+    """So many standard deviations above the mean of what is below; from below, so that a large group is not hidden."""
+    bar = float(np.median(scores))
+    for _ in range(_STEPS):
+        rest = scores[scores <= bar]
+        higher = float(rest.mean() + own * rest.std())
+        if higher <= bar:
+            break
+        bar = higher
+    return bar
 
 
 def two_heaps(scores: Values) -> float:

@@ -19,6 +19,7 @@ from mithridate.models.levels import LAST
 __all__ = ["LastLayerInfluence", "influence"]
 
 Values = NDArray[np.float64]
+_GAP = 1.5  # width of the valley from which on two heaps are two
 
 
 @trace_check(
@@ -96,4 +97,4 @@ def _heap(scores: Values, incidents: Values | None) -> Split | None:
     if len(members) < FEWEST or len(members) > len(scores) - FEWEST:
         return None
     inside = 1.0 if incidents is None else float((incidents > bar).mean())
-    return separation(scores, members, inside=inside, where=LAST)
+    return separation(scores, members, inside=inside, where=LAST, needed=_GAP)

@@ -42,4 +42,4 @@ class SharedTrait(TraceCheck):
     def split(self, scope: TraceScope) -> list[Split]:
         """One group at most for each level."""
         large = [level for level in scope.levels if len(level.same) > 2 * FEWEST and len(level.others)]
-        return [split for level in large if (split := grow(level)) is not None]
+        return grow(large) if large else []

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mithridate.core.batch import Batch
 from mithridate.core.errors import UsageError
 from mithridate.core.hashing import uniform
+from mithridate.evidence.conflict import contents
 from mithridate.evidence.trait import Level, shared_columns
 from mithridate.models.levels import LAST, Reader, Seen
 from mithridate.runs.tracing.feeding import Feeding
@@ -23,6 +24,7 @@ Progress = Callable[[str, int, int | None], None]
 #: samples that are kept at most: with the label of the answer, and with other labels.
 MOST_SAME, MOST_OTHERS = 40_000, 8_000
 _AT_ONCE = 512
+_CONTENT = "content of "
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +110,8 @@ def look(
         if len(chosen):
             part = take(batch, chosen)
             seen = reader.read(how.inputs(part.raw, part.modality))
-            dense = {name: _dense(level, columns.get(name)) for name, level in seen.levels.items()}
+            dense: dict[str, Any] = {name: _dense(v, columns.get(name)) for name, v in seen.levels.items()}
+            dense |= {_CONTENT + n: contents(seen.levels[n], shared) for n, shared in columns.items()}
             kept.append((part, mine[chosen], Seen(logits=seen.logits, levels=dense)))
     if not any(mine.any() for _, mine, _ in kept):
         remedy = "Is this the data that the model was trained on? Name its classes with --classes."
@@ -128,10 +131,20 @@ def _joined(
     mine = np.concatenate([flags for _, flags, _ in kept])
     levels = []
     for name in kept[0][2].levels:
+        if name.startswith(_CONTENT):
+            continue
         features = np.concatenate([seen.levels[name] for _, _, seen in kept])
         wrong = _dense(incidents.levels[name], columns.get(name))
         if features.shape[1]:
-            levels.append(Level(name=name, same=features[mine], others=features[~mine], incidents=wrong))
+            content = None
+            if name in columns:
+                rest = np.concatenate([seen.levels[_CONTENT + name] for _, _, seen in kept])
+                content = (rest[mine], rest[~mine])
+            levels.append(
+                Level(
+                    name=name, same=features[mine], others=features[~mine], incidents=wrong, content=content
+                )
+            )
     logits = np.concatenate([seen.logits for _, _, seen in kept])[mine]
     ids = tuple(_picked((batch.ids for batch, _, _ in kept), mine))
     sources = None

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from mithridate.checks.trace_check import TraceScope
 from mithridate.core.results import Clear, Exhibit, Finding, Result, Severity
-from mithridate.evidence.valley import GAP
 from mithridate.models.levels import LAST
 from mithridate.report.exhibits import as_they_are
 from mithridate.report.exhibits.samples import CARRIERS, Sample, fetched
@@ -67,7 +66,7 @@ def tell(
             Clear(
                 check=check,
                 message=f"of {seen.labelled:,} samples labelled {label!r} none stand apart with {_listed(names)} "
-                f"(widest valley {gap:.1f}, {GAP} is needed)",
+                f"(widest valley {gap:.1f})",
                 limit=_LIMIT,
             )
             for check, gap in judged.best.items()
