@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from time import perf_counter
@@ -32,6 +32,7 @@ class Candidate:
         why: it refused, or failed; "" where it did neither.
         accuracy: on held samples.
         successes: of the surrogates, in their order.
+        odd: places of those that stand out.
         passes: what it took.
         seconds: what it took.
     """
@@ -41,17 +42,18 @@ class Candidate:
     why: str = ""
     accuracy: float = 0.0
     successes: tuple[float, ...] = ()
+    odd: tuple[int, ...] = ()
     passes: Passes
     seconds: float = 0.0
 
     @property
     def worst(self) -> float | None:
-        """The largest success that is left; None where no trigger judges it."""
-        return max(self.successes, default=None)
+        """The largest success that is left of a trigger that stands out; None where there is none."""
+        return max((self.successes[k] for k in self.odd), default=None)
 
     @property
     def quiet(self) -> bool:
-        """Whether no surrogate works any more."""
+        """Whether no trigger that stood out works any more."""
         return self.worst is not None and self.worst <= _GONE
 
 
@@ -84,6 +86,7 @@ def tried(
     return Candidate(
         method=method, module=copy, accuracy=accuracy(copy, *scope.held),
         successes=tuple(success(copy, s.known, held) for s in surrogates),
+        odd=tuple(k for k, s in enumerate(surrogates) if s.odd),
         passes=passes, seconds=perf_counter() - started,
     )  # fmt: skip
 
@@ -107,8 +110,10 @@ def best(candidates: Sequence[Candidate], before: Candidate, loss: float) -> Can
     within = [c for c in able if c.accuracy >= before.accuracy - loss]
     if not within:
         return max(able, key=lambda c: c.accuracy)
-    rank: Callable[[Candidate], tuple[float, float]] = lambda c: (  # noqa: E731 - used once
-        round(float(np.mean(c.successes)), 2) if c.successes else 0.0,
-        c.passes.both,
-    )
-    return min(within, key=rank)
+    return min(within, key=_rank)
+
+
+def _rank(one: Candidate) -> tuple[float, float, float]:
+    """What is left of triggers that stand out, to a hundredth; of all; the cost."""
+    left = 0.0 if one.worst is None else round(one.worst, 2)
+    return left, round(float(np.mean(one.successes)), 2) if one.successes else 0.0, one.passes.both

@@ -88,13 +88,15 @@ def _told(
     facts = [
         f"{model.name}: {chosen.method}, accuracy {before.accuracy:.1%} before, {chosen.accuracy:.1%} after"
     ]
-    if surrogates:
-        left = max(chosen.successes)
-        was = max(s.before for s in surrogates)
+    odd = [k for k, s in enumerate(surrogates) if s.odd]
+    if odd:
+        was, left, back = (max(row[k] for k in odd) for row in (before.successes, chosen.successes, again))
         facts.append(
-            f"{len(surrogates)} triggers recovered from the model worked up to {was:.0%}, and now up to {left:.0%}"
+            f"{len(odd)} of {len(surrogates)} triggers recovered from the model stand out; they worked up to {was:.0%} "
+            f"and now up to {left:.0%}, after {SAMPLES} poisoned samples up to {back:.0%}"
         )
-        facts.append(f"after {SAMPLES} poisoned samples up to {max(again):.0%}")
+    elif surrogates:
+        facts.append(f"none of {len(surrogates)} triggers recovered from the model stands out")
     if verdict is Verdict.WORSE:
         facts.append(
             f"no repair kept accuracy within {100 * loss:.0f} points, so the original weights are kept"
@@ -105,8 +107,8 @@ def _told(
 def _doubts(surrogates: Sequence[Surrogate], alarms: Sequence[Result]) -> list[Result]:
     """Why nothing is proven, where that is so."""
     doubts: list[Result] = []
-    if not surrogates:
-        reason = "no trigger could be recovered, so that nothing tells whether the repair removed one"
+    if not any(s.odd for s in surrogates):
+        reason = "no trigger that stands out was recovered: nothing tells whether the repair removed one"
         remedy = "Give more clean samples, or scan the model for what it hides."
         doubts.append(Skip(check="repair", reason=reason, remedy=remedy))
     if any(isinstance(alarm, Finding) for alarm in alarms):
@@ -124,7 +126,7 @@ def _table(
         [
             "as it was",
             f"{before.accuracy:.1%}",
-            _percent(max((s.before for s in surrogates), default=None)),
+            _percent(before.worst),
             "",
             "",
         ]
@@ -143,7 +145,7 @@ def _table(
     columns = [
         "repair",
         "accuracy on held samples",
-        "worst trigger that is left",
+        "what is left of triggers that stand out",
         "passes of a sample",
         "time",
     ]
@@ -153,9 +155,23 @@ def _table(
 def _left(
     surrogates: Sequence[Surrogate], before: Candidate, chosen: Candidate, again: Sequence[float]
 ) -> Exhibit:
-    columns = ["trigger", "its size", "success before", "after", f"after {SAMPLES} poisoned samples"]
+    columns = [
+        "trigger",
+        "its size",
+        "stands out",
+        "success before",
+        "after",
+        f"after {SAMPLES} poisoned samples",
+    ]
     rows = [
-        [s.known.name, f"{s.size:.1f} {s.unit}", f"{was:.0%}", f"{now:.0%}", f"{back:.0%}"]
+        [
+            s.known.name,
+            f"{s.size:.1f} {s.unit}",
+            "yes" if s.odd else "no",
+            f"{was:.0%}",
+            f"{now:.0%}",
+            f"{back:.0%}",
+        ]
         for s, was, now, back in zip(surrogates, before.successes, chosen.successes, again, strict=True)
     ]
     title = "Triggers recovered from the model, on samples they were not learnt on"

@@ -20,6 +20,7 @@ _FORMS: tuple[FormName, ...] = ("patch", "blend", "warp")
 _SCREEN = (Round(1.0, 4, 60, 0.3),)
 _SEARCH = (Round(1.0, 8, 110, 0.3), Round(1.0, 16, 60, 0.15))
 _FOLLOWED = 3
+_ODD = 0.5  # of the median size over the classes
 #: success on samples that it was not learnt on, from which on a trigger can judge anything.
 WORKS = 0.8
 
@@ -33,12 +34,14 @@ class Surrogate:
         before: its success on held samples.
         size: in the unit of its form.
         unit: of the size.
+        odd: much smaller than what most classes need; honest models have triggers, too, but rarely such.
     """
 
     known: Known
     before: float
     size: float
     unit: str
+    odd: bool
 
 
 def recovered(
@@ -67,6 +70,7 @@ def recovered(
     for name in _FORMS:
         form = form_of(name, (shape[0], shape[1], shape[2]), low, high)
         first = invert(module, learn, aims, form, schedule=_SCREEN, seed=seed)
+        median = float(np.median([f.size for f in first]))
         likely = [first[k].aim for k in np.argsort([_promise(f) for f in first], kind="stable")[:_FOLLOWED]]
         for trigger in invert(module, learn, likely, form, schedule=_SEARCH, seed=seed):
             target = trigger.aim.target
@@ -76,7 +80,10 @@ def recovered(
             )
             before = success(module, known, held)
             if before >= WORKS:
-                found.append(Surrogate(known=known, before=before, size=trigger.size, unit=form.unit))
+                odd = trigger.size <= _ODD * median
+                found.append(
+                    Surrogate(known=known, before=before, size=trigger.size, unit=form.unit, odd=odd)
+                )
     return found
 
 
