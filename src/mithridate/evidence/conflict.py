@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from mithridate.evidence.trait import FEWEST, Features, Level
 
-__all__ = ["contents", "telling_columns"]
+__all__ = ["contents", "telling_columns", "values_of"]
 
 _WIDTH = 512
 _RIDGE = 1e-2
+_CHANCE = 1e-3  # that carriers are in conflict so often, over all columns
 _CONFLICT = 0.3  # of the carriers of a column, from which on it tells
 
 
@@ -41,6 +42,35 @@ def contents(features: Any, shared: NDArray[np.intp]) -> NDArray[np.float32]:
     return found
 
 
+def values_of(inputs: Level) -> Level:
+    """Values of a table as if they were words: 1 where a sample has the very value that an incident has.
+
+    Args:
+        inputs: columns of numbers, of samples and incidents.
+
+    Returns:
+        A level whose content is the rest of each row, shared values replaced by the mean of their column.
+    """
+    spots = np.asarray(inputs.incidents)
+
+    def shared(rows: Features) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = (np.asarray(rows)[:, None, :] == spots[None]).any(axis=1)
+        return found
+
+    spread = inputs.others.std(axis=0) + 1e-9
+    middle = inputs.others.mean(axis=0)
+    same, others = (
+        np.where(shared(rows), 0.0, (rows - middle) / spread) for rows in (inputs.same, inputs.others)
+    )
+    return Level(
+        name="values",
+        same=shared(inputs.same).astype(np.float32),
+        others=shared(inputs.others).astype(np.float32),
+        incidents=shared(spots).astype(np.float32),
+        content=(same, others),
+    )
+
+
 def telling_columns(level: Level, members: NDArray[np.intp]) -> NDArray[np.intp] | None:
     """Columns whose carriers have, apart from them, content of other labels.
 
@@ -58,8 +88,14 @@ def telling_columns(level: Level, members: NDArray[np.intp]) -> NDArray[np.intp]
         return None
     carriers = level.same != 0
     count = carriers.sum(axis=0)
-    share = (carriers & conflict[:, None]).sum(axis=0) / np.maximum(count, 1)
-    columns: NDArray[np.intp] = np.flatnonzero((count >= FEWEST) & (share >= max(_CONFLICT, share.max() / 2)))
+    hits = (carriers & conflict[:, None]).sum(axis=0)
+    share = hits / np.maximum(count, 1)
+    from scipy.stats import binom
+
+    usual = float(np.delete(conflict, members).mean())
+    chance = binom.sf(hits - 1, count, max(usual, 1 / len(conflict))) * len(count)
+    telling = (count >= FEWEST) & (share >= max(_CONFLICT, share.max() / 2)) & (chance <= _CHANCE)
+    columns: NDArray[np.intp] = np.flatnonzero(telling)
     return columns if len(columns) else None
 
 

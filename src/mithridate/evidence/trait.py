@@ -29,8 +29,8 @@ _OTHERS = 0.999  # quantile of the samples of other labels that a member exceeds
 #: standard deviations that a member is above the rest of its own label.
 OWN = 4.0
 _FAINT = 2.0  # standard deviations above the rest that an incident is at least
-_ODD = 3.0  # standard deviations that are no oddity yet
 _GAP = 2.0  # width of the valley from which on a trait is one
+_LOSES = 0.25  # of the score, by unlearning
 #: samples of a group.
 FEWEST = 3
 _MOST_COLUMNS = 2048
@@ -78,17 +78,6 @@ class Whitening:
         scaled: Values = (np.asarray(features, dtype=np.float64) - self._mean) / self._spread
         return scaled
 
-    def residuals(self, features: Features) -> Values:
-        """(n, d): what of each feature the others do not predict, in standard deviations.
-
-        With precision P = H^-1 that is (P z)_j / sqrt(P_jj).
-        """
-        from scipy.linalg import cho_solve
-
-        precision = cho_solve((self._factor, True), np.eye(len(self._factor)), check_finite=False)
-        found: Values = self._scaled(features) @ precision / np.sqrt(np.diag(precision))
-        return found
-
     def __call__(self, features: Features) -> Values:
         """(n, d) → (n, d) with H^-1/2 applied."""
         from scipy.linalg import solve_triangular
@@ -113,10 +102,6 @@ class Whitened:
         self._own = (self.same**2).sum(axis=1)
         unit = self.incidents / (np.linalg.norm(self.incidents, axis=1, keepdims=True) + 1e-12)
         self.cosine: Values = ((self.same @ unit.T) / np.sqrt(self._own + 1e-24)[:, None]).mean(axis=1)
-        # What of an incident the rest of it does not predict, large values only, against the same of each sample.
-        residual, odd = white.residuals(self.same), white.residuals(self.incidents).mean(axis=0)
-        odd = np.sign(odd) * np.maximum(np.abs(odd) - _ODD, 0)
-        self.odd: Values | None = residual @ odd if odd.any() else None
 
     def grow(self, start: NDArray[np.intp]) -> Split | None:
         """The group that a start grows into; None where it falls apart.
@@ -151,15 +136,16 @@ class Whitened:
         # An incident may show the trait more faintly than samples that are accused of it.
         rest = np.delete(scores, members)
         inside = float((answers > rest.mean() + _FAINT * rest.std()).mean())
-        splits = (separation(scores, cut, inside=inside, where=self.name, needed=_GAP) for cut in cuts)
+        splits = (
+            separation(scores, cut, inside=inside, where=self.name, needed=_GAP, loses=_LOSES) for cut in cuts
+        )
         return max(splits, key=lambda split: split.gap)
 
 
 def grow(levels: Sequence[Level]) -> list[Split]:
     """The samples of the incidents' label that share a trait with them, at each level where there are such.
 
-    Starts are the ten samples of largest influence at a level, at all levels taken together, and by what is odd
-    about the incidents.
+    Starts are the ten samples of largest influence at a level, and at all levels taken together.
 
     Returns:
         Of each level the group that stands apart most clearly, members as positions in `same`.
@@ -168,8 +154,7 @@ def grow(levels: Sequence[Level]) -> list[Split]:
     together = np.mean([(w.cosine - w.cosine.mean()) / (w.cosine.std() + 1e-12) for w in white], axis=0)
     found = []
     for w in white:
-        scores = [w.cosine, together] + ([] if w.odd is None else [w.odd])
-        groups = [w.grow(np.argsort(-s, kind="stable")[:_SEEDS]) for s in scores]
+        groups = [w.grow(np.argsort(-s, kind="stable")[:_SEEDS]) for s in (w.cosine, together)]
         kept = [group for group in groups if group is not None]
         if kept:
             found.append(max(kept, key=lambda g: (g.inside > 0.5, g.gap, len(g.members))))

@@ -35,11 +35,10 @@ class Unlearned:
     after: float
     controls: tuple[float, ...]
 
-    @property
-    def guilty(self) -> bool:
-        """The group takes away more than any control does."""
+    def guilty(self, loses: float, times: float) -> bool:
+        """Whether the group takes away at least so much of the score, and so many times what any control does."""
         lost = self.before - self.after
-        return lost > 0 and lost > 2 * max(self.before - c for c in self.controls)
+        return lost > 0 and lost >= loses and lost > times * max(self.before - c for c in self.controls)
 
 
 def unlearn(level: Level, members: NDArray[np.intp], seed: int) -> Unlearned:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Split", "heap", "joined", "separation", "two_heaps"]
+__all__ = ["Split", "crossing", "heap", "joined", "separation", "two_heaps"]
 
 Values = NDArray[np.float64]
 
 _STEPS = 80
+_CROSSINGS = 8
 _WIDEST = 1000.0  # that a valley is said to be
 _FAR = 12.0  # standard deviations that count at most, so that no score outvotes the others
 
@@ -29,6 +30,7 @@ class Split:
         inside: share of the incidents that are on the members' side.
         where: level or score that it was seen in.
         needed: width from which on the two heaps are two.
+        loses: how much of the incidents' score its unlearning takes away at least, if it is to blame.
     """
 
     members: NDArray[np.intp]
@@ -38,6 +40,7 @@ class Split:
     inside: float
     where: str
     needed: float
+    loses: float
 
     @property
     def apart(self) -> bool:
@@ -46,7 +49,7 @@ class Split:
 
 
 def separation(
-    scores: Values, members: NDArray[np.intp], *, inside: float, where: str, needed: float
+    scores: Values, members: NDArray[np.intp], *, inside: float, where: str, needed: float, loses: float
 ) -> Split:
     """How far members stand apart from the rest.
 
@@ -56,6 +59,7 @@ def separation(
         inside: share of incidents with them.
         where: for people.
         needed: width of the valley that makes it one.
+        loses: as in `Split`.
     """
     rest = np.delete(scores, members)
     spread = float(rest.std()) or 1e-12
@@ -63,7 +67,7 @@ def separation(
     order = members[np.argsort(-scores[members], kind="stable")]
     return Split(
         members=order, scores=scores[order], profile=(scores - rest.mean()) / spread, gap=gap, inside=inside,
-        where=where, needed=needed,
+        where=where, needed=needed, loses=loses,
     )  # fmt: skip
 
 
@@ -99,12 +103,38 @@ def heap(scores: Values, own: float) -> float:
 def two_heaps(scores: Values) -> float:
     """The bar halfway between the means of two heaps (2-means on a line, the upper one started at the maximum)."""
     low, high = float(np.quantile(scores, 0.3)), float(scores.max())
+    bar = (low + high) / 2
     for _ in range(_STEPS):
-        above = scores > (low + high) / 2
-        if above.all() or not above.any():
+        above = scores > bar
+        if above.sum() < 2 or (~above).sum() < 2:
+            return bar
+        new = float(scores[~above].mean() + scores[above].mean()) / 2
+        if abs(new - bar) < 1e-12:
             break
-        new = float(scores[~above].mean()), float(scores[above].mean())
-        if abs(new[0] - low) + abs(new[1] - high) < 1e-12:
+        bar = new
+    return bar
+
+
+def crossing(scores: Values, bar: float) -> float:
+    """The bar where the normal curves of two heaps cross, each weighed by its size: fewest on the wrong side.
+
+    Args:
+        scores: of all.
+        bar: between the heaps, roughly.
+    """
+    for _ in range(_CROSSINGS):
+        above = scores > bar
+        if above.sum() < 2 or (~above).sum() < 2:
             break
-        low, high = new
-    return (low + high) / 2
+        heaps = scores[~above], scores[above]
+        low, high = float(heaps[0].mean()), float(heaps[1].mean())
+        line = np.linspace(low, high, 201)
+        curves = [
+            np.log(len(h)) - np.log(h.std() + 1e-12) - 0.5 * ((line - h.mean()) / (h.std() + 1e-12)) ** 2
+            for h in heaps
+        ]
+        new = float(line[int(np.argmax(curves[1] > curves[0]))])
+        if new == bar or new <= low:
+            break
+        bar = new
+    return bar

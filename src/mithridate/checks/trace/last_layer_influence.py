@@ -7,19 +7,23 @@ where the last layer sees poison and clean samples alike (see `shared_trait`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.trace_check import Heads, TraceCheck, TraceScope, trace_check
 from mithridate.core.card import Card
 from mithridate.evidence.trait import FEWEST
-from mithridate.evidence.valley import Split, separation, two_heaps
+from mithridate.evidence.valley import Split, crossing, separation, two_heaps
 from mithridate.models.levels import LAST
 
 __all__ = ["LastLayerInfluence", "influence"]
 
 Values = NDArray[np.float64]
-_GAP = 1.5  # width of the valley from which on two heaps are two
+# Width of the valley from which on two heaps are two: of influence, and of leaning.
+_GAP, _GAP_LEANING = 1.5, 0.9
+_LOSES = 0.1  # of the score, by unlearning: half of a class may be flipped, and the other half still speaks against it
 
 
 @trace_check(
@@ -50,7 +54,7 @@ class LastLayerInfluence(TraceCheck):
             return []
         total = sum(influence(head, scope.answer) for head in scope.heads) / len(scope.heads)
         leaning, theirs = _leaning(scope.heads[-1], scope.answer)
-        found = (_heap(np.asarray(total), None), _heap(leaning, theirs))
+        found = (_heap(np.asarray(total), None, _GAP), _heap(leaning, theirs, _GAP_LEANING))
         return [split for split in found if split is not None]
 
 
@@ -91,10 +95,15 @@ def _leaning(head: Heads, answer: int) -> tuple[Values, Values]:
     return lean(head.same_logits), lean(head.incident_logits)
 
 
-def _heap(scores: Values, incidents: Values | None) -> Split | None:
+def _heap(scores: Values, incidents: Values | None, needed: float) -> Split | None:
     bar = two_heaps(scores)
-    members = np.flatnonzero(scores > bar)
-    if len(members) < FEWEST or len(members) > len(scores) - FEWEST:
+    halves = np.flatnonzero(scores > bar)
+    members = np.flatnonzero(scores > crossing(scores, bar))
+    if min(len(halves), len(members)) < FEWEST or max(len(halves), len(members)) > len(scores) - FEWEST:
         return None
     inside = 1.0 if incidents is None else float((incidents > bar).mean())
-    return separation(scores, members, inside=inside, where=LAST, needed=_GAP)
+    split = separation(scores, members, inside=inside, where=LAST, needed=needed, loses=_LOSES)
+    # The valley is measured halfway; the cut where fewest are on the wrong side may lie at its edge.
+    return replace(
+        split, gap=separation(scores, halves, inside=inside, where=LAST, needed=needed, loses=_LOSES).gap
+    )

@@ -53,11 +53,32 @@ def judge(scope: TraceScope) -> Judged:
         best[kind.card.id] = max([0.0, *(s.gap for s in splits)])
         seen += splits
         for split in splits:
-            if split.apart:
-                unlearned = unlearn(scope.level(split.where), split.members, scope.seed)
-                if unlearned.guilty:
-                    guilty.append(Blamed(check=kind.card.id, split=split, unlearned=unlearned))
-    return Judged(blamed=_sifted(_whole(guilty, seen), scope), best=best)
+            sifted = _sifted(split, scope) if split.apart else None
+            if sifted is not None:
+                unlearned = unlearn(scope.level(split.where), sifted.members, scope.seed)
+                by_word = scope.level(split.where).content is not None
+                if unlearned.guilty(0.0 if by_word else split.loses, times=1.0 if by_word else 3.0):
+                    guilty.append(Blamed(check=kind.card.id, split=sifted, unlearned=unlearned))
+    # Words and values are what somebody planted, in person; levels of features hold them among other things.
+    worded = [b for b in guilty if scope.level(b.split.where).content is not None]
+    blamed = max(worded, key=lambda b: (b.split.gap, -len(b.split.members)), default=None)
+    return Judged(blamed=blamed or _whole(guilty, seen), best=best)
+
+
+def _sifted(split: Split, scope: TraceScope) -> Split | None:
+    """The group; of words and leaves, seen only by those that come with content of other labels, None without.
+
+    What is usual with a label is shared by many of its samples, too, and none of their doing.
+    """
+    level = scope.level(split.where)
+    if level.content is None:
+        return split
+    columns = telling_columns(level, split.members)
+    if columns is None:
+        return None
+    fewer = (level.same[:, columns], level.others[:, columns], level.incidents[:, columns])
+    sub = replace(level, same=fewer[0], others=fewer[1], incidents=fewer[2], content=None)
+    return next((s for s in grow([sub]) if s.apart), None)
 
 
 def _whole(guilty: list[Blamed], seen: list[Split]) -> Blamed | None:
@@ -77,21 +98,12 @@ def _whole(guilty: list[Blamed], seen: list[Split]) -> Blamed | None:
     if len(alike) < 2:
         return largest
     members, scores = joined(alike, OWN)
+    if len(members) < _ALIKE * len(
+        mine
+    ):  # what lies less than 4 deviations apart is judged by its own valley
+        return largest
     return replace(largest, split=replace(largest.split, members=members, scores=scores))
 
 
 def _jaccard(a: set[int], b: set[int]) -> float:
     return len(a & b) / len(a | b)
-
-
-def _sifted(blamed: Blamed | None, scope: TraceScope) -> Blamed | None:
-    """The group seen only by what comes with content of other labels, where there is such."""
-    if blamed is None:
-        return None
-    level = scope.level(blamed.split.where)
-    columns = telling_columns(level, blamed.split.members)
-    if columns is None:
-        return blamed
-    fewer = (level.same[:, columns], level.others[:, columns], level.incidents[:, columns])
-    sub = replace(level, same=fewer[0], others=fewer[1], incidents=fewer[2], content=None)
-    return replace(blamed, split=next((s for s in grow([sub]) if s.apart), blamed.split))

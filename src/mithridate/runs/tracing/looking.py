@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mithridate.core.batch import Batch
 from mithridate.core.errors import UsageError
 from mithridate.core.hashing import uniform
-from mithridate.evidence.conflict import contents
+from mithridate.evidence.conflict import contents, values_of
 from mithridate.evidence.trait import Level, shared_columns
 from mithridate.models.levels import LAST, Reader, Seen
 from mithridate.runs.tracing.feeding import Feeding
@@ -145,6 +145,9 @@ def _joined(
                     name=name, same=features[mine], others=features[~mine], incidents=wrong, content=content
                 )
             )
+    inputs = next((level for level in levels if level.name == "inputs"), None)
+    if kept[0][0].modality == "table" and inputs is not None:
+        levels.append(values_of(inputs))
     logits = np.concatenate([seen.logits for _, _, seen in kept])[mine]
     ids = tuple(_picked((batch.ids for batch, _, _ in kept), mine))
     sources = None
