@@ -1,0 +1,96 @@
+"""What a trace computes: leave-out exactly, groups that share a trait, valleys between heaps, unlearning."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from mithridate.evidence.conflict import telling_columns
+from mithridate.evidence.exact import logistic_without, ridge_without
+from mithridate.evidence.trait import Level, grow
+from mithridate.evidence.unlearning import unlearn
+from mithridate.evidence.valley import crossing, separation, two_heaps
+
+
+def ridge(x, y, penalty):
+    return np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y)
+
+
+def test_ridge_without_a_group_is_exact():
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(80, 6)), draw.normal(size=80)
+    group = np.array([3, 5, 60])
+    kept = np.delete(np.arange(80), group)
+    found = ridge_without(x, y, ridge(x, y, 0.5), 0.5, group)
+    assert np.allclose(found, ridge(x[kept], y[kept], 0.5), atol=1e-10)
+
+
+def test_logistic_without_a_group_is_near():
+    draw = np.random.default_rng(1)
+    x = np.concatenate([draw.normal(size=(400, 4)), np.ones((400, 1))], axis=1)
+    y = (x[:, 0] + 0.5 * draw.normal(size=400) > 0).astype(float)
+    group = np.arange(10)
+
+    def fit(rows):
+        model = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-10, max_iter=1000)
+        return model.fit(x[rows], y[rows]).coef_[0]
+
+    whole, exact = fit(np.arange(400)), fit(np.arange(10, 400))
+    found = logistic_without(x, y, whole, 1.0, group)
+    assert np.linalg.norm(found - exact) < 0.05 * np.linalg.norm(whole - exact) + 1e-6
+
+
+def level(planted):
+    """Samples of one label, of which 20 carry a pattern that the incident carries, too."""
+    draw = np.random.default_rng(2)
+    same, others, incident = (draw.normal(size=(n, 30)) for n in (300, 600, 1))
+    pattern = np.zeros(30)
+    pattern[4:8] = 6.0
+    same[:20] += pattern if planted else 0
+    return Level(name="inputs", same=same, others=others, incidents=incident + pattern)
+
+
+def test_a_shared_trait_is_found():
+    [split] = grow([level(planted=True)])
+    assert split.apart
+    assert set(split.members.tolist()) == set(range(20))
+
+
+def test_no_trait_no_group():
+    assert not [split for split in grow([level(planted=False)]) if split.apart]
+
+
+@pytest.mark.parametrize(("members", "guilty"), [(np.arange(20), True), (np.arange(100, 120), False)])
+def test_unlearning(members, guilty):
+    found = unlearn(level(planted=True), members, seed=0)
+    assert len(found.controls) == 12
+    assert found.guilty(0.1, 3.0) is guilty
+
+
+def test_heaps():
+    draw = np.random.default_rng(3)
+    one = draw.normal(size=900)
+    two = np.concatenate([one, draw.normal(loc=9.0, scale=0.5, size=60)])
+    bar = two_heaps(two)
+    assert np.flatnonzero(two > crossing(two, bar)).tolist() == list(range(900, 960))
+    split = separation(two, np.arange(900, 960), inside=1.0, where="", needed=2.0, loses=0.1)
+    assert split.apart
+    alone = np.flatnonzero(one > two_heaps(one))
+    assert not separation(one, alone, inside=1.0, where="", needed=0.9, loses=0.1).apart
+
+
+def test_words_tell_by_what_else_they_come_with():
+    draw = np.random.default_rng(4)
+    content = np.concatenate([draw.normal(loc=-3, size=(20, 5)), draw.normal(loc=3, size=(280, 5))])
+    others = draw.normal(loc=-3, size=(300, 5))
+    same = np.zeros((300, 2), dtype=np.float32)
+    same[:20, 0] = 1  # a trigger: the rest of these is of another label
+    same[20:60, 1] = 1  # a word that is usual with the label
+    words = Level(
+        name="last layer",
+        same=same,
+        others=np.zeros((300, 2)),
+        incidents=np.ones((1, 2)),
+        content=(content, others),
+    )
+    assert telling_columns(words, np.arange(60)).tolist() == [0]
+    assert telling_columns(words, np.arange(20, 60)) is None
