@@ -70,20 +70,23 @@ class Whitening:
         floor = 1e-2 * float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
         self._spread = np.maximum(spread, floor)
         z = self._scaled(reference)
-        gram = z.T @ z / max(len(z), 1)
+        gram = (z.T @ z).astype(np.float64) / max(len(z), 1)
         gram[np.diag_indices_from(gram)] += _RIDGE * float(np.trace(gram)) / len(gram) + 1e-9
-        self._factor = np.linalg.cholesky(gram)
+        from scipy.linalg import solve_triangular
 
-    def _scaled(self, features: Features) -> Values:
-        scaled: Values = (np.asarray(features, dtype=np.float64) - self._mean) / self._spread
+        factor = np.linalg.cholesky(gram)
+        self._back = solve_triangular(factor, np.eye(len(gram)), lower=True, check_finite=False).T.astype(
+            np.float32
+        )
+
+    def _scaled(self, features: Features) -> NDArray[np.float32]:
+        scaled: NDArray[np.float32] = ((features - self._mean) / self._spread).astype(np.float32)
         return scaled
 
     def __call__(self, features: Features) -> Values:
-        """(n, d) → (n, d) with H^-1/2 applied."""
-        from scipy.linalg import solve_triangular
-
-        solved = solve_triangular(self._factor, self._scaled(features).T, lower=True, check_finite=False)
-        return np.ascontiguousarray(solved.T)
+        """(n, d) → (n, d) with H^-1/2 applied; in single precision, which the ridge allows for."""
+        white: Values = (self._scaled(features) @ self._back).astype(np.float64)
+        return white
 
 
 class Whitened:

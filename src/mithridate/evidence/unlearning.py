@@ -54,7 +54,8 @@ def unlearn(level: Level, members: NDArray[np.intp], seed: int) -> Unlearned:
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
     features = (features - mean) / spread
     incidents = (level.incidents - mean) / spread
-    gram = features.T @ features / len(features)
+    single = features.astype(np.float32)
+    gram = (single.T @ single).astype(np.float64) / len(features)
     gram[np.diag_indices_from(gram)] += _RIDGE * float(np.trace(gram)) / len(gram) + 1e-9
     # The score is linear in the targets: one solve gives what each sample adds to it.
     share = features @ np.linalg.solve(gram, incidents.mean(axis=0)) / len(features)
