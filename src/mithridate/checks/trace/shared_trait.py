@@ -26,7 +26,7 @@ __all__ = ["SharedTrait"]
         "do not have.",
         catches=("patch", "blend", "tact", "word", "value", "value-pair"),
         misses="Poison with nothing in common; triggers that covers of many labels bear; moving triggers, unless a "
-        "hidden layer sees them alike; words and values planted in samples of the target itself (clean labels), as they "
+        "hidden layer sees them alike; words and values planted in samples of the target itself (clean labels): they "
         "cannot be told from words that are usual with it.",
         effect="width of the valley between the group and the rest of its label, in standard deviations of the rest",
         cites="Koh & Liang, arXiv:1703.04730, section 2.2 (influence, squared loss); Hayase et al., arXiv:2104.11315, "
