@@ -33,7 +33,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     "--methods",
     metavar="NAME,...",
     callback=_names,
-    help="Repairs of weights to try.  [default: five of them]",
+    help="Repairs of weights to try.  [default: three of them]",
 )
 @click.option(
     "--loss",

@@ -23,7 +23,8 @@ _RATE, _MOMENTUM, _DECAY, _SMOOTH = 0.01, 0.9, 5e-4, 0.1
         needs=("clean",),
         assumes="Neurons of a backdoor have large weights; perturbing these most makes them shrink.",
         catches=None,
-        misses="Hidden side networks, whose weights have no gradient on clean samples.",
+        misses="Hidden side networks, whose weights have no gradient on clean samples; published "
+        "figures were not reached on small networks.",
         effect="attack success that is left",
         cites="Zhu et al., Enhancing Fine-Tuning Based Backdoor Defense with Sharpness-Aware Minimization, "
         "ICCV 2023, arXiv:2304.11823, algorithm 1; Kwon et al., ASAM, arXiv:2102.11600",

@@ -137,7 +137,7 @@ def _scope(
     learn, held = samples.learn, samples.held
     return RepairScope(
         x=learn.x, y=learn.y, held=(held.x, held.y), classes=learn.classes, passes=round(epochs * len(learn.x)),
-        loss=loss, known=tuple(s.known for s in surrogates), seed=seed,
+        loss=loss, known=tuple(s.known for s in surrogates if s.odd), seed=seed,
     )  # fmt: skip
 
 

@@ -71,8 +71,9 @@ def recovered(
         form = form_of(name, (shape[0], shape[1], shape[2]), low, high)
         first = invert(module, learn, aims, form, schedule=_SCREEN, seed=seed)
         median = float(np.median([f.size for f in first]))
-        likely = [first[k].aim for k in np.argsort([_promise(f) for f in first], kind="stable")[:_FOLLOWED]]
-        for trigger in invert(module, learn, likely, form, schedule=_SEARCH, seed=seed):
+        likely = np.argsort([_promise(f) for f in first], kind="stable")[:_FOLLOWED].tolist()
+        searched = invert(module, learn, [first[k].aim for k in likely], form, schedule=_SEARCH, seed=seed)
+        for k, trigger in zip(likely, searched, strict=True):
             target = trigger.aim.target
             assert target is not None
             known = Known(
@@ -80,7 +81,7 @@ def recovered(
             )
             before = success(module, known, held)
             if before >= WORKS:
-                odd = trigger.size <= _ODD * median
+                odd = first[k].size <= _ODD * median  # both from the short look
                 found.append(
                     Surrogate(known=known, before=before, size=trigger.size, unit=form.unit, odd=odd)
                 )

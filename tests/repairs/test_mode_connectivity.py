@@ -1,0 +1,45 @@
+"""The path: its ends are the models, batch norms see the clean samples and nothing else."""
+
+from copy import deepcopy
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tests.repairs.backdoored import trained  # noqa: E402
+from tests.repairs.test_repairs import scope  # noqa: E402
+
+from mithridate.repairs.fine_tuning import fine_tuned  # noqa: E402
+from mithridate.repairs.layers import norms, reset_norms  # noqa: E402
+from mithridate.repairs.mode_connectivity import connected  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def curve():
+    asked = scope(passes=1500)
+    one = trained(True)
+    return connected(one, fine_tuned(deepcopy(one), asked, epochs=3), asked, epochs=3), one
+
+
+def test_ends(curve):
+    path, one = curve
+    assert all(torch.allclose(path.weights(0.0)[n], p) for n, p in one.named_parameters())
+    assert not all(torch.allclose(path.weights(1.0)[n], p) for n, p in one.named_parameters())
+
+
+def test_norms_see_the_clean_samples_only(curve):
+    path, _ = curve
+    middle = path.at(0.5)
+    other = deepcopy(middle)
+    for norm in norms(other):  # whatever they knew before
+        norm.running_mean.fill_(7.0)
+        norm.running_var.fill_(9.0)
+    reset_norms(other, scope().x)
+    for one, two in zip(norms(middle), norms(other), strict=True):
+        assert torch.allclose(one.running_mean, two.running_mean)
+        assert torch.allclose(one.running_var, two.running_var)
+    seen = []
+    handle = middle[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    reset_norms(middle, scope().x)
+    handle.remove()
+    assert sum(len(part) for part in seen) == len(scope().x)
