@@ -9,6 +9,7 @@ from mithridate.attacks.base import ATTACKS, Attack
 from mithridate.attacks.model_base import MODEL_ATTACKS, ModelAttack
 from mithridate.checks.catalogue import data_cards, model_cards, trace_cards
 from mithridate.core.card import Card
+from mithridate.repairs.base import REPAIRS
 
 MANUAL = Path(__file__).with_name("manual.md")
 
@@ -42,6 +43,8 @@ def manual() -> str:
         *(_row(card) for card in traces),
         "",
         *(_check(card) for card in traces),
+        "## Repairs\n\nWhat `mithridate repair MODEL --arch MODULE:FUNCTION --methods NAME,...` tries on copies of a model.\n",
+        *(_repair(repair.card) for repair in REPAIRS),
         "## Attacks\n\nWhat `mithridate drill plant ATTACK SRC DST` plants in a copy.\n",
         *(_attack(attack, [*checks, *traces]) for attack in attacks),
         "## Attacks on models\n\nWhat `mithridate drill plant ATTACK MODEL COPY --labels N` plants in a copy.\n",
@@ -70,6 +73,17 @@ def _check(card: Card) -> str:
     }
     lines = "\n".join(f"- **{name}.** {text}" for name, text in rows.items())
     return f"### {card.id}\n\nFinds: *{card.title}*.\n\n{lines}\n"
+
+
+def _repair(card: Card) -> str:
+    rows = {
+        "Needs": ", ".join(card.needs),
+        "Assumes": card.assumes,
+        "Misses": card.misses,
+        "After": card.cites,
+    }
+    lines = "\n".join(f"- **{name}.** {text}" for name, text in rows.items())
+    return f'### <a id="repair-{card.id}"></a>{card.id} (repair)\n\nDoes: *{card.title}*.\n\n{lines}\n'
 
 
 def _attack(attack: type[Attack], checks: list[Card]) -> str:
