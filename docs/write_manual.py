@@ -43,7 +43,7 @@ def manual() -> str:
         *(_row(card) for card in traces),
         "",
         *(_check(card) for card in traces),
-        "## Repairs\n\nWhat `mithridate repair MODEL --arch MODULE:FUNCTION --methods NAME,...` tries on copies of a model.\n",
+        "## Repairs\n\nWhat `mithridate repair MODEL --arch MODULE:FUNCTION --methods NAME,...` tries on copies.\n",
         *(_repair(repair.card) for repair in REPAIRS),
         "## Attacks\n\nWhat `mithridate drill plant ATTACK SRC DST` plants in a copy.\n",
         *(_attack(attack, [*checks, *traces]) for attack in attacks),
