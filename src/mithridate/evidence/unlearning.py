@@ -36,9 +36,18 @@ class Unlearned:
     controls: tuple[float, ...]
 
     def guilty(self, loses: float, times: float) -> bool:
-        """Whether the group takes away at least so much of the score, and so many times what any control does."""
+        """Whether the group takes away at least so much of the score, and so many times what any control does.
+
+        Features that do not give the answer to begin with explain nothing, unless `loses` is 0.
+        """
         lost = self.before - self.after
-        return lost > 0 and lost >= loses and lost > times * max(self.before - c for c in self.controls)
+        known = loses <= 0 or self.before >= loses
+        return (
+            known
+            and lost > 0
+            and lost >= loses
+            and lost > times * max(self.before - c for c in self.controls)
+        )
 
 
 def unlearn(level: Level, members: NDArray[np.intp], seed: int) -> Unlearned:
