@@ -57,7 +57,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )  # fmt: skip
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    help="Write the report as JSON here too, for repair --forget; - for stdout.",
+    help="Write the report as JSON here too; - for stdout.",
 )  # fmt: skip
 @click.option("--html", "html_file", type=_FILE, help="Write the page here too.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")

@@ -40,7 +40,7 @@ _LOSES = 0.1  # of the score, by unlearning: half of a class may be flipped, and
         cites="Hammoudeh & Lowd, Identifying a Training-Set Attack's Target Using Renormalized Influence Estimation, "
         "arXiv:2201.10055, section 4 (GAS); Pruthi et al., TracIn, arXiv:2002.08484",
         remedy="Look at the labels of the samples, at who brought them; then remove them: "
-        "mithridate repair --forget.",
+        "train again without.",
         graded=False,
         reads_order=False,
     )

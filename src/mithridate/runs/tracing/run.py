@@ -71,7 +71,7 @@ def trace(
 
     Returns:
         A report: EXPLAINED with a finding for each answer that a group taught, else NO GROUP. The targets of a
-        finding are ids of training samples, worst first; `repair --forget` reads them.
+        finding are ids of training samples, worst first.
 
     Raises:
         UsageError: a model that cannot be looked into, data without labels, incidents of another kind.
