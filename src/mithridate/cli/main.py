@@ -19,7 +19,11 @@ _VERBS = {
     "checks": ("mithridate.cli.checks", "checks", "List the checks: what they catch and what they miss."),
     "scan": ("mithridate.cli.scan", "scan", "Find what a model hides: code, branches, triggers."),
     "trace": ("mithridate.cli.trace", "trace", "Find the samples that taught a model a wrong answer."),
-    "repair": ("mithridate.cli.repair", "repair", "Take out of a model what a scan found, or its weights hide."),
+    "repair": (
+        "mithridate.cli.repair",
+        "repair",
+        "Take out of a model what a scan found, or its weights hide.",
+    ),
     "drill": ("mithridate.cli.drill", "drill", "Plant poison in a copy, to see what would be caught."),
 }
 _DEBUG = "MITHRIDATE_DEBUG"

@@ -31,8 +31,7 @@ __all__ = ["SharedTrait"]
         effect="width of the valley between the group and the rest of its label, in standard deviations of the rest",
         cites="Koh & Liang, arXiv:1703.04730, section 2.2 (influence, squared loss); Hayase et al., arXiv:2104.11315, "
         "section 3 (whitening by clean covariance)",
-        remedy="Look at what the samples share, at who brought them; then remove them: "
-        "train again without.",
+        remedy="Look at what the samples share, at who brought them; then remove them: train again without.",
         graded=False,
         reads_order=False,
     )
