@@ -89,6 +89,9 @@ def heal(
         progress(method, number, len(methods))
         candidates.append(tried(method, module, scope, surrogates, samples.held))
     chosen = best(candidates, before, loss)
+    progress("searching again", 0, None)
+    with counted(chosen.module, search):
+        alarms = [*alarms, *_returned(chosen.module, samples, ordinary, asked.seed, surrogates)]
     verdict = _verdict(before, chosen, loss, alarms)
     progress("trying a relapse", 0, None)
     again = [relapsed(chosen.module, s.known, samples.learn, samples.held) for s in surrogates]
@@ -129,6 +132,20 @@ def _surrogates(module: Any, samples: Samples, ordinary: Ordinary, seed: int) ->
     return recovered(
         module, told(samples.learn), told(samples.held), samples.names, ordinary.low, ordinary.high, seed
     )
+
+
+def _returned(
+    module: Any, samples: Samples, ordinary: Ordinary, seed: int, before: Sequence[Surrogate]
+) -> list[Result]:
+    """Triggers that stand out in the repaired model as well, towards a class that had such before."""
+    suspects = {s.known.target for s in before if s.odd}
+    again = [s for s in _surrogates(module, samples, ordinary, seed) if s.odd and s.known.target in suspects]
+    if not again:
+        return []
+    told = "; ".join(f"{s.known.name} ({s.size:.1f} {s.unit})" for s in again)
+    reason = f"triggers that stand out were found in the repaired model again: {told}"
+    remedy = "Repair the repaired model once more, give more clean samples, or train again on data that was audited."
+    return [Skip(check="repair", reason=reason, remedy=remedy, count=len(again))]
 
 
 def _scope(
