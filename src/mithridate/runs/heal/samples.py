@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mithridate.core.errors import UsageError
 from mithridate.runs.evade_data import matched
@@ -15,6 +16,7 @@ from mithridate.triggers.inversion import Pool
 __all__ = ["Samples", "divided"]
 
 _HELD = 0.25
+_ALIKE, _VALUES = 0.95, 1024  # correlation of pictures that hardly differ, on so many values
 _FEWEST = 20
 
 
@@ -36,7 +38,7 @@ class Samples:
 
 
 def divided(module: Any, ordinary: Ordinary, given: tuple[str, ...] | None, seed: int) -> Samples:
-    """Divide labelled samples, each class in the same way.
+    """Divide labelled samples, each class in the same way; samples that hardly differ stay together.
 
     Raises:
         UsageError: no labels, labels that do not match the answers, too few samples or one class only, or answers
@@ -61,12 +63,35 @@ def divided(module: Any, ordinary: Ordinary, given: tuple[str, ...] | None, seed
         raise UsageError(
             f"{_FEWEST} clean samples or more, of 2 classes or more", got, "--clean", "Give more."
         )
-    order = np.random.default_rng([seed, 71]).permutation(len(y))
-    order = order[np.argsort(y[order], kind="stable")]
-    rank = np.concatenate([np.arange(count) for count in np.bincount(y)[np.unique(y)]])
-    share = np.concatenate([np.full(count, count) for count in np.bincount(y)[np.unique(y)]])
-    held = np.floor((rank + 1) * _HELD + 0.5) > np.floor(rank * _HELD + 0.5)
-    held &= share > 1
-    parts = [order[~held], order[held]]
+    held = _held(y, _alike(ordinary.x), seed)
+    parts = [np.flatnonzero(~held), np.flatnonzero(held)]
     pools = [Pool(x[torch.from_numpy(rows)], torch.from_numpy(y[rows]), answer.shape[1]) for rows in parts]
     return Samples(learn=pools[0], held=pools[1], names=names, matching=matching)
+
+
+def _alike(x: NDArray[np.float32]) -> NDArray[np.int32]:
+    """(n,) which samples belong together: pictures that hardly differ, as the frames of a film do."""
+    from scipy.sparse.csgraph import connected_components
+
+    step = max(1, int(np.ceil((np.prod(x.shape[1:]) / _VALUES) ** 0.5))) if x.ndim == 4 else 1
+    flat = (x[..., ::step, ::step] if x.ndim == 4 else x).reshape(len(x), -1).astype(np.float32)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    _, groups = connected_components(flat @ flat.T >= _ALIKE, directed=False)
+    return np.asarray(groups)
+
+
+def _held(y: NDArray[np.int64], groups: NDArray[np.int32], seed: int) -> NDArray[np.bool_]:
+    """(n,) a quarter of each class, whole groups only, so that nothing is judged on what was learnt."""
+    draw = np.random.default_rng([seed, 71])
+    held = np.zeros(len(y), dtype=bool)
+    for label in np.unique(y):
+        mine = np.flatnonzero(y == label)
+        wanted = int(np.floor(_HELD * len(mine) + 0.5))
+        for group in draw.permutation(np.unique(groups[mine])):
+            rows = mine[groups[mine] == group]
+            if held[mine].sum() + len(rows) <= max(wanted, 1) and len(rows) < len(mine):
+                held[rows] = True
+    if not held.any():  # all alike: nothing better can be had
+        held[draw.permutation(len(y))[: max(2, len(y) // 4)]] = True
+    return held
