@@ -84,15 +84,29 @@ def weights_file(weights: Mapping[str, Any], suffix: str) -> bytes:
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     if suffix.lower() == ".safetensors":
-        from safetensors.torch import save
-
-        return save(plain)
+        return _as_safetensors({name: tensor.numpy() for name, tensor in plain.items()})
     stream = io.BytesIO()
     if suffix.lower() == ".npz":
         np.savez(stream, **{name: tensor.numpy() for name, tensor in plain.items()})
     else:
         torch.save(plain, stream)
     return stream.getvalue()
+
+
+def _as_safetensors(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Length of the header, the header as JSON, the numbers of all arrays."""
+    kinds = {np.dtype(code): name for name, code in _DTYPES.items() if name != "BF16"}
+    header, start = {}, 0
+    for name, array in arrays.items():
+        if array.dtype not in kinds:
+            remedy = "Name a file of torch or .npz with --to."
+            raise UsageError("numbers that safetensors knows", str(array.dtype), name, remedy)
+        ends = [start, start + array.nbytes]
+        header[name] = {"dtype": kinds[array.dtype], "shape": list(array.shape), "data_offsets": ends}
+        start = ends[1]
+    told = json.dumps(header).encode()
+    told += b" " * (-len(told) % 8)
+    return len(told).to_bytes(8, "little") + told + b"".join(array.tobytes() for array in arrays.values())
 
 
 def _torch(path: Path) -> dict[str, NDArray[Any]]:
