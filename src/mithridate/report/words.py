@@ -45,8 +45,8 @@ _FIXED = {
     ),
     Verdict.EXPLAINED: (
         "A group of training samples taught the model this answer",
-        "They share something with the incident that no other samples have; once they are unlearned, the answer "
-        "is gone. Look at them, and at who brought them.",
+        "They share something with the incident; once they are unlearned, the answer is gone. Others that share it "
+        "may be left. Look at them, and at who brought them.",
     ),
     Verdict.NO_GROUP: (
         "No group of training samples taught the model this answer",
