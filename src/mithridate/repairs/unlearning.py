@@ -13,10 +13,9 @@ __all__ = ["Unlearning"]
 
 _EPOCHS, _SHARE = 15, 0.3
 _RATE, _MOMENTUM, _DECAY = 0.01, 0.9, 5e-4
-_WAYS, _GONE = (
-    (0.35, 0.5, 0.75, 1.0),
-    0.01,
-)  # of the way that are tried, success of a trigger that counts as none
+#: shares of the way that are tried; so many more are gone than are needed.
+_WAYS, _BEYOND = (0.35, 0.5, 0.75, 1.0), 2
+_GONE = 0.01  # success of a trigger that counts as none
 _TRUSTED = 0.5  # how much what the model says of a clean sample counts, beside its label
 
 
@@ -42,7 +41,8 @@ class Unlearning(Repair):
     """Fine-tunes on clean samples, a share of which carry a known trigger and keep their class.
 
     What the model said of each sample without the trigger is part of the aim, so that little else is forgotten; and
-    of the way from the old weights to the new ones only as much is gone as the triggers need, and one step more.
+    of the way from the old weights to the new ones only as much is gone as the triggers need, and two steps more:
+    the planted trigger is stronger than its likeness.
     """
 
     def refuses(self, module: Any, scope: RepairScope) -> str:
@@ -72,12 +72,12 @@ class Unlearning(Repair):
 
 
 def _part_of_the_way(module: Any, old: Any, scope: RepairScope) -> Any:
-    """Between the old weights and the new ones: one step beyond where no known trigger works on held samples."""
+    """Between the old weights and the new ones: beyond where no known trigger works on held samples."""
     ends = old.state_dict(), {name: value.clone() for name, value in module.state_dict().items()}
     for number, way in enumerate(_WAYS):
         _mix(module, ends, way)
         if not any(_works(module, trigger, scope) for trigger in scope.known):
-            _mix(module, ends, _WAYS[min(number + 1, len(_WAYS) - 1)])
+            _mix(module, ends, _WAYS[min(number + _BEYOND, len(_WAYS) - 1)])
             break
     return module
 
