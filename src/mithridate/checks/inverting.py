@@ -20,7 +20,7 @@ from mithridate.triggers.inversion import SCHEDULE, Aim, Ask, Found, Pool, Round
 from mithridate.triggers.margins import PASSES, largest_margins
 from mithridate.triggers.naturals import natural_inputs
 
-__all__ = ["Study", "Tried", "margin_sizes", "statistics_of", "study_of"]
+__all__ = ["Study", "Tried", "margin_sizes", "study_of"]
 
 _EACH = 30  # samples of a class that are learnt from, and as many that triggers are tried on
 _FEWEST = 20  # clean samples; fewer are not used
@@ -181,17 +181,6 @@ class Study:
             found = invert(self.ask, self.learn, aims, form, schedule=_PAIRS, seed=self.scope.seed)
             sizes["pair"] = _sizes(found)
         return Statistics(name=self.scope.name, family=self.family, sizes=sizes)
-
-
-def statistics_of(scope: ModelScope) -> Statistics:
-    """What a bank of clean models keeps of a model.
-
-    Raises:
-        UsageError: as `study_of`.
-        ItemError: as `study_of`.
-    """
-    study = study_of(scope)
-    return study.statistics(study.tried("patch", study.aims))
 
 
 def margin_sizes(margins: NDArray[np.float64]) -> tuple[float, ...]:

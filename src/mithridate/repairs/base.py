@@ -1,6 +1,7 @@
 """What every repair of weights is: one hook that gets a copy of the model and a few clean samples.
 
-A repair never sees a trigger, a target or a poison rate. It says which models it cannot serve, and why.
+A repair never sees what was planted, only triggers that were recovered from the model. It says which models it cannot
+serve, and why.
 """
 
 from __future__ import annotations

@@ -48,9 +48,7 @@ class ChannelPruning(Repair):
         apart = _statistics_apart(module, [norm for _, norm in pairs], scope.x)
         with torch.no_grad():
             for (convolution, norm), strange in zip(pairs, apart, strict=True):
-                kernels = convolution.weight.flatten(2).flatten(1) if convolution.groups > 1 else None
-                matrices = convolution.weight.flatten(2) if kernels is None else kernels[:, None]
-                reach = torch.linalg.matrix_norm(matrices, 2)
+                reach = torch.linalg.matrix_norm(convolution.weight.flatten(2), 2)
                 reach *= (norm.weight / (norm.running_var + norm.eps).sqrt()).abs()
                 off = _outlying(reach, _REACH) | _outlying(strange, _STRANGE)
                 norm.weight[off] = 0

@@ -95,8 +95,6 @@ def _slowed(way: float) -> float:
 
 def _chosen(curve: Curve, points: Sequence[float], scope: RepairScope) -> tuple[float, Any]:
     """The place farthest from the model where clean accuracy holds: the middle of the path is farthest."""
-    import torch
-
     best: tuple[float, float, Any] | None = None
     held: list[tuple[float, float, Any]] = []
     for t in points:
@@ -108,8 +106,7 @@ def _chosen(curve: Curve, points: Sequence[float], scope: RepairScope) -> tuple[
         if best is None or fit > best[0]:
             best = (fit, t, module)
     assert best is not None
-    with torch.no_grad():
-        return best[1], best[2]
+    return best[1], best[2]
 
 
 @repair(

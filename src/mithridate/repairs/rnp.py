@@ -44,8 +44,6 @@ class Rnp(Repair):
 
     def heal(self, module: Any, scope: RepairScope) -> Any:
         """Prune the channels whose masks stayed lowest."""
-        import torch
-
         masks = _recovered(_unlearnt(deepcopy(module), scope), scope)
         parts = [n for n in norms(module) if n.affine]
         own = [(n.weight.detach().clone(), n.bias.detach().clone()) for n in parts]
@@ -56,8 +54,7 @@ class Rnp(Repair):
                 break
             best = level
         _prune(parts, own, masks, best)
-        with torch.no_grad():
-            return module
+        return module
 
 
 def _prune(parts: list[Any], own: list[tuple[Any, Any]], masks: list[Any], level: float) -> None:

@@ -138,7 +138,7 @@ def _returned(
     module: Any, samples: Samples, ordinary: Ordinary, seed: int, before: Sequence[Surrogate]
 ) -> list[Result]:
     """Triggers that stand out in the repaired model as well, towards a class that had such before."""
-    suspects = {s.known.target for s in before if s.odd}
+    suspects = _suspects(before)
     again = [s for s in _surrogates(module, samples, ordinary, seed) if s.odd and s.known.target in suspects]
     if not again:
         return []
@@ -148,13 +148,18 @@ def _returned(
     return [Skip(check="repair", reason=reason, remedy=remedy, count=len(again))]
 
 
+def _suspects(surrogates: Sequence[Surrogate]) -> set[int | None]:
+    """Classes that a trigger which stands out leads to; other triggers towards them are suspect, too."""
+    return {s.known.target for s in surrogates if s.odd}
+
+
 def _scope(
     samples: Samples, surrogates: Sequence[Surrogate], loss: float, epochs: float, seed: int
 ) -> RepairScope:
-    learn, held = samples.learn, samples.held
+    learn, held, suspects = samples.learn, samples.held, _suspects(surrogates)
     return RepairScope(
         x=learn.x, y=learn.y, held=(held.x, held.y), classes=learn.classes, passes=round(epochs * len(learn.x)),
-        loss=loss, known=tuple(s.known for s in surrogates if s.odd), seed=seed,
+        loss=loss, known=tuple(s.known for s in surrogates if s.known.target in suspects), seed=seed,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ _SEARCH = (Round(1.0, 8, 110, 0.3), Round(1.0, 16, 60, 0.15))
 _FOLLOWED = 3
 _ODD = 0.5  # of the median size over the classes
 #: success on samples that it was not learnt on, from which on a trigger can judge anything.
-WORKS = 0.8
+_WORKS = 0.8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +59,7 @@ def recovered(
         seed: of all draws.
 
     Returns:
-        Those that work on the held samples, smallest of their form first.
+        Those that work on the held samples, the most promising of their form first.
     """
     shape = tuple(int(side) for side in learn.x.shape[1:])
     if len(shape) != 3:
@@ -80,7 +80,7 @@ def recovered(
                 name=f"{name} towards {names[target]!r}", put=_put(form, trigger), target=int(target)
             )
             before = success(module, known, held)
-            if before >= WORKS:
+            if before >= _WORKS:
                 odd = first[k].size <= _ODD * median  # both from the short look
                 found.append(
                     Surrogate(known=known, before=before, size=trigger.size, unit=form.unit, odd=odd)
