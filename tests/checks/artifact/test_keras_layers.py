@@ -327,5 +327,5 @@ def test_a_reader_that_hangs_or_crashes(h5, monkeypatch, tmp_path):
         child = tmp_path / "child.py"
         child.write_text(source)
         monkeypatch.setattr("mithridate.models.files.h5_outline._CHILD", child)
-        monkeypatch.setattr("mithridate.models.files.h5_outline._SECONDS", 1)
+        monkeypatch.setattr("mithridate.models.files.h5_ask._SECONDS", 1)
         assert rules("keras-layers", item) == {"skip"}

@@ -8,7 +8,8 @@ from mithridate.checks.artifact_check import ArtifactCheck, artifact_check
 from mithridate.core.card import Card
 from mithridate.core.errors import ItemError
 from mithridate.core.results import Finding, Severity, Skip
-from mithridate.models.files.h5_outline import has_h5py, read_outline
+from mithridate.models.files.h5_ask import has_h5py
+from mithridate.models.files.h5_outline import read_outline
 from mithridate.models.files.item import Item
 from mithridate.models.files.jsons import read_json, walk_json
 from mithridate.models.files.keras_objects import KerasFact, read_object

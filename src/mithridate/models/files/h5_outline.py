@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mithridate.core.errors import ItemError
+from mithridate.models.files.h5_ask import ask_h5, on_disk
 from mithridate.models.files.item import Item
 
-__all__ = ["Elsewhere", "H5Outline", "has_h5py", "read_outline"]
+__all__ = ["Elsewhere", "H5Outline", "read_outline"]
 
-_SECONDS = 60
-_MOST_COPY = 4 << 30
 _CHILD = Path(__file__).with_name("h5_child.py")
 
 
@@ -48,50 +41,14 @@ class H5Outline:
     whole: bool
 
 
-def has_h5py() -> bool:
-    """Whether the library that reads HDF5 is installed."""
-    return importlib.util.find_spec("h5py") is not None
-
-
 def read_outline(item: Item) -> H5Outline:
     """Read the outline in a process of its own, with limits of time and memory.
 
     Raises:
         ItemError: no sound HDF5, a crash or a limit of the reader, or too large to be copied out of an archive.
     """
-    if item.path is not None:
-        return _outline(item, _asked(item, item.path))
-    if item.size > _MOST_COPY:
-        raise ItemError(
-            item.name, f"{item.size:,} bytes in an archive, more than the {_MOST_COPY:,} that are copied"
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "file.h5"
-        with item.open() as stream, path.open("wb") as copy:
-            shutil.copyfileobj(stream, copy)
-        return _outline(item, _asked(item, path))
-
-
-def _asked(item: Item, path: Path) -> bytes:
-    """What the child says."""
-    environment = {**os.environ, "HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE"}  # no plug-ins
-    command = [sys.executable, "-P", str(_CHILD), str(path.resolve())]
-    try:
-        done = subprocess.run(  # noqa: S603 (this interpreter, a script of this package)
-            command,
-            capture_output=True,
-            timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-            env=environment,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ItemError(item.name, f"reading its outline took more than {_SECONDS} s") from error
-    if done.returncode:
-        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        reason = f"the reader of HDF5 ended with {done.returncode}"
-        raise ItemError(item.name, f"no HDF5 that can be read ({last[:200] or reason})")
-    return done.stdout
+    with on_disk(item) as path:
+        return _outline(item, ask_h5(item.name, _CHILD, [str(path.resolve())], "reading its outline"))
 
 
 def _outline(item: Item, answer: bytes) -> H5Outline:

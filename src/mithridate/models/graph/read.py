@@ -8,12 +8,16 @@ from mithridate.models.graph.ir import Graph
 
 __all__ = ["has_graph", "read_graph"]
 
-_KINDS = frozenset(("onnx", "torchscript", "pt2"))
+_KINDS = frozenset(("onnx", "torchscript", "pt2", "keras"))
 _LARGEST = 2 << 30
 
 
 def has_graph(item: Item) -> bool:
-    """Whether an item is of a kind that says what is computed."""
+    """Whether an item is of a kind that says what is computed; HDF5 does where Keras put a description in it."""
+    if item.kind == "hdf5":
+        from mithridate.models.graph.keras.archive import describes_model
+
+        return describes_model(item)
     return item.kind in _KINDS
 
 
@@ -37,4 +41,8 @@ def read_graph(item: Item) -> Graph:
         from mithridate.models.graph.from_pt2 import graph_of_pt2
 
         return graph_of_pt2(item)
+    if item.kind in ("keras", "hdf5"):
+        from mithridate.models.graph.from_keras import graph_of_keras
+
+        return graph_of_keras(item)
     raise ItemError(item.name, f"graphs of kind {item.kind} are not read by this version")

@@ -26,5 +26,5 @@ def model_item(path: Path) -> Item:
     if item is None or not has_graph(item):
         got = "a file that cannot be read" if item is None else f"a file of kind {item.kind}"
         remedy = "Export the model as ONNX."
-        raise UsageError("an ONNX or TorchScript file", got, str(path), remedy)
+        raise UsageError("an ONNX, TorchScript or Keras file", got, str(path), remedy)
     return item
