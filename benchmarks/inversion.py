@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from benchmarks.inputs import cache_folder
 from benchmarks.inversion_speed import opened, pools
 from benchmarks.zoo import SUCCESS
 from mithridate.checks.bank import Bank, Statistics
-from mithridate.checks.inverting import margin_sizes, study_of
+from mithridate.checks.inverting import study_of
 from mithridate.checks.model.trigger_inversion import TriggerInversion
 from mithridate.checks.model_check import ModelScope
 from mithridate.core.results import Finding, Severity
@@ -77,59 +77,48 @@ def _scope(path: Path, each: int, made: bool) -> tuple[ModelScope, dict[str, Any
     return scope, facts
 
 
-def _examined(path: Path, each: int, made: bool) -> dict[str, Any]:
+def _examined(path: Path, each: int, made: bool, known: Sequence[str]) -> dict[str, Any]:
+    """What is not known yet of a model."""
     scope, facts = _scope(path, each, made)
     start = time.process_time()
     study = study_of(scope)
-    patches = study.tried("patch", study.aims)
-    statistics = study.statistics(patches)
-    seconds = time.process_time() - start
-    best = min(patches, key=lambda t: t.found.size)
-    check = TriggerInversion()
-    said = [r for r in check.patch(study, patches) if isinstance(r, Finding)]
-    return {
-        **{key: facts.get(key) for key in ("set", "kind", "attack", "seed", "tuning", "target", "success")},
-        "name": path.stem,
-        "made": made,
-        "statistics": {**asdict(statistics), "sizes": {k: list(v) for k, v in statistics.sizes.items()}},
-        "flips": best.flips,
-        "size": best.found.size,
-        "found": None if best.found.aim.target is None else str(best.found.aim.target),
-        "proven": any(f.severity is Severity.PROVEN for f in said),
-        "seconds": seconds,
-        "queries": scope.meter.spent,
-    }
+    about = ("set", "kind", "attack", "seed", "tuning", "target", "success")
+    told = {**{key: facts.get(key) for key in about}, "name": path.stem, "made": made, "family": study.family}
+    sizes = {kind: list(study.sizes(kind)) for kind in study.kinds if kind not in {*known, "patch"}}
+    if "patch" not in known:
+        patches = study.tried("patch", study.aims)
+        sizes["patch"] = [trigger.found.size for trigger in patches]
+        best = min(patches, key=lambda t: t.found.size)
+        said = [r for r in TriggerInversion().patch(study, patches) if isinstance(r, Finding)]
+        told |= {
+            "flips": best.flips,
+            "size": best.found.size,
+            "found": None if best.found.aim.target is None else str(best.found.aim.target),
+            "proven": any(f.severity is Severity.PROVEN for f in said),
+        }
+    return {**told, "sizes": sizes, "seconds": time.process_time() - start, "queries": scope.meter.spent}
 
 
-def _with_margins(file: Path, folder: Path, each: int) -> None:
-    """Add what models that were examined before margins were kept lack."""
-    lines = (
-        [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
-    )
-    if all("margin" in line["statistics"]["sizes"] for line in lines):
-        return
-    for line in lines:
-        if "margin" not in line["statistics"]["sizes"]:
-            scope, _ = _scope(folder / f"{line['name']}.onnx", each, line["made"])
-            start = time.process_time()
-            line["statistics"]["sizes"]["margin"] = margin_sizes(study_of(scope).margins())
-            line["seconds"] += time.process_time() - start
-    draft = file.with_suffix(".draft")
-    draft.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    draft.rename(file)
+def _lines(file: Path, made: bool) -> dict[str, dict[str, Any]]:
+    """All that is known of each model: what later lines add is put together."""
+    known: dict[str, dict[str, Any]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        told = json.loads(line)
+        if told["made"] == made:
+            before = known.get(told["name"], {"sizes": {}, "seconds": 0.0})
+            sizes, seconds = before["sizes"] | told["sizes"], before["seconds"] + told["seconds"]
+            known[told["name"]] = before | told | {"sizes": sizes, "seconds": seconds}
+    return known
 
 
 def _read(file: Path, made: bool) -> list[_Seen]:
     seen = []
-    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
-        told = json.loads(line)
-        weak = told["attack"] != "clean" and (told["success"] or 0.0) < SUCCESS
-        if weak or told["made"] != made:
+    keys = ("name", "set", "attack", "tuning", "target", "flips", "size", "found", "proven", "seconds")
+    for told in _lines(file, made).values():
+        if told["attack"] != "clean" and (told["success"] or 0.0) < SUCCESS:
             continue
-        raw: Mapping[str, Any] = told["statistics"]
-        sizes = {kind: tuple(values) for kind, values in raw["sizes"].items()}
-        statistics = Statistics(name=raw["name"], family=f"{told['set']}: {raw['family']}", sizes=sizes)
-        keys = ("name", "set", "attack", "tuning", "target", "flips", "size", "found", "proven", "seconds")
+        sizes = {kind: tuple(max(size, 1e-3) for size in values) for kind, values in told["sizes"].items()}
+        statistics = Statistics(name=told["name"], family=f"{told['set']}: {told['family']}", sizes=sizes)
         seen.append(_Seen(**{key: told[key] for key in keys}, statistics=statistics))
     return seen
 
@@ -200,26 +189,27 @@ def main() -> None:
     parser.add_argument("--cache")
     parser.add_argument("--each", type=int, default=10)
     parser.add_argument("--made", action="store_true", help="without clean samples")
+    parser.add_argument("--part", choices=["tuning", "testing"], help="only these; nothing for both")
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = cache_folder(given.cache) / "zoo"
     file = folder / "inversion.jsonl"
-    _with_margins(file, folder, given.each)
-    known = {one.name for one in _read(file, given.made)}
+    known = _lines(file, given.made)
     for told in () if given.table else sorted(folder.glob("*.json")):
-        if told.stem in known:
-            continue
         facts = json.loads(told.read_text(encoding="utf-8"))
-        if facts["attack"] != "clean" and facts["success"] < SUCCESS:
+        other = given.part is not None and facts["tuning"] is not (given.part == "tuning")
+        if other or (facts["success"] is not None and facts["success"] < SUCCESS):
             continue
         if facts["accuracy"] < _LEARNT:
             print(f"{told.stem}: left out, accuracy {facts['accuracy']:.3f}", flush=True)
             continue
-        line = _examined(told.with_suffix(".onnx"), given.each, given.made)
-        with file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(line) + "\n")
-        print(f"{told.stem}: {line['size']:.1f} px, {line['flips']:.2f}, {line['seconds']:.0f} s", flush=True)
+        before = known.get(told.stem, {"sizes": {}})["sizes"]
+        line = _examined(told.with_suffix(".onnx"), given.each, given.made, list(before))
+        if line["sizes"]:
+            with file.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(line) + "\n")
+            print(f"{told.stem}: {', '.join(line['sizes'])}, {line['seconds']:.0f} s", flush=True)
     print(_table(_read(file, given.made)))
 
 

@@ -44,7 +44,8 @@ class Statistics:
         name: of the model.
         family: what models must share to be compared: inputs, classes, kind of samples.
         sizes: kind of trigger → size of the smallest one for each class, all above 0, and towards no class in
-            particular last, where that was looked for; "pair": from each other class in turn.
+            particular last, where that was looked for; "pair": from each other class in turn; "source": from each
+            class to any other.
         origin: digest of what was scanned; "" where unknown.
     """
 
@@ -181,7 +182,12 @@ def _below(kind: str, model: Statistics, peers: Sequence[Statistics]) -> NDArray
 
 
 def _of_classes(kind: str, below: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One entry a class: of pairs, the source class from which it is reached most easily."""
+    """One entry a class: of pairs, the source class from which it is reached most easily.
+
+    What leads away from a class says nothing of the class with the same number: it stands behind all others.
+    """
+    if kind == "source":
+        return np.concatenate([np.zeros(len(below) + 1), below])
     if kind != "pair":
         return below
     classes = round((1 + np.sqrt(1 + 4 * len(below))) / 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from mithridate.triggers.inversion import SCHEDULE, Aim, Ask, Found, Pool, Round
 from mithridate.triggers.margins import PASSES, largest_margins
 from mithridate.triggers.naturals import natural_inputs
 
-__all__ = ["Study", "Tried", "margin_sizes", "study_of"]
+__all__ = ["Study", "Tried", "study_of"]
 
 _EACH = 30  # samples of a class that are learnt from, and as many that triggers are tried on
 _FEWEST = 20  # clean samples; fewer are not used
@@ -28,7 +28,8 @@ _MADE = 512
 _AT_ONCE = 256
 _COMPARED = 8  # samples that the model is asked about both ways
 _PAIRS_UP_TO = 12  # classes for which each pair is looked at
-_PAIRS = (Round(1.0, 4, 70, 0.3),)
+_BETWEEN = (Round(1.0, 4, 70, 0.3),)
+_FORMS = ("patch", "blend", "warp", "wave")
 _LEAST_MARGIN = 0.05  # of logits; what is kept is its inverse, small where a class goes far
 _PACED = 16
 _BYTES = 2e9
@@ -125,7 +126,11 @@ class Study:
             )
         work = passes(count)
         if scope.bank is not None or scope.keep is not None:
-            work += 2 * work + PASSES * self.learn.classes
+            work *= len(_FORMS)
+            work += PASSES * self.learn.classes
+            work += sum(
+                passes(len(self._between(k)), _BETWEEN) for k in self.kinds if k in ("pair", "source")
+            )
         self.refuse_endless(work, "learning a trigger for each class")
 
     def refuse_endless(self, work: int, what: str) -> None:
@@ -160,32 +165,45 @@ class Study:
         scope = self.scope
         return largest_margins(self.ask, self.shape, self.learn.classes, scope.low, scope.high, scope.seed)
 
-    def statistics(self, patches: Sequence[Tried], *, pairs: bool = True) -> Statistics:
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of sizes that a bank compares; with few classes each pair of them, with many each that is left."""
+        return *_FORMS, "margin", "pair" if self.learn.classes <= _PAIRS_UP_TO else "source"
+
+    def sizes(self, kind: str) -> tuple[float, ...]:
+        """Sizes of a kind, as `Statistics` keeps them.
+
+        Raises:
+            KeyError: no such kind.
+        """
+        if kind == "margin":
+            return tuple((1 / np.maximum(self.margins(), _LEAST_MARGIN)).tolist())
+        between = kind in ("pair", "source")
+        form = self.form("patch" if between else cast(FormName, kind))
+        aims, schedule = (self._between(kind), _BETWEEN) if between else (self.aims, SCHEDULE)
+        said = set(self.learn.y.tolist())
+        able = [aim for aim in aims if aim.source is None or aim.source in said]
+        found = invert(self.ask, self.learn, able, form, schedule=schedule, seed=self.scope.seed)
+        sizes = dict(zip(able, _sizes(found), strict=True))
+        unknown = float(np.median(list(sizes.values())))  # of classes without samples nothing is said
+        return tuple(sizes.get(aim, unknown) for aim in aims)
+
+    def statistics(self, patches: Sequence[Tried]) -> Statistics:
         """What a bank compares.
 
         Args:
             patches: triggers of form "patch" for all `aims`, which need not be learnt again.
-            pairs: also look from each class to each other, where there are few classes.
         """
         sizes = {"patch": _sizes([t.found for t in patches])}
-        names: tuple[FormName, ...] = ("blend", "warp")
-        for name in names:
-            form = self.form(name)
-            found = invert(self.ask, self.learn, self.aims, form, seed=self.scope.seed)
-            sizes[name] = _sizes(found)
-        sizes["margin"] = margin_sizes(self.margins())
-        classes = range(self.learn.classes)
-        if pairs and len(classes) <= _PAIRS_UP_TO and len(set(self.learn.y.tolist())) == len(classes):
-            aims = [Aim(target, source) for target in classes for source in classes if source != target]
-            form = self.form("patch")
-            found = invert(self.ask, self.learn, aims, form, schedule=_PAIRS, seed=self.scope.seed)
-            sizes["pair"] = _sizes(found)
+        sizes |= {kind: self.sizes(kind) for kind in self.kinds if kind != "patch"}
         return Statistics(name=self.scope.name, family=self.family, sizes=sizes)
 
-
-def margin_sizes(margins: NDArray[np.float64]) -> tuple[float, ...]:
-    """Margins as a bank keeps them: small where a class goes far."""
-    return tuple((1 / np.maximum(margins, _LEAST_MARGIN)).tolist())
+    def _between(self, kind: str) -> list[Aim]:
+        """From each other class to each, or from each to any other."""
+        classes = range(self.learn.classes)
+        if kind == "source":
+            return [Aim(None, source) for source in classes]
+        return [Aim(target, source) for target in classes for source in classes if source != target]
 
 
 def _sizes(found: Sequence[Found]) -> tuple[float, ...]:
