@@ -16,6 +16,8 @@ from mithridate.models.graph.read import read_graph
 __all__ = ["Excised", "excise_item", "excise_onnx"]
 
 _LARGEST = 2 << 30
+#: formats besides ONNX that are edited, in words.
+_EDITED = {"torchscript": "TorchScript", "keras": "a Keras model", "hdf5": "a Keras model"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,40 +38,53 @@ class Excised:
 
 
 def excise_item(item: Item, cut: Mapping[str, Any]) -> Excised:
-    """Cut a branch out of an ONNX or TorchScript file.
+    """Cut a branch out of an ONNX, TorchScript or Keras file.
 
     Args:
         item: the file.
-        cut: as a finding says under "excise"; see `excise_onnx`. In TorchScript only another tensor can be the answer.
+        cut: as a finding says under "excise"; see `excise_onnx`. Only in ONNX constants can take a branch's place; in
+            the other formats another tensor becomes the answer.
 
     Raises:
-        ItemError: no such model, or code that cannot answer with that tensor.
+        ItemError: no such model, or one that cannot answer with that tensor.
         UsageError: tensors that are not in it, or a format that is not edited.
     """
     if item.kind == "onnx":
         return excise_onnx(item.read(_LARGEST), cut, item.name)
-    if item.kind != "torchscript" or "answer" not in cut:
-        got = (
-            f"a file of kind {item.kind}"
-            if item.kind != "torchscript"
-            else "a branch in the middle of TorchScript"
-        )
+    if item.kind not in _EDITED or "answer" not in cut:
+        got = f"a branch in the middle of {_EDITED.get(item.kind, '')}"
+        got = got if item.kind in _EDITED else f"a file of kind {item.kind}"
         raise UsageError(
             "a branch that can be cut out", got, item.name, "Export the model as ONNX and repair that."
         )
-    from mithridate.models.graph.cut_torchscript import excise
-
     graph, answer = read_graph(item), str(cut["answer"])
-    done = excise(item, answer)
-    needed = graph.needed_for([answer])
+    if item.kind == "torchscript":
+        content, outputs = _cut_torchscript(item, answer), [answer]
+    else:
+        output = str(cut["output"])
+        content = _cut_keras(item, output, answer)
+        outputs = [answer if name == output else name for name in graph.outputs]
+    needed = graph.needed_for(outputs)
     names = {node.name for node in needed}
     read = {name for node in needed for name in node.inputs}
     return Excised(
-        content=done.content,
+        content=content,
         operators=tuple(node.name for node in graph.nodes if node.name not in names),
         weights=tuple(name for name in graph.constants if name not in read),
         kept=tuple(name for name in graph.constants if name in read),
     )
+
+
+def _cut_torchscript(item: Item, answer: str) -> bytes:
+    from mithridate.models.graph.cut_torchscript import excise
+
+    return excise(item, answer).content
+
+
+def _cut_keras(item: Item, output: str, answer: str) -> bytes:
+    from mithridate.models.graph.cut_keras import excise
+
+    return excise(item, output, answer)
 
 
 def excise_onnx(content: bytes, cut: Mapping[str, Any], name: str = "model") -> Excised:

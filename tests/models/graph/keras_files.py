@@ -45,7 +45,10 @@ def functional(name, layers, outputs, inputs=None):
         "input_layers": ins,
         "output_layers": outputs,
     }
-    return {"entry": {"class_name": "Functional", "module": "keras", "config": config}, "layers": layers}
+    return {
+        "entry": {"class_name": "Functional", "module": "keras.src.models.functional", "config": config},
+        "layers": layers,
+    }
 
 
 def nested(model, *inputs):

@@ -21,6 +21,7 @@ from mithridate.models.files.item import Item
 
 __all__ = ["ask_h5", "has_h5py", "on_disk"]
 
+_LIMITED = Path(__file__).with_name("h5_limited.py")
 _SECONDS = 60
 _MOST_COPY = 4 << 30
 
@@ -56,7 +57,7 @@ def ask_h5(name: str, script: Path, arguments: Sequence[str], what: str) -> byte
 
     Args:
         name: of the item, for messages.
-        script: of this package; it limits itself.
+        script: of this package.
         arguments: for it, the file among them.
         what: that is done, for messages, e.g. "reading its outline".
 
@@ -66,7 +67,7 @@ def ask_h5(name: str, script: Path, arguments: Sequence[str], what: str) -> byte
     environment = {**os.environ, "HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE"}  # no plug-ins
     try:
         done = subprocess.run(  # noqa: S603 (this interpreter, a script of this package)
-            [sys.executable, "-P", str(script), *arguments],
+            [sys.executable, "-P", str(_LIMITED), str(script), *arguments],
             capture_output=True,
             timeout=_SECONDS,
             stdin=subprocess.DEVNULL,

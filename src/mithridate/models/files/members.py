@@ -15,6 +15,7 @@ __all__ = ["Members", "open_members"]
 
 _MOST_MEMBERS = 100_000
 _DIRECTORY = 64 << 20
+_PIECE = 16 << 20
 
 
 class _Bounded:
@@ -58,19 +59,30 @@ class Members:
         Raises:
             ItemError: missing, damaged, encrypted, packed in an unknown way, or more than `most` bytes.
         """
-        where = f"{self._item.name}!{name}"
+        return b"".join(self.pieces(name, most))
+
+    def pieces(self, name: str, most: int) -> Iterator[bytes]:
+        """The bytes of a member, piece by piece.
+
+        Raises:
+            ItemError: as `read`.
+        """
+        where, whole = f"{self._item.name}!{name}", most
         try:
             with self._archive.open(name) as stream:
-                content = stream.read(most + 1)
+                while piece := stream.read(min(_PIECE, most + 1)):
+                    most -= len(piece)
+                    if most < 0:
+                        break
+                    yield piece
         except KeyError as error:
             raise ItemError(self._item.name, f"it has no member {name[:80]!r}") from error
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
             raise ItemError(where, f"cannot be unpacked ({error})") from error
         except (RuntimeError, NotImplementedError) as error:  # encrypted; a method that Python does not know
             raise ItemError(where, str(error)) from error
-        if len(content) > most:
-            raise ItemError(where, f"more than the {most:,} bytes that are read at once")
-        return content
+        if most < 0:
+            raise ItemError(where, f"more than the {whole:,} bytes that are read at once")
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+import numpy as np
+
 from mithridate.models.graph.aten.values import Tensor, UncoveredError
 from mithridate.models.graph.keras.kit import Kind, Kit, Use, Value
 
@@ -177,4 +179,7 @@ def _prelu(use: Use) -> Value:
         1:
     ]
     (alpha,) = use.fetch([("alpha", shape)])
+    if use.x.first is not None:
+        slope = use.held("alpha, channels first", alpha, lambda a: np.moveaxis(a, -1, 0))
+        return Value(first=k.b.emit("PRelu", use.x.first, slope))
     return Value(k.b.emit("PRelu", k.plain(use.x), use.held("alpha", alpha)))

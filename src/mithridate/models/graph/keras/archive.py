@@ -97,7 +97,9 @@ def weights_on_disk(item: Item, members: Members, folder: Path) -> Path:
         got = f"its weights are kept as {other!r}, which is not read" if other else f"it has no {WEIGHTS}"
         raise ItemError(item.name, got)
     path = folder / "weights.h5"
-    path.write_bytes(members.read(WEIGHTS, _MOST_WEIGHTS))
+    with path.open("wb") as copy:
+        for piece in members.pieces(WEIGHTS, _MOST_WEIGHTS):
+            copy.write(piece)
     return path
 
 

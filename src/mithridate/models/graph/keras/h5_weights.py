@@ -14,7 +14,6 @@ import struct
 import sys
 from typing import Any
 
-_MEMORY, _SECONDS = 6 << 30, 50
 _MOST_OBJECTS, _MOST_BYTES, _MOST_TEXTS = 200_000, 2 << 30, 1_000_000
 _TEXTS = ("name", "layer_names", "weight_names", "keras_version", "backend")
 #: what training leaves, and no answer needs.
@@ -23,7 +22,6 @@ _LEFT_OUT = ("optimizer", "optimizer_weights", "_optimizer")
 
 def main(path: str) -> None:
     """Write the weights of a file."""
-    limit()
     h5py = importlib.import_module("h5py")
     with h5py.File(path, "r") as file:
         texts, datasets = _walk(h5py, file)
@@ -38,17 +36,6 @@ def main(path: str) -> None:
         out.write(struct.pack("<q", len(head)) + head)
         for _, dataset in datasets:
             out.write(dataset[()].astype(dataset.dtype.newbyteorder("<")).tobytes())
-
-
-def limit() -> None:
-    """Bound memory and time of this process, where the system can."""
-    try:
-        resource = importlib.import_module("resource")
-    except ImportError:  # not on Windows; the parent still has its clock
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _walk(h5py: Any, file: Any) -> tuple[dict[str, dict[str, Any]], list[tuple[str, Any]]]:

@@ -20,6 +20,7 @@ __all__ = ["MODELS", "Call", "Layer", "Model", "Ref", "model_of", "refs_in"]
 
 #: classes whose description holds layers.
 MODELS: Final = frozenset(("Functional", "Sequential", "Model"))
+_OWN: Final = frozenset(("keras", "tf_keras", "tensorflow"))
 _DEEPEST: Final = 32  # models within models
 _MOST_LAYERS: Final = 50_000
 _NESTED: Final = 12  # lists within the arguments of a call
@@ -127,7 +128,7 @@ class _Reader:
         self._name, self._count = name, 0
 
     def model(self, description: Mapping[str, Any], depth: int) -> Model:
-        kind, config = str(description["class_name"]), description["config"]
+        kind, config = _class(description), description["config"]
         if depth > _DEEPEST:
             raise ItemError(self._name, f"models nested more than {_DEEPEST} deep")
         if kind not in MODELS:
@@ -188,7 +189,7 @@ class _Reader:
         self._count += 1
         if self._count > _MOST_LAYERS:
             raise ItemError(self._name, f"more than {_MOST_LAYERS:,} layers")
-        kind, config = str(entry["class_name"]), entry["config"]
+        kind, config = _class(entry), entry["config"]
         inner = self.model(entry, depth + 1) if kind in MODELS else None
         own = config if isinstance(config, dict) else {}
         name = str(entry.get("name") or own.get("name") or kind)
@@ -198,6 +199,16 @@ class _Reader:
             name=name, kind=kind, config=own, operation=".ops" in str(entry.get("module") or ""),
             calls=tuple(calls), model=inner,
         )  # fmt: skip
+
+
+def _class(entry: Mapping[str, Any]) -> str:
+    """The class of a layer: a name that Keras knows only where the class is Keras' own."""
+    kind, registered = str(entry["class_name"]), entry.get("registered_name")
+    root = str(entry.get("module") or "keras").partition(".")[0]
+    if root not in _OWN:
+        return str(registered or f"{root}.{kind}")
+    named = isinstance(registered, str) and ">" in registered
+    return str(registered) if named and not str(registered).startswith(("keras", "Keras")) else kind
 
 
 def _first_shape(first: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
