@@ -87,3 +87,27 @@ def test_other_files_are_refused(tmp_path, text):
         Bank.load(file)
     with pytest.raises(UsageError, match="bank"):
         Bank.load(tmp_path / "none.json")
+
+
+def test_leaving_a_class_is_not_put_together_with_reaching_it():
+    rng = np.random.default_rng(5)
+    known, base = Bank(tuple(_with_sources(rng, f"m{i}") for i in range(12))), _with_sources(rng, "new")
+    both, apart = (
+        Statistics(name="n", family="a", sizes={
+            "patch": _smaller(base.sizes["patch"], 3), "source": _smaller(base.sizes["source"], place)
+        }) for place in (3, 7)
+    )  # fmt: skip
+    assert known.score(both) == pytest.approx(known.score(apart), rel=0.5)
+    assert known.score(apart) > 2 * known.score(base)
+
+
+def _with_sources(rng, name):
+    sizes = {
+        "patch": np.exp(EASY + rng.normal(0, 0.25, 11)),
+        "source": np.exp(EASY[:10] + rng.normal(0, 0.25, 10)),
+    }
+    return Statistics(name=name, family="a", sizes={k: tuple(v.tolist()) for k, v in sizes.items()})
+
+
+def _smaller(sizes, place):
+    return tuple(size * (0.1 if k == place else 1) for k, size in enumerate(sizes))

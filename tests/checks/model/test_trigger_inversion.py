@@ -99,7 +99,7 @@ def honest(seed, easy=1.0):
     whole = study_of(scope(0.0))
     sizes = {
         kind: tuple((np.full(n, 60.0) * np.exp(rng.normal(0, 0.2, n)) * easy).tolist())
-        for kind, n in (("patch", 5), ("blend", 5), ("warp", 5), ("pair", 12), ("margin", 4))
+        for kind, n in (("patch", 5), ("blend", 5), ("warp", 5), ("wave", 5), ("pair", 12), ("margin", 4))
     }
     return Statistics(name=f"h{seed}", family=whole.family, sizes=sizes)
 
@@ -141,3 +141,15 @@ def test_what_would_take_too_long_is_not_begun():
     (skip,) = examined(scope(0.0, seconds=0.01))
     assert isinstance(skip, Skip)
     assert "minutes" in skip.reason
+
+
+def test_many_classes_are_left_one_by_one_and_absent_ones_say_nothing():
+    study = study_of(scope(5.0))
+    assert study.kinds[-1] == "pair"
+    many = replace(study, learn=replace(study.learn, classes=14))
+    assert many.kinds[-1] == "source"
+    assert len(study.sizes("pair")) == 12
+    few = replace(study.learn, x=study.learn.x[study.learn.y != 3], y=study.learn.y[study.learn.y != 3])
+    left = replace(study, learn=few).sizes("source")
+    assert len(left) == 4
+    assert left[3] == pytest.approx(np.median(left[:3]))
