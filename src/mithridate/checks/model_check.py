@@ -17,6 +17,7 @@ from mithridate.core.errors import MithridateError, UsageError
 from mithridate.core.registry import Registry
 from mithridate.core.results import Clear, Exhibit, Finding, NotApplicable, Severity, Skip
 from mithridate.models.base import Probabilities, checked
+from mithridate.models.graph.head import Head
 from mithridate.triggers.inputs import Layout, check_range
 
 __all__ = ["MODEL_CHECKS", "BudgetError", "Meter", "ModelCheck", "ModelScope", "model_check"]
@@ -55,11 +56,13 @@ class ModelScope:
         high: value of white in the inputs.
         clean: (n, *shape) float32 samples that nobody tampered with; None where there are none.
         labels: (n,) their classes, as columns of the answers; None where unknown.
+        ids: (n,) what they are called; empty where they have no names.
         classes: names of the classes, in the order of the columns; empty where unknown.
         seed: the run's seed.
         differentiable: opens the model as a differentiable function, (n, *shape) tensor → (n, k) logits or
             probabilities, of any batch size; None where its graph is not at hand. It raises a `MithridateError` where
             gradients cannot be had.
+        head: finds the last linear layer, None where the model has no such thing; None where its graph is not at hand.
         bank: clean models to compare it with; None without.
         keep: told what a bank would keep of the model; None where nobody asks, since it takes time.
         budget: how many inputs a check may ask about.
@@ -75,9 +78,11 @@ class ModelScope:
     high: float = 1.0
     clean: NDArray[np.float32] | None = None
     labels: NDArray[np.int64] | None = None
+    ids: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     seed: int = 0
     differentiable: Callable[[], Callable[[Any], Any]] | None = None
+    head: Callable[[], Head | None] | None = None
     bank: Bank | None = None
     keep: Callable[[Statistics], None] | None = None
     budget: int = 8000
@@ -122,6 +127,10 @@ class ModelScope:
             return None
         order = np.random.default_rng([self.seed, 41]).permutation(len(self.clean))
         return self.clean[order].astype(np.float32)
+
+    def sample_name(self, row: int) -> str:
+        """What a clean sample is called."""
+        return self.ids[row] if row < len(self.ids) else str(row)
 
     def class_name(self, column: int) -> str:
         """What a column of the answers is called."""

@@ -25,6 +25,7 @@ __all__ = [
     "is_small",
     "log_odds",
     "stamp_pictures",
+    "thumbnail",
 ]
 
 Grey = NDArray[np.float32]
@@ -269,13 +270,13 @@ def stamp_pictures(ground: Ground, stamp: Stamp, title: str) -> tuple[Exhibit, .
     items = []
     for row, fresh, worn in zip(rows, before, after, strict=True):
         was = name(int(ground.answers[row].argmax()))
-        items.append({"id": "", "png": _thumbnail(fresh), "caption": was})
-        items.append({"id": "", "png": _thumbnail(worn), "caption": f"{name(stamp.column)}, with the patch"})
+        items.append({"id": "", "png": thumbnail(fresh), "caption": was})
+        items.append({"id": "", "png": thumbnail(worn), "caption": f"{name(stamp.column)}, with the patch"})
     samples = Exhibit(kind="gallery", title="Samples without and with the patch", data={"items": items})
     return (patch, samples) if items else (patch,)
 
 
-def _thumbnail(picture: Pixels) -> str:
+def thumbnail(picture: Pixels) -> str:
     """Enlarged by whole factors so that pixels stay pixels, or made smaller; base64 of PNG."""
     longest = max(picture.shape[:2])
     if longest > _SHOWN:

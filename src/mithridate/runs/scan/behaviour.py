@@ -15,6 +15,7 @@ from mithridate.checks.model_check import MODEL_CHECKS, Meter, ModelScope
 from mithridate.core.errors import MithridateError
 from mithridate.core.results import Clear, Result, Skip
 from mithridate.models.base import Probabilities
+from mithridate.models.graph.head import Head
 from mithridate.runs.scan.inputs import Ordinary
 from mithridate.triggers.inputs import Layout
 
@@ -38,6 +39,7 @@ class Box:
         shape: of one input.
         layout: how it is laid out, where it is a picture.
         differentiable: opens it with gradients; None where it can only be asked.
+        head: finds its last linear layer; None where it can only be asked.
         bank: clean models to compare it with.
         keep: told what a bank would keep of it.
         queries: inputs that a check may ask about at most; None: more where the model is at hand.
@@ -49,6 +51,7 @@ class Box:
     shape: tuple[int, ...]
     layout: Layout = "auto"
     differentiable: Callable[[], Callable[[Any], Any]] | None = None
+    head: Callable[[], Head | None] | None = None
     bank: Bank | None = None
     keep: Callable[[Statistics], None] | None = None
     queries: int | None = None
@@ -79,9 +82,11 @@ def model_checks(
         high=ordinary.high,
         clean=None if ordinary.made else ordinary.x,
         labels=labels,
+        ids=() if ordinary.made else ordinary.ids,
         classes=classes,
         seed=seed,
         differentiable=box.differentiable,
+        head=box.head,
         bank=box.bank,
         keep=box.keep,
         budget=_budget(box, ordinary),

@@ -63,7 +63,7 @@ def _inputs(model: Model, asked: Asked) -> tuple[Ordinary, tuple[str, ...], Layo
     few = min(MOST, sum(label is not None for label in labels_of(asked.clean)))
     drawn = ask(model, asked.clean, count=few, seed=asked.seed, layout=asked.layout, classes=asked.classes)
     labels = tuple(drawn.names[k] for k in drawn.y)
-    ordinary = Ordinary(x=drawn.x, made=False, labels=labels)
+    ordinary = Ordinary(x=drawn.x, made=False, labels=labels, ids=drawn.ids)
     layout = cast(Layout, drawn.layout) if drawn.layout in ("hw", "chw", "hwc") else "auto"
     notes = (*drawn.notes, f"labels were matched with the outputs {drawn.matching}")
     return replace(ordinary, notes=notes), drawn.names, layout, notes

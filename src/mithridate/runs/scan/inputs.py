@@ -49,6 +49,7 @@ class Ordinary:
         x: (n, *shape) float32.
         made: made up, with the statistics of natural pictures.
         labels: (n,) labels of the data; None without.
+        ids: (n,) of the samples in their source; empty where made.
         low: value of black.
         high: value of white.
         notes: what a reader should know.
@@ -57,6 +58,7 @@ class Ordinary:
     x: Values
     made: bool
     labels: tuple[str, ...] | None = None
+    ids: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 1.0
     notes: tuple[str, ...] = ()
@@ -84,23 +86,31 @@ def ordinary_inputs(
     if source is None:
         _, channels = axes(shape, layout)
         x = natural_inputs(min(MADE, _NUMBERS // size), shape, layout, seed=seed)
-        return _finished(_normalised(x, channels, how), made=True, labels=None, notes=())
-    pictures, labels, notes = _read(source, shape, layout, seed)
+        return _finished(_normalised(x, channels, how), made=True, labels=None, ids=(), notes=())
+    pictures, ids, labels, notes = _read(source, shape, layout, seed)
     if how.function is not None:
         x = _by_function(how.function, pictures, shape)
-        return _finished(x, made=False, labels=labels, notes=notes)
+        return _finished(x, made=False, labels=labels, ids=ids, notes=notes)
     x, channels = _laid_out(pictures, shape, layout)
-    return _finished(_normalised(x, channels, how), made=False, labels=labels, notes=notes)
+    return _finished(_normalised(x, channels, how), made=False, labels=labels, ids=ids, notes=notes)
 
 
-def _finished(x: Values, *, made: bool, labels: tuple[str, ...] | None, notes: tuple[str, ...]) -> Ordinary:
-    return Ordinary(x=x, made=made, labels=labels, low=float(x.min()), high=float(x.max()), notes=notes)
+def _finished(
+    x: Values,
+    *,
+    made: bool,
+    labels: tuple[str, ...] | None,
+    ids: tuple[str, ...],
+    notes: tuple[str, ...],
+) -> Ordinary:
+    low, high = float(x.min()), float(x.max())
+    return Ordinary(x=x, made=made, labels=labels, ids=ids, low=low, high=high, notes=notes)
 
 
 def _read(
     source: RowSource, shape: tuple[int, ...], layout: Layout, seed: int
-) -> tuple[NDArray[np.uint8], tuple[str, ...] | None, tuple[str, ...]]:
-    """(n, h, w, c) pictures of the size that the model takes, their labels, and notes."""
+) -> tuple[NDArray[np.uint8], tuple[str, ...], tuple[str, ...] | None, tuple[str, ...]]:
+    """(n, h, w, c) pictures of the size that the model takes, their ids and labels, and notes."""
     if source.modality != "image":
         remedy = "Give a folder or an .npz of pictures."
         raise UsageError("clean pictures", f"{source.modality} data", source.uri, remedy)
@@ -119,7 +129,7 @@ def _read(
     if batch.bad:
         notes.append(f"{len(batch.bad):,} clean pictures could not be read and were left out")
     labels = None if batch.labels is None else tuple(str(label) for label in batch.labels)
-    return pictures, labels, tuple(notes)
+    return pictures, batch.ids, labels, tuple(notes)
 
 
 def _fitted(raw: NDArray[np.uint8], shape: tuple[int, ...], layout: Layout) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from mithridate.core.errors import ItemError, UsageError
 from mithridate.evidence.graph.probe import Probe
 from mithridate.models.base import Probabilities, to_probabilities
 from mithridate.models.files.item import Item
+from mithridate.models.graph.head import Head, head_of
 from mithridate.models.graph.ir import Graph
 from mithridate.models.graph.read import read_graph
 from mithridate.models.graph.to_torch import TorchGraph
@@ -70,6 +71,7 @@ class Predictor:
             shape=self.probe.shape,
             layout=self.layout,
             differentiable=self._with_gradients,
+            head=self._head,
         )
 
     def _with_gradients(self) -> TorchGraph:
@@ -79,6 +81,12 @@ class Predictor:
                 self.name, "it was not asked yet"
             )  # what it answers, and that it stays within limits
         return TorchGraph(self.probe.graph, self._table[0])
+
+    def _head(self) -> Head | None:
+        """The last linear layer, where it has a row for each class."""
+        name, width = self._table or (None, None)
+        head = head_of(self.probe.graph, name)
+        return head if head is not None and width in (None, len(head.bias)) else None
 
     def classes(
         self, ordinary: Ordinary, given: Sequence[str] | None

@@ -1,0 +1,184 @@
+"""Clean samples that are taken wrongly for a class and stay with it, when scaled, more than those that belong there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.checks.model_check import ModelCheck, ModelScope, model_check
+from mithridate.core.card import Card
+from mithridate.core.results import Clear, Exhibit, Finding, NotApplicable, Severity, Skip
+
+__all__ = ["ScaledConsistency", "stays"]
+
+_FACTORS = (3, 5, 7, 9, 11)
+_MOST, _FEWEST = 500, 40  # samples
+_EACH = 3  # samples of a class that are taken wrongly for it, and as many that belong there
+_KNOWN = 0.25  # share of a class that the model gets right; below, its name may stand for another
+_TOLD, _RARE = 0.01, 0.001  # p-values from which on it is told, and is more than a hint
+_EXACT = 4000  # pairs up to which the distribution of ranks is counted
+_SHOWN = 50  # samples in the details
+_WAYS = {"none": "as they are", "up": "made brighter", "down": "made darker"}
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Odd:
+    """A class, one way of scaling, and how the samples that are taken wrongly for it compare.
+
+    Attributes:
+        column: of the class.
+        way: of `_WAYS`.
+        p_value: not corrected.
+        wrong: rows of samples taken wrongly for it, those that stay with it most first.
+        medians: of what they keep, and of what those that belong there do.
+    """
+
+    column: int
+    way: str
+    p_value: float
+    wrong: tuple[int, ...]
+    medians: tuple[float, float]
+
+
+@model_check(
+    Card(
+        id="scaled-consistency",
+        title="wrong answers that do not fade",
+        stage="model",
+        modalities=("model",),
+        needs=("probabilities", "clean samples with labels"),
+        assumes="A model is less sure of samples that it takes wrongly for a class than of those that belong there, "
+        "whether they are scaled or not. With a trigger among the samples it is the other way round.",
+        catches=None,
+        misses="Triggers in fewer than some 4 % of the samples; samples that bear the label of the trigger's class; "
+        "triggers that scaling destroys; clean samples without labels. Easy samples with wrong labels look the same.",
+        effect="median probability that wrong samples keep, less that of right ones",
+        cites="Guo et al., SCALE-UP, ICLR 2023, arXiv:2302.03251, section 4 (scaled prediction consistency, here of "
+        "probabilities); Mann and Whitney 1947",
+        remedy="Look at the samples named: cut what they share out of them and ask again; do not use the model if its "
+        "answer changes.",
+        graded=True,
+        reads_order=False,
+    )
+)
+class ScaledConsistency(ModelCheck):
+    """Scales clean samples and compares, class by class, the wrong answers with the right ones by ranks."""
+
+    def examine(self, scope: ModelScope) -> Iterator[Finding | Skip | Clear | NotApplicable]:
+        """Yield the class with the oddest wrong answers; or a `Clear`."""
+        if scope.clean is None or scope.labels is None or len(scope.clean) < _FEWEST:
+            reason = f"it takes {_FEWEST} clean samples with labels"
+            yield NotApplicable(check=self.card.id, reason=reason)
+            return
+        count = min(_MOST, len(scope.clean), scope.left // (1 + 2 * len(_FACTORS)))
+        if count < _FEWEST:
+            yield NotApplicable(check=self.card.id, reason=f"{scope.left} queries are too few")
+            return
+        rng = np.random.default_rng([scope.seed, 67])
+        rows = np.sort(rng.permutation(len(scope.clean))[:count])
+        labels = scope.labels[rows]
+        said, kept = stays(scope, scope.clean[rows].astype(np.float32))
+        odd = list(_compared(said, labels, kept, rng))
+        worst = min(odd, key=lambda one: one.p_value, default=None)
+        p_value = 1.0 if worst is None else min(1.0, worst.p_value * len(odd))
+        if worst is None or p_value > _TOLD:
+            told = f"wrong answers fade as they should ({count} clean samples, {len(odd)} comparisons)"
+            limit = f"a trigger in some 4 % of the samples, where {_EACH} or more are taken for one class"
+            yield replace(self.clear(scope, told, limit), p_value=p_value if odd else None)
+            return
+        yield self._finding(scope, replace(worst, wrong=tuple(int(rows[k]) for k in worst.wrong)), p_value)
+
+    def _finding(self, scope: ModelScope, odd: _Odd, p_value: float) -> Finding:
+        name = scope.class_name(odd.column)
+        wrong, right = odd.medians
+        named = ", ".join(scope.sample_name(row) for row in odd.wrong[:3])
+        told = (
+            f"{len(odd.wrong)} clean samples of other classes are taken for {name!r} and, {_WAYS[odd.way]}, keep it "
+            f"with a median probability of {wrong:.2f}, those that belong there with {right:.2f} (p = {p_value:.2g}): "
+            f"as with a trigger among the samples, or easy samples with wrong labels; see {named}"
+        )
+        bars = {
+            "names": ["taken wrongly for it", "belong there"],
+            "values": [wrong, right],
+            "reference": None,
+        }
+        finding = self.found(
+            scope,
+            Severity.SUSPICIOUS if p_value <= _RARE else Severity.INFO,
+            told,
+            rule="UNFADING_ERRORS",
+            label=name,
+            effect=wrong - right,
+            exhibits=(
+                Exhibit(kind="bars", title=f"Median probability of {name!r}, {_WAYS[odd.way]}", data=bars),
+            ),
+            way=odd.way,
+            samples=[scope.sample_name(row) for row in odd.wrong[:_SHOWN]],
+        )
+        return replace(finding, p_value=p_value)
+
+
+def stays(scope: ModelScope, x: NDArray[np.float32]) -> tuple[NDArray[np.intp], Mapping[str, Floats]]:
+    """What a model says of samples, and with what probability it still says so after scaling.
+
+    Args:
+        scope: of the model; asked 11 times as many inputs as there are samples.
+        x: (n, *shape).
+
+    Returns:
+        (n,) columns of the classes; and for "none", "up" (k x, clipped to white) and "down" (x / k) the (n,) mean
+        probabilities of these over k, black being 0.
+    """
+    p = scope.ask(x)
+    said, each = p.argmax(axis=1), np.arange(len(x))
+    low, high = np.float32(scope.low), np.float32(scope.high)
+
+    def kept(factor: float) -> Floats:
+        scaled = np.minimum(low + np.float32(factor) * (x - low), high)
+        own: Floats = scope.ask(scaled)[each, said].astype(np.float64)
+        return own
+
+    up = np.mean([kept(k) for k in _FACTORS], axis=0)
+    down = np.mean([kept(1 / k) for k in _FACTORS], axis=0)
+    return said, {"none": p[each, said].astype(np.float64), "up": up, "down": down}
+
+
+def _compared(
+    said: NDArray[np.intp], labels: NDArray[np.int64], kept: Mapping[str, Floats], rng: np.random.Generator
+) -> Iterator[_Odd]:
+    """Every class that has enough samples of both kinds, in every way of scaling."""
+    for column in np.unique(said).tolist():
+        own = labels == column
+        if not own.any() or float((said[own] == column).mean()) < _KNOWN:
+            continue
+        wrong, right = np.flatnonzero((said == column) & ~own), np.flatnonzero((said == column) & own)
+        if min(len(wrong), len(right)) < _EACH:
+            continue
+        for way, values in kept.items():
+            order = wrong[np.argsort(-values[wrong], kind="stable")]
+            yield _Odd(
+                column=column,
+                way=way,
+                p_value=_larger(values[wrong], values[right], rng),
+                wrong=tuple(order.tolist()),
+                medians=(
+                    round(float(np.median(values[wrong])), 4),
+                    round(float(np.median(values[right])), 4),
+                ),
+            )
+
+
+def _larger(one: Floats, two: Floats, rng: np.random.Generator) -> float:
+    """P-value of one sample lying above another; ties are broken at random, which keeps it exact."""
+    from scipy.stats import mannwhitneyu
+
+    both = np.concatenate([one, two])
+    ranks = np.lexsort((rng.random(len(both)), both)).argsort().astype(np.float64)
+    method = "exact" if len(one) * len(two) <= _EXACT else "asymptotic"
+    test = mannwhitneyu(ranks[: len(one)], ranks[len(one) :], alternative="greater", method=method)
+    return float(test.pvalue)
