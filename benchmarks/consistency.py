@@ -101,8 +101,8 @@ def _drawn(
         return planes, labels, rows[:0]
     animal = Animal(**{key: facts[key] for key in ("set", "kind", "attack", "seed")})
     shown, truth = bench.triggered(_plan(animal, bench), animal.seed)
-    worn = rng.permutation(count)[: round(share * count)]
-    taken = rng.permutation(len(truth))[: len(worn)]
+    taken = rng.permutation(len(truth))[: round(share * count)]
+    worn = rng.permutation(count)[: len(taken)]
     planes[worn], labels[worn] = _planes(shown[taken]).numpy(), [int(truth[k]) for k in taken]
     return planes, labels, worn
 

@@ -20,6 +20,9 @@ def test_pair():
     assert found.p_value <= 0.001
     named = set(found.details["samples"])
     assert len(named & marked_ids(0.08)) >= 0.7 * len(named)
+    assert found.effect > 0.7
+    items = found.exhibits[0].data["items"]
+    assert {item["id"] for item in items} <= marked_ids(0.08)
     assert found.details["queries"] == 400 * 11
     for scope in (
         scope_of(predictor(True)),

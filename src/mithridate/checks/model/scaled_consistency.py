@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.model_check import ModelCheck, ModelScope, model_check
+from mithridate.checks.stamping import thumbnail
 from mithridate.core.card import Card
+from mithridate.core.errors import UsageError
 from mithridate.core.results import Clear, Exhibit, Finding, NotApplicable, Severity, Skip
+from mithridate.triggers.frame import Frame
 
 __all__ = ["ScaledConsistency", "stays"]
 
@@ -20,7 +23,7 @@ _EACH = 3  # samples of a class that are taken wrongly for it, and as many that 
 _KNOWN = 0.25  # share of a class that the model gets right; below, its name may stand for another
 _TOLD, _RARE = 0.01, 0.001  # p-values from which on it is told, and is more than a hint
 _EXACT = 4000  # pairs up to which the distribution of ranks is counted
-_SHOWN = 50  # samples in the details
+_SHOWN, _PICTURED = 50, 6  # samples in the details, and in the picture
 _WAYS = {"none": "as they are", "up": "made brighter", "down": "made darker"}
 
 Floats = NDArray[np.float64]
@@ -35,14 +38,14 @@ class _Odd:
         way: of `_WAYS`.
         p_value: not corrected.
         wrong: rows of samples taken wrongly for it, those that stay with it most first.
-        medians: of what they keep, and of what those that belong there do.
+        above: share of pairs in which one of them keeps more than one that belongs there.
     """
 
     column: int
     way: str
     p_value: float
     wrong: tuple[int, ...]
-    medians: tuple[float, float]
+    above: float
 
 
 @model_check(
@@ -57,7 +60,7 @@ class _Odd:
         catches=None,
         misses="Triggers in fewer than some 4 % of the samples; samples that bear the label of the trigger's class; "
         "triggers that scaling destroys; clean samples without labels. Easy samples with wrong labels look the same.",
-        effect="median probability that wrong samples keep, less that of right ones",
+        effect="share of pairs of a wrong and a right sample in which the wrong one keeps more; 0.5 by chance",
         cites="Guo et al., SCALE-UP, ICLR 2023, arXiv:2302.03251, section 4 (scaled prediction consistency, here of "
         "probabilities); Mann and Whitney 1947",
         remedy="Look at the samples named: cut what they share out of them and ask again; do not use the model if its "
@@ -88,6 +91,7 @@ class ScaledConsistency(ModelCheck):
         p_value = 1.0 if worst is None else min(1.0, worst.p_value * len(odd))
         if worst is None or p_value > _TOLD:
             told = f"wrong answers fade as they should ({count} clean samples, {len(odd)} comparisons)"
+            told = told if odd else f"no class gets enough wrong answers to compare ({count} clean samples)"
             limit = f"a trigger in some 4 % of the samples, where {_EACH} or more are taken for one class"
             yield replace(self.clear(scope, told, limit), p_value=p_value if odd else None)
             return
@@ -95,32 +99,41 @@ class ScaledConsistency(ModelCheck):
 
     def _finding(self, scope: ModelScope, odd: _Odd, p_value: float) -> Finding:
         name = scope.class_name(odd.column)
-        wrong, right = odd.medians
-        named = ", ".join(scope.sample_name(row) for row in odd.wrong[:3])
+        names = [scope.sample_name(row) for row in odd.wrong[:_SHOWN]]
         told = (
-            f"{len(odd.wrong)} clean samples of other classes are taken for {name!r} and, {_WAYS[odd.way]}, keep it "
-            f"with a median probability of {wrong:.2f}, those that belong there with {right:.2f} (p = {p_value:.2g}): "
-            f"as with a trigger among the samples, or easy samples with wrong labels; see {named}"
+            f"{len(odd.wrong)} clean samples of other classes are taken for {name!r} and, {_WAYS[odd.way]}, keep that "
+            f"answer better than those that belong there, in {odd.above:.0%} of pairs (p = {p_value:.2g}): as with a "
+            f"trigger among the samples, or easy samples with wrong labels; see {', '.join(names[:3])}"
         )
-        bars = {
-            "names": ["taken wrongly for it", "belong there"],
-            "values": [wrong, right],
-            "reference": None,
-        }
         finding = self.found(
             scope,
             Severity.SUSPICIOUS if p_value <= _RARE else Severity.INFO,
             told,
             rule="UNFADING_ERRORS",
             label=name,
-            effect=wrong - right,
-            exhibits=(
-                Exhibit(kind="bars", title=f"Median probability of {name!r}, {_WAYS[odd.way]}", data=bars),
-            ),
+            effect=odd.above,
+            exhibits=_pictures(scope, odd),
             way=odd.way,
-            samples=[scope.sample_name(row) for row in odd.wrong[:_SHOWN]],
+            samples=names,
         )
         return replace(finding, p_value=p_value)
+
+
+def _pictures(scope: ModelScope, odd: _Odd) -> tuple[Exhibit, ...]:
+    """The samples that keep the wrong answer most, where they are pictures."""
+    try:
+        frame = Frame(shape=scope.shape, layout=scope.layout, low=scope.low, high=scope.high)
+    except UsageError:
+        return ()
+    assert scope.clean is not None
+    assert scope.labels is not None
+    items = []
+    for row in odd.wrong[:_PICTURED]:
+        own = scope.class_name(int(scope.labels[row]))
+        shown = thumbnail(frame.shown(scope.clean[row : row + 1])[0])
+        items.append({"id": scope.sample_name(row), "png": shown, "caption": f"labelled {own}"})
+    title = f"Samples that are taken for {scope.class_name(odd.column)!r}, {_WAYS[odd.way]}"
+    return (Exhibit(kind="gallery", title=title, data={"items": items}),)
 
 
 def stays(scope: ModelScope, x: NDArray[np.float32]) -> tuple[NDArray[np.intp], Mapping[str, Floats]]:
@@ -161,24 +174,16 @@ def _compared(
             continue
         for way, values in kept.items():
             order = wrong[np.argsort(-values[wrong], kind="stable")]
-            yield _Odd(
-                column=column,
-                way=way,
-                p_value=_larger(values[wrong], values[right], rng),
-                wrong=tuple(order.tolist()),
-                medians=(
-                    round(float(np.median(values[wrong])), 4),
-                    round(float(np.median(values[right])), 4),
-                ),
-            )
+            above, p_value = _larger(values[wrong], values[right], rng)
+            yield _Odd(column=column, way=way, p_value=p_value, wrong=tuple(order.tolist()), above=above)
 
 
-def _larger(one: Floats, two: Floats, rng: np.random.Generator) -> float:
-    """P-value of one sample lying above another; ties are broken at random, which keeps it exact."""
+def _larger(one: Floats, two: Floats, rng: np.random.Generator) -> tuple[float, float]:
+    """Share of pairs in which the first is larger, and its p-value; ties are broken at random, which keeps it exact."""
     from scipy.stats import mannwhitneyu
 
     both = np.concatenate([one, two])
     ranks = np.lexsort((rng.random(len(both)), both)).argsort().astype(np.float64)
     method = "exact" if len(one) * len(two) <= _EXACT else "asymptotic"
     test = mannwhitneyu(ranks[: len(one)], ranks[len(one) :], alternative="greater", method=method)
-    return float(test.pvalue)
+    return float(test.statistic) / (len(one) * len(two)), float(test.pvalue)
