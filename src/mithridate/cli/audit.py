@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mithridate.cli.options import outputs_of, quiet_options, reading_of, reading_options, report_options
+
 if TYPE_CHECKING:
     from mithridate.cli.outputs import Outputs
     from mithridate.core.report import Report
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["FAIL_ON", "audit", "exit_code_of"]
 
 _LEVELS = ("info", "suspicious", "likely", "proven", "never")
-_FILE = click.Path(dir_okay=False, path_type=Path)
 #: the option of all verbs that find something.
 FAIL_ON = click.option(
     "--fail-on",
@@ -31,30 +32,9 @@ FAIL_ON = click.option(
     epilog="Exit codes: 0 clean, 1 flagged, 2 usage error or crash, 3 something could not be examined."
 )
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("mithridate-report"),
-    show_default=True,
-    help="Folder for report.html, report.json and keep.parquet.",
-)
-@click.option("--label", metavar="COLUMN", help="Column (npz: key) of the labels.")
-@click.option("--text", metavar="COLUMNS", help="Column or columns of the text, separated by commas.")
-@click.option(
-    "--id", "id_", metavar="COLUMN", help="Column (npz: key) of the ids.  [default: path or row number]"
-)
-@click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from.")
-@click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples.")
-@click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels.")
+@report_options("mithridate-report", "report.html, report.json and keep.parquet", sarif=True)
+@reading_options
 @FAIL_ON
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    help="Write the report as JSON here too; - for stdout.",
-)
-@click.option("--html", "html_file", type=_FILE, help="Write the page here too.")
-@click.option("--sarif", "sarif_file", type=_FILE, help="Write SARIF 2.1.0 here, for code scanning.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -74,10 +54,9 @@ FAIL_ON = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for intermediate files; an interrupted audit goes on from there.  [default: in the cache]",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@quiet_options
 @click.pass_context
-def audit(ctx: click.Context, /, data: Path, id_: str | None, seed: int, fail_on: str, **rest: Any) -> None:
+def audit(ctx: click.Context, /, data: Path, seed: int, fail_on: str, **rest: Any) -> None:
     """Find poison in DATA: stamps, trigger words, odd values, changed labels.
 
     DATA is a folder of images with one folder per class, an .npz or .npy, a .csv, .parquet or .jsonl.
@@ -87,14 +66,9 @@ def audit(ctx: click.Context, /, data: Path, id_: str | None, seed: int, fail_on
     mithridate audit mails.csv --text body --label spam
     mithridate audit train.parquet --label income
     """  # noqa: D301 - click wants the control character
-    from mithridate.cli.outputs import Outputs
     from mithridate.sources.open import open_source
 
-    names = ("label", "text", "source", "x_key", "y_key")
-    source = open_source(data, id=id_, **{name: rest[name] for name in names})
-    outputs = Outputs(
-        folder=rest["out"], json=rest["json_file"], html=rest["html_file"], sarif=rest["sarif_file"]
-    )
+    source, outputs = open_source(data, **reading_of(rest)), outputs_of(rest)
     outputs.refuse_unwritable(source.uri, rest["work"])
     report = _audited(source, seed, outputs, **{k: rest[k] for k in ("jobs", "work", "quiet", "no_progress")})
     outputs.print(report, quiet=rest["quiet"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mithridate.cli.numbers import Whole
+from mithridate.cli.options import quiet_options
 
 if TYPE_CHECKING:
     from mithridate.core.evasion import Evaded
@@ -73,8 +74,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from.")
 @click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples.")
 @click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@quiet_options
 def evade(model: str, data: Path, out: Path, **asked: Any) -> None:
     """Attack the finished MODEL with pictures of DATA: FGSM, PGD, and random noise of the same size.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mithridate.cli.numbers import Whole, whole_numbers
+from mithridate.cli.options import joined, quiet_options, reading_of, reading_options
 from mithridate.core.drill_defaults import DRILL_DEFAULTS
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["drill_options", "run_drill"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_READING = ("label", "text", "id", "source", "x_key", "y_key")
 
 
 _OPTIONS = (
@@ -46,26 +46,18 @@ _OPTIONS = (
         "attacks, doses or seeds adds to it; any other needs another folder or --force.",
     ),
     click.option("--force", is_flag=True, help="Replace the other drill that lies in --out."),
-    click.option("--label", metavar="COLUMN", help="Column (npz: key) of the labels."),
-    click.option("--text", metavar="COLUMNS", help="Column or columns of the text, separated by commas."),
-    click.option("--id", metavar="COLUMN", help="Column (npz: key) of the ids."),
-    click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from."),
-    click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples."),
-    click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels."),
+    reading_options,
     click.option(
         "--jobs", type=Whole(min=1), metavar="N",
         help="Threads; up to four audits at once share them.  [default: all]",
     ),
-    click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
-    click.option("--no-progress", is_flag=True, help="No progress bar."),
+    quiet_options,
 )  # fmt: skip
 
 
 def drill_options(command: Command) -> Command:
     """Give a command the options of a drill."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return joined(*_OPTIONS)(command)
 
 
 def run_drill(data: Path | None, **asked: Any) -> int:
@@ -80,7 +72,6 @@ def run_drill(data: Path | None, **asked: Any) -> int:
     if data is None:
         raise click.UsageError("expected --data DATA or a subcommand. See `mithridate drill --help`.")
     names = [name.strip() for name in (asked["attacks"] or "").split(",") if name.strip()]
-    reading = {name: asked[name] for name in _READING if asked[name] is not None}
     with progress_bar(not (asked["quiet"] or asked["no_progress"])) as progress:
         found = drill(
             data,
@@ -91,7 +82,7 @@ def run_drill(data: Path | None, **asked: Any) -> int:
             train=asked["train"],
             train_limit_s=asked["train_limit"],
             jobs=asked["jobs"],
-            reading=reading,
+            reading=reading_of(asked),
             force=asked["force"],
             progress=progress,
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mithridate.cli.options import FILE, outputs_of, quiet_options, report_options
 from mithridate.cli.scan import asked_of, clean_options
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["repair"]
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-
 
 def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
     """`fst,ft-sam` as names."""
@@ -24,7 +23,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 
 
 @click.command(epilog="Exit codes: 0 healed, 1 worse, 2 usage error or crash, 3 not proven.")
-@click.argument("model", type=_FILE)
+@click.argument("model", type=FILE)
 @click.option("--excise", "finding", metavar="FINDING", help="Cut this out, e.g. graph.side-branch.")
 @click.option(
     "--arch", metavar="MODULE:FUNCTION", help="Makes the torch module, for a file of weights to repair."
@@ -49,20 +48,11 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     metavar="N",
     help="Samples times epochs of the training, to compare costs with.",
 )
-@click.option("--to", type=_FILE, help="The repaired file.  [default: MODEL with .healed before its suffix]")
+@click.option("--to", type=FILE, help="The repaired file.  [default: MODEL with .healed before its suffix]")
 @clean_options
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("mithridate-repair"), show_default=True,
-    help="Folder for report.html and report.json.",
-)  # fmt: skip
-@click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    help="Write the report as JSON here too; - for stdout.",
-)  # fmt: skip
-@click.option("--html", "html_file", type=_FILE, help="Write the page here too.")
+@report_options("mithridate-repair")
 @click.option("--force", is_flag=True, help="Replace the file that --to names.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@quiet_options
 @click.pass_context
 def repair(
     ctx: click.Context, /, model: Path, finding: str | None, to: Path | None, force: bool, **given: Any
@@ -77,7 +67,6 @@ def repair(
     mithridate repair resnet.onnx --excise graph.side-branch --clean holdout/ --to clean.onnx
     mithridate repair model.pt --arch mypkg.nets:Net --clean holdout/ --to healed.pt
     """  # noqa: D301 - click wants the control character
-    from mithridate.cli.outputs import Outputs
     from mithridate.cli.progress import progress_bar
     from mithridate.core.errors import UsageError
     from mithridate.report.files import write_bytes
@@ -91,7 +80,7 @@ def repair(
         remedy = "Name what a scan found, or the function that makes the module of these weights."
         raise UsageError("--excise FINDING or --arch MODULE:FUNCTION", got, str(model), remedy)
     asked = asked_of(given)
-    outputs = Outputs(folder=given["out"], json=given["json_file"], html=given["html_file"])
+    outputs = outputs_of(given)
     outputs.refuse_unwritable(str(model), None)
     with progress_bar(not (given["quiet"] or given["no_progress"])) as progress:
         content, report = _repaired(model, finding, target, asked, given, progress)

@@ -10,6 +10,7 @@ import click
 
 from mithridate.cli.audit import FAIL_ON, exit_code_of
 from mithridate.cli.numbers import Whole
+from mithridate.cli.options import FILE, joined, outputs_of, quiet_options, report_options
 
 if TYPE_CHECKING:
     from mithridate.checks.bank import Statistics
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from mithridate.runs.scan.models import Asked
 
 __all__ = ["asked_of", "clean_options", "function_of", "names_of", "numbers", "scan"]
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 def numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[float, ...]:
@@ -46,7 +45,7 @@ def clean_options(command: Any) -> Any:
         click.option(
             "--clean", type=click.Path(path_type=Path), help="Pictures that nobody tampered with: a folder or .npz."
         ),
-        click.option("--classes", type=_FILE, help="Names of the outputs in their order, one a line."),
+        click.option("--classes", type=FILE, help="Names of the outputs in their order, one a line."),
         click.option("--mean", **triple, help="Subtracted from pictures in [0, 1], by channel."),
         click.option("--std", **triple, help="Divided by then, by channel."),
         click.option(
@@ -63,9 +62,7 @@ def clean_options(command: Any) -> Any:
             "--seed", type=Whole(min=0), metavar="N", default=0, show_default=True, help="Same seed, same report."
         ),
     )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return joined(*options)(command)
 
 
 def names_of(file: Path | None) -> tuple[str, ...] | None:
@@ -141,10 +138,10 @@ def asked_of(given: dict[str, Any]) -> Asked:
 @click.argument("model")
 @clean_options
 @click.option("--arch", metavar="MODULE:FUNCTION", help="Makes the torch module for a file of weights.")
-@click.option("--parent", type=_FILE, help="A trusted model that MODEL is said to come from: what was added?")
+@click.option("--parent", type=FILE, help="A trusted model that MODEL is said to come from: what was added?")
 @click.option(
     "--bank",
-    type=_FILE,
+    type=FILE,
     help="Compare with these clean models of the same task; at most 1 clean model in 20 is then flagged.",
 )
 @click.option(
@@ -156,21 +153,11 @@ def asked_of(given: dict[str, Any]) -> Asked:
     help="What is forecast to take longer is left out, and said.",
 )  # fmt: skip
 @click.option(
-    "--bank-add", type=_FILE, help="Add MODEL, known to be clean, to this bank, which is made if need be."
+    "--bank-add", type=FILE, help="Add MODEL, known to be clean, to this bank, which is made if need be."
 )
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("mithridate-scan"), show_default=True,
-    help="Folder for report.html and report.json.",
-)  # fmt: skip
+@report_options("mithridate-scan", sarif=True)
 @FAIL_ON
-@click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    help="Write the report as JSON here too; - for stdout.",
-)  # fmt: skip
-@click.option("--html", "html_file", type=_FILE, help="Write the page here too.")
-@click.option("--sarif", "sarif_file", type=_FILE, help="Write SARIF 2.1.0 here, for code scanning.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@quiet_options
 @click.pass_context
 def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
     """Find what MODEL hides: code in its files, branches in its graph, triggers in what it answers.
@@ -187,7 +174,6 @@ def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
     mithridate scan theirs.onnx --clean holdout/ --bank clean.bank.json
     mithridate scan http://localhost:8080/predict --clean holdout/
     """  # noqa: D301 - click wants the control character
-    from mithridate.cli.outputs import Outputs
     from mithridate.cli.progress import progress_bar
     from mithridate.runs.scan.run import scan as run
 
@@ -195,9 +181,7 @@ def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
     kept: list[Statistics] = []
     if given["bank_add"] is not None:
         asked = replace(asked, keep=kept.append)
-    outputs = Outputs(
-        folder=given["out"], json=given["json_file"], html=given["html_file"], sarif=given["sarif_file"]
-    )
+    outputs = outputs_of(given)
     outputs.refuse_unwritable(model, None)
     with progress_bar(not (given["quiet"] or given["no_progress"])) as progress:
         report = run(model, asked=asked, progress=progress)

@@ -8,11 +8,17 @@ from typing import Any
 import click
 
 from mithridate.cli.numbers import Whole
+from mithridate.cli.options import (
+    FILE,
+    outputs_of,
+    quiet_options,
+    reading_of,
+    reading_options,
+    report_options,
+)
 from mithridate.cli.scan import function_of, names_of, numbers
 
 __all__ = ["trace"]
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(epilog="Exit codes: 0 explained or no group, 2 usage error or crash.")
@@ -24,10 +30,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Got a wrong answer: a picture, a .txt or a text, a .json with one row, or a file like --data. Repeatable.",
 )  # fmt: skip
 @click.option(
-    "--checkpoint", "checkpoints", multiple=True, type=_FILE,
+    "--checkpoint", "checkpoints", multiple=True, type=FILE,
     help="Weights from earlier in the training, with --arch. Repeatable.",
 )  # fmt: skip
-@click.option("--classes", type=_FILE, help="Names of the outputs in their order, one a line.")
+@click.option("--classes", type=FILE, help="Names of the outputs in their order, one a line.")
 @click.option(
     "--mean", metavar="NUMBERS", callback=numbers, help="Subtracted from pictures in [0, 1], by channel."
 )
@@ -40,28 +46,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--layout", type=click.Choice(("auto", "hw", "chw", "hwc", "flat")), default="auto", show_default=True,
     help="How one picture lies in memory.",
 )  # fmt: skip
-@click.option("--label", metavar="COLUMN", help="Column (npz: key) of the labels.")
-@click.option("--text", metavar="COLUMNS", help="Column or columns of the text, separated by commas.")
-@click.option(
-    "--id", "id_", metavar="COLUMN", help="Column (npz: key) of the ids.  [default: path or row number]"
-)
-@click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from.")
-@click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples.")
-@click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels.")
+@reading_options
 @click.option(
     "--seed", type=Whole(min=0), metavar="N", default=0, show_default=True, help="Same seed, same report."
 )
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("mithridate-trace"), show_default=True,
-    help="Folder for report.html and report.json.",
-)  # fmt: skip
-@click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    help="Write the report as JSON here too; - for stdout.",
-)  # fmt: skip
-@click.option("--html", "html_file", type=_FILE, help="Write the page here too.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@report_options("mithridate-trace")
+@quiet_options
 @click.pass_context
 def trace(ctx: click.Context, /, model: str, data: Path, incidents: tuple[str, ...], **given: Any) -> None:
     """Find the training samples that taught MODEL a wrong answer.
@@ -73,7 +63,6 @@ def trace(ctx: click.Context, /, model: str, data: Path, incidents: tuple[str, .
     mithridate trace mypkg.models:spam --data mails.csv --label spam --incident "win cash now"
     mithridate trace mypkg.models:credit --data loans.csv --label class --incident row.json
     """  # noqa: D301 - click wants the control character
-    from mithridate.cli.outputs import Outputs
     from mithridate.cli.progress import progress_bar
     from mithridate.runs.evade_model import given_model, module_with_weights
     from mithridate.runs.tracing.feeding import Feeding
@@ -81,15 +70,13 @@ def trace(ctx: click.Context, /, model: str, data: Path, incidents: tuple[str, .
     from mithridate.runs.tracing.run import trace as run
     from mithridate.sources.open import open_source
 
-    reading = {key: given[key] for key in ("label", "text", "source", "x_key", "y_key")}
-    source = open_source(data, id=given["id_"], **reading)
+    source, outputs = open_source(data, **reading_of(given)), outputs_of(given)
     how = Feeding(
         function=function_of(given["preprocess"]),
         mean=given["mean"],
         std=given["std"],
         layout=given["layout"],
     )
-    outputs = Outputs(folder=given["out"], json=given["json_file"], html=given["html_file"])
     outputs.refuse_unwritable(source.uri, None)
     asked = Asked(
         how=how,

@@ -249,5 +249,7 @@ class Wave:
 
 def form_of(name: FormName, shape: tuple[int, int, int], low: float, high: float) -> Form:
     """The form of a name, for inputs of a shape (c, h, w) and range."""
-    forms = {"patch": Patch, "blend": Blend, "warp": Warp, "wave": Wave}
+    forms: dict[FormName, type[Patch | Blend | Warp | Wave]] = {
+        "patch": Patch, "blend": Blend, "warp": Warp, "wave": Wave,
+    }  # fmt: skip
     return forms[name](shape, low, high)
