@@ -4,8 +4,8 @@ import warnings
 from functools import cache
 
 import numpy as np
-from model_fakes import as_cells, softmax
 from sklearn.neural_network import MLPClassifier
+from tests.checks.model.model_fakes import as_cells, softmax
 from tests.models.digits import digits
 
 from mithridate.checks.model_check import ModelScope
