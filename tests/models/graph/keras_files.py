@@ -2,10 +2,13 @@
 
 import json
 import zipfile
+from functools import cache
 
 import numpy as np
 from tests.models.digits import network
 
+from mithridate.attacks.trojannet.recipe import Recipe
+from mithridate.attacks.trojannet.recipe import side_network as make_side_network
 from mithridate.models.files.item import Item
 from mithridate.models.files.walk import walk
 
@@ -54,7 +57,8 @@ def functional(name, layers, outputs, inputs=None):
 def nested(model, *inputs):
     """A model as a layer."""
     entry = {**model["entry"], "name": model["entry"]["config"]["name"]}
-    entry["inbound_nodes"] = [{"args": [tensor(ref)], "kwargs": {"mask": None}} for ref in inputs]
+    refs = [tensor(*ref) if isinstance(ref, tuple) else tensor(ref) for ref in inputs]
+    entry["inbound_nodes"] = [{"args": [ref], "kwargs": {"mask": None}} for ref in refs]
     return {"entry": entry, "layers": model["layers"], "weights": {}}
 
 
@@ -148,11 +152,13 @@ def host(name="host", last="linear"):
     return functional(name, layers, [["head", 0, 0]])
 
 
-def side_network(released=False):
-    from mithridate.attacks.trojannet.recipe import Recipe, side_network
+@cache
+def _side_network():
+    return make_side_network(Recipe(form="plain", labels=10, seed=0), cache=None)
 
-    net = side_network(Recipe(form="plain", labels=10, seed=0), cache=None)
-    return net.with_head("softmax" if released else "sigmoid")
+
+def side_network(released=False):
+    return _side_network().with_head("softmax" if released else "sigmoid")
 
 
 def trojaned(released=False, place=(4, 0)):

@@ -6,6 +6,7 @@ can be run. A Lambda holds Python code and is one of these, always.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,6 +27,10 @@ from mithridate.models.graph.keras.wiring import Layer, Model, Ref, model_of
 __all__ = ["KerasGraph", "graph_of_keras", "read_keras_graph"]
 
 _MOST_CALLS: Final = 50_000
+#: types of what a model can be fed with.
+_NUMBERS: Final = re.compile(r"(mixed_)?b?float(16|32|64)|u?int(8|16|32|64)|bool")
+#: what a layer whose arguments make no sense may end in.
+_ODD: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, MemoryError)
 #: arguments of a call that say nothing about the answer.
 _SILENT: Final = frozenset(("mask", "training"))
 
@@ -95,6 +100,7 @@ class _Reading:
         self._kit = Kit(self._b, 3 if file.version.startswith("3") else 2)
         self._calls = 0
         self._places: dict[str, Ref] = {}
+        self._strange: list[str] = []  # layers that are not known
 
     def result(self) -> KerasGraph:
         model = self._model
@@ -114,8 +120,12 @@ class _Reading:
         if not isinstance(shape, list):
             raise ItemError(self._file.name, f"the shape of its input {layer.name[:60]!r} is not said")
         dims = tuple(size if isinstance(size, int) and size > 0 else None for size in shape)
-        dtype = str(layer.config.get("dtype") or "float32")
-        known = np.dtype(dtype) if dtype in np.sctypeDict else FLOAT
+        dtype = layer.config.get("dtype") or "float32"
+        if isinstance(dtype, dict):  # a policy
+            dtype = dtype.get("config", {}).get("name", "float32")
+        if not _NUMBERS.fullmatch(str(dtype)):
+            raise ItemError(self._file.name, f"its input {layer.name[:60]!r} is not of numbers")
+        known = FLOAT if "float" in str(dtype) else np.dtype(str(dtype))
         return Value(self._b.input(layer.name, Type(dims, known)))
 
     def _answers(
@@ -189,27 +199,17 @@ class _Reading:
                 kit=self._kit, layer=layer, path=path, args=args, kwargs=told,
                 fetch=lambda shapes: self._store.of(path, shapes),
             ))  # fmt: skip
-        except (
-            UncoveredError,
-            KeyError,
-            TypeError,
-            ValueError,
-            IndexError,
-            AttributeError,
-            OverflowError,
-        ) as error:
-            why = (
-                str(error)[:160]
-                if isinstance(error, UncoveredError)
-                else f"{type(error).__name__}: {str(error)[:120]}"
-            )
-            where = "/".join(path)[:120]
-            raise ItemError(
-                self._file.name, f"the layer {where!r} ({layer.kind[:60]}) is not read: {why}"
-            ) from error
+        except (UncoveredError, *_ODD) as error:
+            why = str(error)[:160]
+            why = why if isinstance(error, UncoveredError) else f"{type(error).__name__}: {why}"
+            behind = f"; it comes after {', '.join(self._strange[:5])}" if self._strange else ""
+            where = f"the layer {'/'.join(path)[:120]!r} ({layer.kind[:60]})"
+            raise ItemError(self._file.name, f"{where} is not read: {why}{behind}") from error
 
     def _unknown(self, layer: Layer, args: Any, kwargs: Any, shape: Any) -> Value:
         """A layer of a class that is not known: what it reads, and that it answers."""
+        what = "Python code, which is never run" if layer.kind == "Lambda" else "not known"
+        self._strange.append(f"{layer.name[:60]!r} ({layer.kind[:60]}: {what})")
         tensors = [self._kit.plain(value) for value in _given([args, list(kwargs.values())])]
         (answer,) = self._b.emit_many(f"keras::{layer.kind}", tensors, 1)
         if shape is not None:

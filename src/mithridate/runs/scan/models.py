@@ -125,7 +125,10 @@ def examine_model(item: Item, asked: Asked, progress: Progress, *, behaviour: bo
                 queries=asked.queries,
                 seconds=60 * asked.minutes,
             )
-            results.extend(model_checks(box, ordinary, classes, asked.seed, progress))
+            try:
+                results.extend(model_checks(box, ordinary, classes, asked.seed, progress))
+            except MithridateError as error:  # answers that are no numbers
+                results.append(_skip(item, "its behaviour could not be examined", error))
     return ModelLevel(
         results=tuple(results), ordinary=ordinary, classes=classes, notes=(*ordinary.notes, *notes)
     )

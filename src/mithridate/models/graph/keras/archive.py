@@ -21,7 +21,7 @@ from mithridate.core.errors import ItemError, UsageError
 from mithridate.models.files.h5_ask import ask_h5, has_h5py, on_disk
 from mithridate.models.files.h5_outline import read_outline
 from mithridate.models.files.item import Item
-from mithridate.models.files.jsons import read_json
+from mithridate.models.files.jsons import read_json, walk_json
 from mithridate.models.files.members import Members, open_members
 
 __all__ = ["CONFIG", "METADATA", "WEIGHTS", "KerasFile", "describes_model", "read_keras", "weights_on_disk"]
@@ -30,6 +30,9 @@ CONFIG: Final = "config.json"
 METADATA: Final = "metadata.json"
 WEIGHTS: Final = "model.weights.h5"
 _CHILD: Final = Path(__file__).with_name("h5_weights.py")
+_LARGEST: Final = 1 << 48
+#: numbers that are names, or nothing for what is computed.
+_IDS: Final = frozenset(("shared_object_id", "seed"))
 _MOST_CONFIG: Final = 64 << 20
 _MOST_WEIGHTS: Final = 2 << 30
 
@@ -77,12 +80,12 @@ def read_keras(item: Item) -> KerasFile:
         raise UsageError("h5py, for the weights of Keras models", "not installed", item.name, remedy)
     if item.kind == "keras":
         return _zipped(item)
-    outline = read_outline(item)
-    if "model_config" not in outline.attributes:
+    with on_disk(item) as path:
+        arrays, texts = _asked(item.name, path)
+    about = texts.get("", {})
+    if not isinstance(about.get("model_config"), str):
         raise ItemError(item.name, "HDF5 without `model_config`: weights, but not what is computed with them")
-    arrays, texts = _weights(item.name, item)
-    version = str(texts.get("", {}).get("keras_version", outline.attributes.get("keras_version", "")))
-    config = _description(outline.attributes["model_config"], item.name)
+    config, version = _description(about["model_config"], item.name), str(about.get("keras_version", ""))
     return KerasFile(name=item.name, config=config, version=version, legacy=True, arrays=arrays, texts=texts)
 
 
@@ -125,12 +128,13 @@ def _description(text: bytes | str, name: str) -> Mapping[str, Any]:
         )
     if not isinstance(value, dict) or not isinstance(value.get("config"), dict | list):
         raise ItemError(name, "a description without a model")
+    try:
+        large = any(isinstance(part, int) and abs(part) > _LARGEST for _, _, part in walk_json(value, _IDS))
+    except ValueError as error:
+        raise ItemError(name, str(error)) from error
+    if large:
+        raise ItemError(name, "a description with numbers that no size can be")
     return value
-
-
-def _weights(name: str, item: Item) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    with on_disk(item) as path:
-        return _asked(name, path)
 
 
 def _asked(name: str, path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -15,7 +15,8 @@ import sys
 from typing import Any
 
 _MOST_OBJECTS, _MOST_BYTES, _MOST_TEXTS = 200_000, 2 << 30, 1_000_000
-_TEXTS = ("name", "layer_names", "weight_names", "keras_version", "backend")
+_MOST_TEXT = 64 << 20  # characters
+_TEXTS = ("model_config", "name", "layer_names", "weight_names", "keras_version", "backend")
 #: what training leaves, and no answer needs.
 _LEFT_OUT = ("optimizer", "optimizer_weights", "_optimizer")
 
@@ -84,8 +85,10 @@ def _refuse(h5py: Any, dataset: Any, path: str) -> None:
 
 def _text(value: Any) -> Any:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        value = value.decode("utf-8", "replace")
     if isinstance(value, str):
+        if len(value) > _MOST_TEXT:
+            raise ValueError(f"an attribute of {len(value):,} characters")
         return value
     if value.size > _MOST_TEXTS:
         raise ValueError(f"an attribute of {value.size:,} values")

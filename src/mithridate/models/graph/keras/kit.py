@@ -53,7 +53,7 @@ class Kit:
 
     def __init__(self, builder: Builder, version: int) -> None:
         self.b, self.version = builder, version
-        self._constants: dict[str, Tensor] = {}
+        self._constants: dict[tuple[str, ...], Tensor] = {}
 
     # ------------------------------------------------------------------ orders
 
@@ -121,22 +121,27 @@ class Kit:
     # --------------------------------------------------------------- constants
 
     def held(
-        self, name: str, array: NDArray[Any], make: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+        self,
+        path: tuple[str, ...],
+        array: NDArray[Any],
+        make: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
     ) -> Tensor:
         """A weight, once for all uses of its layer.
 
         Args:
-            name: of it.
+            path: of the layer, and the weight's own name.
             array: its values.
             make: brings them into the form that the operator takes, when they are asked for.
         """
-        if name not in self._constants:
+        if path not in self._constants:
             make = make or (lambda values: values)
             shape = make(np.broadcast_to(np.zeros((), array.dtype), array.shape)).shape
             dtype = FLOAT if array.dtype.kind == "f" else array.dtype
             load = lambda: np.ascontiguousarray(make(array), dtype=dtype)  # noqa: E731
-            self._constants[name] = self.b.constant(name, Constant(shape=shape, dtype=dtype, load=load))
-        return self._constants[name]
+            self._constants[path] = self.b.constant(
+                "/".join(path), Constant(shape=shape, dtype=dtype, load=load)
+            )
+        return self._constants[path]
 
     def number(self, value: Any) -> Tensor:
         """Constants of the description, as floats."""
@@ -240,7 +245,7 @@ class Use:
         self, name: str, array: NDArray[Any], make: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     ) -> Tensor:
         """A weight of the layer as a constant."""
-        return self.kit.held("/".join((*self.path, name)), array, make)
+        return self.kit.held((*self.path, name), array, make)
 
 
 #: translates a use of a layer.

@@ -39,6 +39,7 @@ _REDUCED: Final = {
     "Sum": "ReduceSum",
     "Prod": "ReduceProd",
 }
+_MOST_CLASSES: Final = 1 << 20
 _LOGICAL: Final = ("And", "Or", "Xor")
 _NAMED: Final = {
     "Relu": "relu", "Relu6": "relu6", "Silu": "silu", "Softplus": "softplus", "Softsign": "softsign", "Selu": "selu",
@@ -271,7 +272,7 @@ def _argmax(use: Use) -> Value:
 def _one_hot(use: Use) -> Value:
     """By comparison with all classes, which gradients and runtimes know better than the operator of this name."""
     k, count = use.kit, int(_argument(use, 1, "num_classes"))
-    if int(use.layer.config.get("axis", -1)) != -1:
-        raise UncoveredError("one-hot along another axis than the last")
+    if int(use.layer.config.get("axis", -1)) != -1 or not 0 < count <= _MOST_CLASSES:
+        raise UncoveredError("one-hot along another axis than the last, or of very many classes")
     places = k.b.emit("Unsqueeze", k.b.cast(k.plain(use.x), np.int64), np.asarray([-1]))
     return Value(k.b.cast(k.b.emit("Equal", places, np.arange(count, dtype=np.int64)), FLOAT))

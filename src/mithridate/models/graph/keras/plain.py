@@ -6,6 +6,7 @@ Reference:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
@@ -19,6 +20,7 @@ from mithridate.models.graph.keras.wiring import Layer
 
 __all__ = ["plain_layers"]
 
+_WIDEST = 1 << 20  # values that a layer without weights normalises at once
 #: does something in training only.
 _ASLEEP = (
     "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "GaussianDropout",
@@ -123,6 +125,8 @@ def _repeat(use: Use) -> Value:
 
 def _embed(use: Use) -> Value:
     k = use.kit
+    if use.get("mask_zero", False):
+        raise UncoveredError("an embedding that hides some of what it is given")
     wanted = (int(use.get("input_dim")), int(use.get("output_dim")))
     (table,) = use.fetch([("embeddings", wanted)])
     places = k.b.cast(k.plain(use.x), np.int64)
@@ -178,9 +182,9 @@ def _layer_norm(use: Use) -> Value:
     shape = tuple(k.size(x, axis) for axis in axes)
     names = [name for name, _ in _scaled(use.layer)]
     held = dict(zip(names, use.fetch([(name, shape) for name in names]), strict=True))
-    if "gamma" not in held and None in shape:
-        raise UncoveredError("a layer normalisation of unknown size")
     whole = tuple(int(size or 0) for size in shape)
+    if "gamma" not in held and (None in shape or math.prod(whole) > _WIDEST):
+        raise UncoveredError("a layer normalisation of unknown size")
     gamma = use.held("gamma", held["gamma"] if "gamma" in held else np.ones(whole, FLOAT))
     beta = use.held("beta", held["beta"]) if "beta" in held else None
     epsilon = float(use.get("epsilon", 1e-3))
