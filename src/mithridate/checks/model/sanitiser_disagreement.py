@@ -83,8 +83,8 @@ class _Answers:
         "one sure answer to another, under median, contrast and further shifts, more often than shifted ones do. A "
         "trigger that works at one place, pixel by pixel, is there as given only.",
         catches=None,
-        misses="Triggers that no clean sample bears, or fewer than some 4 %; triggers that networks learnt from data "
-        "and know a pixel further, too; blended, warped and large ones; pictures smaller than 16 pixels.",
+        misses="Triggers that no clean sample bears, or fewer than some 5 %; most that networks learnt from data, which "
+        "know them a pixel further, too (6 of 42 told; TrojanNet's: 13 of 13); pictures smaller than 16 pixels.",
         effect="samples that turn as given only, less those that turn only when shifted before",
         cites="Xu, Evans, Qi, Feature Squeezing, NDSS 2018, section 3 (median); Li et al., arXiv:2104.02361 (shifted "
         "triggers fail); McNemar 1947, exact form",
@@ -125,7 +125,7 @@ class SanitiserDisagreement(ModelCheck):
         bar = float(np.quantile(given.sure, _SURE))
         after = given.turned(bar)
         turned = after >= 0
-        limit = "a trigger in some 4 % of the samples that works at one place, pixel by pixel"
+        limit = "a trigger in some 5 % of the samples that works at one place, pixel by pixel"
         if not turned.any():
             return self.clear(scope, f"no sure answer of {len(x)} is turned by a shift or a filter", limit)
         control = _asked(scope, shifted(x, 1, 1, scope.layout), rng).turned(bar) >= 0

@@ -58,8 +58,9 @@ class _Odd:
         assumes="A model is less sure of samples that it takes wrongly for a class than of those that belong there, "
         "whether they are scaled or not. With a trigger among the samples it is the other way round.",
         catches=None,
-        misses="Triggers in fewer than some 4 % of the samples; samples that bear the label of the trigger's class; "
-        "triggers that scaling destroys; clean samples without labels. Easy samples with wrong labels look the same.",
+        misses="Most: with triggers on 5 % of 400 samples it told 17 of 42 networks with learnt backdoors, 9 of them "
+        "above INFO. Samples that bear the label of the trigger's class; triggers that scaling destroys; clean samples "
+        "without labels. Easy samples with wrong labels look the same.",
         effect="share of pairs of a wrong and a right sample in which the wrong one keeps more; 0.5 by chance",
         cites="Guo et al., SCALE-UP, ICLR 2023, arXiv:2302.03251, section 4 (scaled prediction consistency, here of "
         "probabilities); Mann and Whitney 1947",
@@ -92,7 +93,7 @@ class ScaledConsistency(ModelCheck):
         if worst is None or p_value > _TOLD:
             told = f"wrong answers fade as they should ({count} clean samples, {len(odd)} comparisons)"
             told = told if odd else f"no class gets enough wrong answers to compare ({count} clean samples)"
-            limit = f"a trigger in some 4 % of the samples, where {_EACH} or more are taken for one class"
+            limit = f"a trigger in some 5 % of the samples, where {_EACH} or more are taken for one class"
             yield replace(self.clear(scope, told, limit), p_value=p_value if odd else None)
             return
         yield self._finding(scope, replace(worst, wrong=tuple(int(rows[k]) for k in worst.wrong)), p_value)
