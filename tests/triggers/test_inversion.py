@@ -7,7 +7,7 @@ from mithridate.core.errors import UsageError
 
 torch = pytest.importorskip("torch")
 
-from mithridate.triggers.forms import Blend, Patch, Warp, Wave, form_of  # noqa: E402
+from mithridate.triggers.forms import Blend, Patch, Warp, form_of  # noqa: E402
 from mithridate.triggers.inversion import Aim, Pool, Round, invert  # noqa: E402
 
 torch.set_num_threads(1)
@@ -97,34 +97,3 @@ def test_forms_do_nothing_where_they_are_nothing():
     assert torch.equal(out[..., 3, 4], torch.ones_like(out[..., 3, 4]))
     assert torch.equal(out[..., 5, 4], x[..., 5, 4])
     assert patch.size((mask, mask)).tolist() == pytest.approx([1, 1])
-
-
-def test_a_planted_wave_is_found_at_its_frequency():
-    along = torch.cos(2 * torch.pi * 3 * torch.arange(16) / 16)[None, None, None]
-
-    def waved(x):
-        return model(x) + 60 * (x * along).mean((1, 2, 3))[:, None] * torch.eye(4)[1]
-
-    aims, form = [Aim(k) for k in range(4)], Wave(SHAPE, 0.0, 1.0)
-    planted, honest = (invert(ask, pool(), aims, form, schedule=(QUICK[0],)) for ask in (waved, model))
-    assert np.argmin([t.size for t in planted]) == 1
-    assert planted[1].size < 0.5 * honest[1].size
-    heights = planted[1].parameters[0][0].square().sum(0).sqrt()
-    assert form._turns()[:, heights.argmax()].tolist() == [0, 3]
-
-
-@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 9, 7), (1, 5, 30)])
-def test_waves_are_what_they_are_said_to_be(shape):
-    form = Wave(shape, 0.0, 2.0)
-    up, along = form._turns()
-    assert len({(int(a), int(b)) for a, b in zip(up, along, strict=True)}) == len(up)
-    draw = torch.Generator().manual_seed(1)
-    heights = torch.randn((2, 2, len(up)), generator=draw) * 0.1
-    rows, columns = (torch.arange(side) / side for side in shape[1:])
-    angle = 2 * torch.pi * (up[:, None, None] * rows[:, None] + along[:, None, None] * columns)
-    summed = torch.einsum("ak,khw->ahw", heights[:, 0], angle.cos())
-    summed += torch.einsum("ak,khw->ahw", heights[:, 1], angle.sin())
-    out = form.put((heights,), torch.ones((2, 3, *shape)))
-    assert torch.allclose(out, (1 + 2 * 0.02 * summed[:, None, None]).expand(out.shape), atol=1e-5)
-    twice = form.size(form.grown((heights,), 1.0))
-    assert torch.allclose(twice, 2 * form.size((heights,)), rtol=1e-3)

@@ -19,6 +19,7 @@ from mithridate.triggers.inputs import axes
 from mithridate.triggers.inversion import SCHEDULE, Aim, Ask, Found, Pool, Round, invert, passes, widest
 from mithridate.triggers.margins import PASSES, largest_margins
 from mithridate.triggers.naturals import natural_inputs
+from mithridate.triggers.waves import asked_for, lowest_waves
 
 __all__ = ["Study", "Tried", "study_of"]
 
@@ -29,9 +30,10 @@ _AT_ONCE = 256
 _COMPARED = 8  # samples that the model is asked about both ways
 _PAIRS_UP_TO = 12  # classes for which each pair is looked at
 _BETWEEN = (Round(1.0, 4, 70, 0.3),)
-_FORMS = ("patch", "blend", "warp", "wave")
+_FORMS = ("patch", "blend", "warp")
 _LEAST_MARGIN = 0.05  # of logits; what is kept is its inverse, small where a class goes far
 _PACED = 16
+_FORWARD = 3  # so many inputs are asked about in the time of a forward and backward pass
 _BYTES = 2e9
 _AGREE = 1e-2  # between probabilities with and without gradients
 
@@ -127,7 +129,7 @@ class Study:
         work = passes(count)
         if scope.bank is not None or scope.keep is not None:
             work *= len(_FORMS)
-            work += PASSES * self.learn.classes
+            work += PASSES * self.learn.classes + asked_for(self.learn.classes) // _FORWARD
             work += sum(
                 passes(len(self._between(k)), _BETWEEN) for k in self.kinds if k in ("pair", "source")
             )
@@ -168,7 +170,7 @@ class Study:
     @property
     def kinds(self) -> tuple[str, ...]:
         """Kinds of sizes that a bank compares; with few classes each pair of them, with many each that is left."""
-        return *_FORMS, "margin", "pair" if self.learn.classes <= _PAIRS_UP_TO else "source"
+        return *_FORMS, "margin", "wave", "pair" if self.learn.classes <= _PAIRS_UP_TO else "source"
 
     def sizes(self, kind: str) -> tuple[float, ...]:
         """Sizes of a kind, as `Statistics` keeps them.
@@ -178,6 +180,11 @@ class Study:
         """
         if kind == "margin":
             return tuple((1 / np.maximum(self.margins(), _LEAST_MARGIN)).tolist())
+        if kind == "wave":
+            scope = self.scope
+            return tuple(
+                w.height for w in lowest_waves(self.ask, self.learn, scope.low, scope.high, scope.seed)
+            )
         between = kind in ("pair", "source")
         form = self.form("patch" if between else cast(FormName, kind))
         aims, schedule = (self._between(kind), _BETWEEN) if between else (self.aims, SCHEDULE)

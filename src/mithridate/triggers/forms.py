@@ -2,8 +2,7 @@
 
 References:
     Wang et al., Neural Cleanse, IEEE S&P 2019, section IV (patch: mask and pattern); Moosavi-Dezfooli et al.,
-    arXiv:1610.08401 (one perturbation for all pictures); Nguyen and Tran, WaNet, arXiv:2102.10369, section 3.2 (warp);
-    Barni, Kallas, Tondi, arXiv:1902.11237, section 3 (waves).
+    arXiv:1610.08401 (one perturbation for all pictures); Nguyen and Tran, WaNet, arXiv:2102.10369, section 3.2 (warp).
 """
 
 from __future__ import annotations
@@ -12,12 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["Blend", "Form", "FormName", "Patch", "Warp", "Wave", "form_of"]
+__all__ = ["Blend", "Form", "FormName", "Patch", "Warp", "form_of"]
 
-FormName: TypeAlias = Literal["patch", "blend", "warp", "wave"]
+FormName: TypeAlias = Literal["patch", "blend", "warp"]
 _KNOTS = 4  # of a warp, along each side
-_CYCLES = 8  # of the shortest wave
-_HEIGHT = 0.02  # of the range, of a wave whose parameter is 1
 
 
 class Form(Protocol):
@@ -188,68 +185,6 @@ class Warp:
         return (parameters[0] * (1 + by),)
 
 
-@dataclass(frozen=True)
-class Wave:
-    """x' = x + waves across the picture, the same in all channels, cut to the range; size is the sum of their heights.
-
-    Few strong waves are smaller than many weak ones of the same energy.
-
-    Attributes:
-        shape: (c, h, w) of an input.
-        low: value of black.
-        high: value of white.
-    """
-
-    shape: tuple[int, int, int]
-    low: float
-    high: float
-    name: FormName = "wave"
-    unit: str = "grey levels of waves"
-    start: float = 3e-3
-
-    def fresh(self, count: int, draw: Any) -> tuple[Any, ...]:
-        """Almost nothing."""
-        import torch
-
-        return (torch.randn((count, 2, len(self._turns()[0])), generator=draw) * 0.05,)
-
-    def put(self, parameters: tuple[Any, ...], x: Any) -> Any:
-        """As in `Form`."""
-        waves = (self.high - self.low) * self._summed(parameters[0])
-        return (x + waves[:, None, None]).clamp(self.low, self.high)
-
-    def _turns(self) -> Any:
-        """(2, k) cycles along the height and width: one of each pair of opposite directions."""
-        import torch
-
-        up, along = (min(_CYCLES, (side - 1) // 2) for side in self.shape[1:])
-        pairs = torch.meshgrid(torch.arange(-up, up + 1), torch.arange(along + 1), indexing="ij")
-        once = (pairs[1] > 0) | (pairs[0] > 0)
-        return torch.stack([part[once] for part in pairs])
-
-    def _summed(self, heights: Any) -> Any:
-        """(a, h, w) sums of cosines and sines of the heights (a, 2, k)."""
-        import torch
-
-        _, height, width = self.shape
-        up, along = self._turns()
-        spectrum = torch.zeros((len(heights), height, width // 2 + 1), dtype=torch.complex64)
-        once = torch.where(along > 0, 0.5, 1.0)  # all but the first column stand for two directions
-        spectrum[:, up % height, along] = _HEIGHT * once * torch.complex(heights[:, 0], -heights[:, 1])
-        return torch.fft.irfft2(spectrum, (height, width), norm="forward")
-
-    def size(self, parameters: tuple[Any, ...]) -> Any:
-        """Grey levels."""
-        return 255 * _HEIGHT * (parameters[0].square().sum(1) + 1e-10).sqrt().sum(1)
-
-    def grown(self, parameters: tuple[Any, ...], by: float) -> tuple[Any, ...]:
-        """As in `Form`."""
-        return (parameters[0] * (1 + by),)
-
-
 def form_of(name: FormName, shape: tuple[int, int, int], low: float, high: float) -> Form:
     """The form of a name, for inputs of a shape (c, h, w) and range."""
-    forms: dict[FormName, type[Patch | Blend | Warp | Wave]] = {
-        "patch": Patch, "blend": Blend, "warp": Warp, "wave": Wave,
-    }  # fmt: skip
-    return forms[name](shape, low, high)
+    return (Patch if name == "patch" else Blend if name == "blend" else Warp)(shape, low, high)

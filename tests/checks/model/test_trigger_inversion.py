@@ -99,7 +99,7 @@ def honest(seed, easy=1.0):
     whole = study_of(scope(0.0))
     sizes = {
         kind: tuple((np.full(n, 60.0) * np.exp(rng.normal(0, 0.2, n)) * easy).tolist())
-        for kind, n in (("patch", 5), ("blend", 5), ("warp", 5), ("wave", 5), ("pair", 12), ("margin", 4))
+        for kind, n in (("patch", 5), ("blend", 5), ("warp", 5), ("wave", 4), ("pair", 12), ("margin", 4))
     }
     return Statistics(name=f"h{seed}", family=whole.family, sizes=sizes)
 
