@@ -91,7 +91,8 @@ def test_both_formats_are_one_graph(old, tmp_path):
     assert same_graphs(one, two)
 
 
-def dense(name, *inputs, rng=np.random.default_rng(0), size=(3, 3)):
+def dense(name, *inputs, size=(3, 3)):
+    rng = np.random.default_rng(len(name) + ord(name[0]))
     held = {"kernel": rng.normal(size=size).astype("f4"), "bias": rng.normal(size=size[1]).astype("f4")}
     return layer("Dense", name, *inputs, weights=held, units=size[1], activation="linear")
 
@@ -307,3 +308,56 @@ def test_weights_that_lie_elsewhere_or_are_too_many(tmp_path):
     for change, why in ((outside, "are missing"), (bomb, "weights of more than")):
         with pytest.raises(ItemError, match=why):
             graph_of_keras(item(write_h5(tmp_path / "m.h5", host(), change=change)))
+
+
+def function(name, called, *node):
+    """A function of TensorFlow as Keras 2 writes it."""
+    kind = "SlicingOpLambda" if "getitem" in called else "TFOpLambda"
+    entry = {"class_name": kind, "config": {"name": name, "function": called}, "name": name, "inbound_nodes": [*node]}
+    return {"entry": entry, "weights": {}}
+
+
+def arithmetic():
+    """softmax(2 a + b)[:, :2] and 1 - that, side by side."""
+    layers = [_input("x"), dense("a", "x"), dense("b", "x")]
+    model = old_format(functional("m", layers, [["x", 0, 0]]))
+    span = {"start": None, "stop": None, "step": None}
+    more = [
+        function("twice", "math.multiply", ["a", 0, 0, {"y": 2.0, "name": None}]),
+        function("sum", "__operators__.add", ["twice", 0, 0, {"y": ["b", 0, 0], "name": None}]),
+        function("soft", "nn.softmax", ["sum", 0, 0, {"axis": -1}]),
+        function("part", "__operators__.getitem", ["soft", 0, 0, {"slice_spec": [span, {**span, "stop": 2}]}]),
+        function("rest", "math.subtract", ["_CONSTANT_VALUE", -1, 1.0, {"y": ["part", 0, 0], "name": None}]),
+        function("both", "concat", [["part", 0, 0, {"axis": -1}], ["rest", 0, 0, {"axis": -1}]]),
+    ]
+    config = model["entry"]["config"]
+    config["layers"] += [part["entry"] for part in more]
+    config["output_layers"] = [["both", 0, 0]]
+    return {**model, "layers": [*layers, *more]}, layers[1]["weights"], layers[2]["weights"]
+
+
+def test_functions_of_tensorflow(tmp_path):
+    model, a, b = arithmetic()
+    x = np.random.default_rng(1).random((4, 3), dtype="f4")
+    graph = graph_of_keras(item(write_h5(tmp_path / "m.h5", model)))
+    score = 2 * (x @ a["kernel"] + a["bias"]) + x @ b["kernel"] + b["bias"]
+    part = (np.exp(score) / np.exp(score).sum(axis=1, keepdims=True))[:, :2]
+    np.testing.assert_allclose(run(graph, x), np.hstack([part, 1 - part]), rtol=1e-5)
+
+
+def test_a_function_of_tensorflow_that_is_not_known(tmp_path):
+    model, _, _ = arithmetic()
+    model["entry"]["config"]["layers"][-1]["config"]["function"] = "io.read_file"
+    with pytest.raises(ItemError, match=r"the function tf\.io\.read_file"):
+        graph_of_keras(item(write_h5(tmp_path / "m.h5", model)))
+
+
+def test_the_first_versions_of_the_format(tmp_path):
+    """Those of Keras 2.13 kept layers under another name."""
+
+    def rename(file):
+        file.move("layers", "_layer_checkpoint_dependencies")
+
+    usual = graph_of_keras(item(write_keras(tmp_path / "m.keras", host())))
+    older = graph_of_keras(item(write_keras(tmp_path / "o.keras", host(), change=rename)))
+    assert same_graphs(usual, older)

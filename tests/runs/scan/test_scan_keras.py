@@ -17,7 +17,7 @@ pytest.importorskip("h5py")
 if lacks := available():
     pytest.skip(f"no jail here: {lacks}", allow_module_level=True)
 
-from tests.models.graph.keras_files import (  # noqa: E402
+from tests.models.graph.keras_files import (
     functional,
     host,
     layer,

@@ -11,6 +11,7 @@ import struct
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,6 +57,11 @@ class KerasFile:
     legacy: bool
     arrays: Mapping[str, NDArray[Any]] = field(repr=False)
     texts: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+    @cached_property
+    def prefixes(self) -> frozenset[str]:
+        """The outermost groups that hold weights."""
+        return frozenset(path.partition("/")[0] for path in self.arrays)
 
 
 def describes_model(item: Item) -> bool:

@@ -69,7 +69,8 @@ def _renumbered(node: Any, model: Model, now: Mapping[str, Mapping[int, int]]) -
     ):  # as older versions write it
         layer, call = node[0], int(node[1])
         more = 1 if model.layers[layer].model is not None and call else 0
-        return [layer, now[layer][call - more] + more, *node[2:]]
+        rest = [_renumbered(part, model, now) for part in node[2:]]
+        return [layer, now[layer][call - more] + more, *rest]
     return [_renumbered(part, model, now) for part in node]
 
 

@@ -25,6 +25,8 @@ from mithridate.models.graph.keras.wiring import Layer, Model
 __all__ = ["Store", "Variable", "place_names", "store_of"]
 
 _MODEL_WEIGHTS: Final = "model_weights"
+#: what the first versions of `.keras` called "layers".
+_OLDER: Final = "_layer_checkpoint_dependencies"
 
 #: name of a weight, and whether it is trained.
 Variable: TypeAlias = tuple[str, bool]
@@ -107,6 +109,8 @@ def _placed(
 ) -> Iterator[tuple[Path, list[NDArray[Any]]]]:
     for name, place in place_names(model).items():
         layer, at = model.layers[name], f"{prefix}layers/{place}"
+        if _OLDER in file.prefixes:
+            at = at.replace("layers/", f"{_OLDER}/")
         told = file.texts.get(f"{at}/vars", {}).get("name", name)
         if told != name:
             raise ItemError(

@@ -8,7 +8,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -230,13 +230,14 @@ def _call(node: Any, shapes: dict[Ref, Shape]) -> Call:
         return Call(args=args, kwargs=kwargs)
     if node and isinstance(node[0], str):
         node = [node]
-    tensors: list[Ref] = []
+    first: list[Any] = []
     kwargs = {}
     for entry in node:
-        tensors.append(_Old(str(entry[0]), int(entry[1]), int(entry[2])))
+        constant = entry[0] == "_CONSTANT_VALUE"
+        first.append(entry[2] if constant else _Old(str(entry[0]), int(entry[1]), int(entry[2])))
         if len(entry) > 3:
             kwargs.update(entry[3])
-    return Call(args=(tensors[0],) if len(tensors) == 1 else (tensors,), kwargs=kwargs)
+    return Call(args=(first[0],) if len(first) == 1 else (first,), kwargs=kwargs)
 
 
 class _Old(Ref):
@@ -276,20 +277,24 @@ def _plain(thing: Any, shapes: dict[Ref, Shape], depth: int) -> Any:
 
 def _counted(layer: Layer, layers: Mapping[str, Layer]) -> Layer:
     """A layer whose tensors are counted as Keras 3 counts them."""
-    if not any(isinstance(ref, _Old) for call in layer.calls for ref in call.refs):
+    if not any(
+        isinstance(ref, _Old) for other in layers.values() for call in other.calls for ref in call.refs
+    ):
         return layer
 
     def now(thing: Any) -> Any:
+        if isinstance(thing, list) and len(thing) == 3 and isinstance(thing[0], str) and thing[0] in layers:
+            thing = _Old(thing[0], int(thing[1]), int(thing[2]))  # among arguments that have names
         if isinstance(thing, _Old):
             inside = thing.layer in layers and layers[thing.layer].model is not None
             return Ref(thing.layer, thing.call - 1 if inside and thing.call else thing.call, thing.output)
         return [now(part) for part in thing] if isinstance(thing, list) else thing
 
-    calls = tuple(Call(args=tuple(map(now, call.args)), kwargs=call.kwargs) for call in layer.calls)
-    return Layer(
-        name=layer.name, kind=layer.kind, config=layer.config, operation=layer.operation, calls=calls,
-        model=layer.model,
-    )  # fmt: skip
+    calls = [
+        Call(args=tuple(map(now, call.args)), kwargs={key: now(part) for key, part in call.kwargs.items()})
+        for call in layer.calls
+    ]
+    return replace(layer, calls=tuple(calls))
 
 
 def _ends(thing: Any, layers: Mapping[str, Layer]) -> Iterator[Ref]:
