@@ -46,11 +46,13 @@ class Tried:
         found: the trigger.
         flips: share of the samples of other classes that it takes to its aim.
         samples: how many there were.
+        least: the same for the class of which it takes fewest.
     """
 
     found: Found
     flips: float
     samples: int
+    least: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,13 +108,15 @@ class Study:
         try:
             rows = self.hold.rows(found.aim)
         except UsageError:
-            return Tried(found, 0.0, 0)
+            return Tried(found, 0.0, 0, 0.0)
         with torch.no_grad():
             x = form.put(found.parameters, self.hold.x[rows][None])[0]
             said = torch.cat([self.ask(part).argmax(1) for part in x.split(_AT_ONCE)])
         target = found.aim.target
-        hits = said != self.hold.y[rows] if target is None else said == target
-        return Tried(found, float(hits.float().mean()), len(rows))
+        own = self.hold.y[rows]
+        hits = (said != own if target is None else said == target).float()
+        least = min(float(hits[own == k].mean()) for k in own.unique())
+        return Tried(found, float(hits.mean()), len(rows), least)
 
     def refuse_endless_search(self) -> None:
         """Forecast what the search for patches, and what a bank wants beside it, would take.

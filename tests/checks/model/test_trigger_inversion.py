@@ -153,3 +153,12 @@ def test_many_classes_are_left_one_by_one_and_absent_ones_say_nothing():
     left = replace(study, learn=few).sizes("source")
     assert len(left) == 4
     assert left[3] == pytest.approx(np.median(left[:3]))
+
+
+@pytest.mark.parametrize(("least", "severity"), [(0.6, Severity.PROVEN), (0.3, Severity.INFO)])
+def test_a_patch_that_leaves_a_class_alone_is_not_proven(least, severity):
+    study = study_of(scope(5.0))
+    patches = [replace(t, least=least) for t in study.tried("patch", study.aims)]
+    (found,) = TriggerInversion().patch(study, patches)
+    assert found.severity is severity
+    assert f"{least:.0%} of each" in found.message
