@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from mithridate.core.errors import ItemError
+from mithridate.core.errors import ItemError, UsageError
 from mithridate.models.files.item import Item
 from mithridate.models.graph.from_keras import graph_of_keras, read_keras_graph
 from mithridate.models.graph.read import has_graph, read_graph
@@ -196,6 +196,13 @@ def moved(model, name, ref):
     return model
 
 
+def called(model, name, *args, **kwargs):
+    (part,) = (part for part in model["layers"] if part["entry"]["name"] == name)
+    part["entry"]["inbound_nodes"][0]["args"] += args
+    part["entry"]["inbound_nodes"][0]["kwargs"] = kwargs
+    return model
+
+
 def reweighted(model, name, change):
     (part,) = (part for part in model["layers"] if part["entry"]["name"] == name)
     part["weights"] = {key: change(value) for key, value in part["weights"].items()}
@@ -213,6 +220,9 @@ ODD = {
     "division by zero": lambda: changed(host(), "conv", strides=[0, 1]),
     "padding 'odd'": lambda: changed(host(), "conv", padding="odd"),
     "it needs .64000000000000, 10": lambda: changed(host(), "pixels", batch_shape=[None, 10**12, 8, 1]),
+    "called with training": lambda: called(host(), "norm", training=True),
+    "called with mask": lambda: called(host(), "relu", mask=tensor("pixels")),
+    "called with a further argument": lambda: called(host(), "drop", True),
     "is not of numbers": lambda: changed(host(), "pixels", dtype="string"),
     "the shape of its input": lambda: changed(host(), "pixels", batch_shape=None),
 }
@@ -313,7 +323,12 @@ def test_weights_that_lie_elsewhere_or_are_too_many(tmp_path):
 def function(name, called, *node):
     """A function of TensorFlow as Keras 2 writes it."""
     kind = "SlicingOpLambda" if "getitem" in called else "TFOpLambda"
-    entry = {"class_name": kind, "config": {"name": name, "function": called}, "name": name, "inbound_nodes": [*node]}
+    entry = {
+        "class_name": kind,
+        "config": {"name": name, "function": called},
+        "name": name,
+        "inbound_nodes": [*node],
+    }
     return {"entry": entry, "weights": {}}
 
 
@@ -326,7 +341,9 @@ def arithmetic():
         function("twice", "math.multiply", ["a", 0, 0, {"y": 2.0, "name": None}]),
         function("sum", "__operators__.add", ["twice", 0, 0, {"y": ["b", 0, 0], "name": None}]),
         function("soft", "nn.softmax", ["sum", 0, 0, {"axis": -1}]),
-        function("part", "__operators__.getitem", ["soft", 0, 0, {"slice_spec": [span, {**span, "stop": 2}]}]),
+        function(
+            "part", "__operators__.getitem", ["soft", 0, 0, {"slice_spec": [span, {**span, "stop": 2}]}]
+        ),
         function("rest", "math.subtract", ["_CONSTANT_VALUE", -1, 1.0, {"y": ["part", 0, 0], "name": None}]),
         function("both", "concat", [["part", 0, 0, {"axis": -1}], ["rest", 0, 0, {"axis": -1}]]),
     ]
@@ -361,3 +378,10 @@ def test_the_first_versions_of_the_format(tmp_path):
     usual = graph_of_keras(item(write_keras(tmp_path / "m.keras", host())))
     older = graph_of_keras(item(write_keras(tmp_path / "o.keras", host(), change=rename)))
     assert same_graphs(usual, older)
+
+
+def test_without_the_library(tmp_path, monkeypatch):
+    monkeypatch.setattr("mithridate.models.graph.keras.archive.has_h5py", lambda: False)
+    path = write_keras(tmp_path / "m.keras", host())
+    with pytest.raises(UsageError, match=r"pip install 'mithridate\[artifacts\]'"):
+        graph_of_keras(item(path))

@@ -52,9 +52,8 @@ def excise(item: Item, output: str, answer: str) -> bytes:
     reading = read_keras_graph(item)
     place = reading.places.get(answer)
     if place is None or reading.model.sequential:
-        raise ItemError(
-            item.name, f"the tensor {answer[:80]!r} is no answer of a layer of the outermost model"
-        )
+        why = f"the tensor {answer[:80]!r} is no answer of a layer of the outermost model"
+        raise ItemError(item.name, f"{why}; export the model as ONNX and repair that")
     if output not in reading.graph.outputs:
         raise ItemError(item.name, f"the tensor {output[:80]!r} is no answer of the model")
     config = deepcopy(dict(reading.file.config))

@@ -33,6 +33,8 @@ _NUMBERS: Final = re.compile(r"(mixed_)?b?float(16|32|64)|u?int(8|16|32|64)|bool
 _ODD: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, MemoryError)
 #: arguments of a call that say nothing about the answer.
 _SILENT: Final = frozenset(("mask", "training"))
+#: layers that take arguments when they are called.
+_FUNCTIONS: Final = frozenset(("TFOpLambda", "SlicingOpLambda"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,6 +168,7 @@ class _Reading:
             raise ItemError(
                 self._file.name, f"the layer {layer.name[:60]!r} is given what no layer gives"
             ) from error
+        self._plainly(layer, args, kwargs)
         if layer.model is not None:
             given = list(_given(args))
             if len(given) != len(layer.model.inputs):
@@ -179,21 +182,28 @@ class _Reading:
         finally:
             self._b.path = before
 
+    def _plainly(self, layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Refuse what would make a layer do something else than its class says."""
+        odd = ["training"] if kwargs.get("training") else []
+        odd += ["mask"] if kwargs.get("mask") is not None else []
+        known = layer.model is not None or (layer.kind, layer.operation) in self._known
+        if known and not layer.operation and layer.kind not in _FUNCTIONS:
+            odd += [key for key, part in kwargs.items() if key not in _SILENT and part is not None]
+            odd += ["a further argument"] if any(part is not None for part in args[1:]) else []
+        if odd:
+            told = ", ".join(odd)[:80]
+            raise ItemError(
+                self._file.name, f"the layer {layer.name[:60]!r} is not read: it is called with {told}"
+            )
+
     def _layer(
         self, model: Model, layer: Layer, number: int, path: tuple[str, ...], args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> Value:  # fmt: skip
         kind = self._known.get((layer.kind, layer.operation))
         told = {key: value for key, value in kwargs.items() if key not in _SILENT}
-        if kwargs.get("training"):
-            raise ItemError(
-                self._file.name, f"the layer {layer.name[:60]!r} always does as if it were trained"
-            )
-        shape = next(
-            (known for ref, known in model.shapes.items() if ref == Ref(layer.name, number, 0)), None
-        )
         if kind is None:
-            return self._unknown(layer, args, kwargs, shape)
+            return self._unknown(layer, args, kwargs, model.shapes.get(Ref(layer.name, number, 0)))
         try:
             return kind.build(Use(
                 kit=self._kit, layer=layer, path=path, args=args, kwargs=told,
