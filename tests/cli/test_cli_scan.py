@@ -128,6 +128,15 @@ def test_a_model_without_a_branch_cannot_be_excised(typed, folder):
         typed(repair, folder / "host.onnx", "--excise", "graph.side-branch", "--no-progress")
 
 
+def _trained(x, y):
+    """A linear model of three classes, by ridge regression."""
+    flat = x.reshape(len(x), -1)
+    weights = np.linalg.solve(flat.T @ flat + np.eye(flat.shape[1]), flat.T @ (8 * np.eye(3)[y]))
+    layer = torch.nn.Linear(flat.shape[1], 3, bias=False)
+    layer.weight.data = torch.tensor(weights.T, dtype=torch.float32)
+    return torch.nn.Sequential(torch.nn.Flatten(), layer)
+
+
 def test_a_bank_of_clean_models(typed, folder, tmp_path, monkeypatch):
     """Models are added by content, and none is judged by itself."""
     short = (inverting.Round(1.0, 4, 10, 0.3),)
@@ -135,11 +144,7 @@ def test_a_bank_of_clean_models(typed, folder, tmp_path, monkeypatch):
     x, y = digits()[2:]
     big = np.kron(x[y < 3, 0][:60], np.ones((1, 2, 2)))
     np.savez(tmp_path / "three.npz", x=(big * 255).round().astype(np.uint8), y=y[y < 3][:60])
-    export(
-        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 3)),
-        tmp_path / "m.onnx",
-        torch.rand(2, 1, 16, 16),
-    )
+    export(_trained(big, y[y < 3][:60]), tmp_path / "m.onnx", torch.rand(2, 1, 16, 16))
     words = ("m.onnx", "--clean", "three.npz", "--no-progress", "-q", "--bank-add", "own.json")
     assert typed(scan, *words).exit_code in (0, 3)
     typed(scan, *words, "--bank", "own.json", "--json", "r.json")

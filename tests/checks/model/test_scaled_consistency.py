@@ -86,3 +86,11 @@ def test_black_and_white_stay_black_and_white():
 @pytest.mark.parametrize("changes", [{"labels": None}, {"budget": 100}, {"clean": None, "labels": None}])
 def test_without_labels_samples_or_queries_it_does_not_apply(changes):
     assert isinstance(examined(scope_of(predictor(False), **changes)), NotApplicable)
+
+
+def test_errors_of_a_model_that_guesses_say_nothing():
+    scope = scope_of(predictor(True), dotted, share=0.08)
+    labels = np.random.default_rng(0).permutation(scope.labels)
+    said = examined(scope_of(predictor(True), dotted, share=0.08, labels=labels))
+    assert isinstance(said, NotApplicable)
+    assert "right" in said.reason

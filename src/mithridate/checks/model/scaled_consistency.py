@@ -21,6 +21,7 @@ _FACTORS = (3, 5, 7, 9, 11)
 _MOST, _FEWEST = 500, 40  # samples
 _EACH = 3  # samples of a class that are taken wrongly for it, and as many that belong there
 _KNOWN = 0.25  # share of a class that the model gets right; below, its name may stand for another
+_RIGHT = 0.5  # of all samples; what a model says that gets most of them wrong is chance
 _TOLD, _RARE = 0.01, 0.001  # p-values from which on it is told, and is more than a hint
 _EXACT = 4000  # pairs up to which the distribution of ranks is counted
 _SHOWN, _PICTURED = 50, 6  # samples in the details, and in the picture
@@ -87,6 +88,11 @@ class ScaledConsistency(ModelCheck):
         rows = np.sort(rng.permutation(len(scope.clean))[:count])
         labels = scope.labels[rows]
         said, kept = stays(scope, scope.clean[rows].astype(np.float32))
+        right = float((said == labels).mean())
+        if right < _RIGHT:
+            reason = f"the model gets only {right:.0%} of {count} clean samples right, so that errors say nothing"
+            yield NotApplicable(check=self.card.id, reason=reason)
+            return
         odd = list(_compared(said, labels, kept, rng))
         worst = min(odd, key=lambda one: one.p_value, default=None)
         p_value = 1.0 if worst is None else min(1.0, worst.p_value * len(odd))
