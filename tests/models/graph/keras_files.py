@@ -16,7 +16,7 @@ SNAKE = {
     "InputLayer": "input_layer", "Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "ReLU": "re_lu",
     "Flatten": "flatten", "Dense": "dense", "Cropping2D": "cropping2d", "Reshape": "reshape", "Add": "add",
     "Rescaling": "rescaling", "Softmax": "softmax", "Sequential": "sequential", "Functional": "functional",
-    "Activation": "activation", "Dropout": "dropout", "Lambda": "lambda",
+    "Activation": "activation", "Dropout": "dropout", "Lambda": "lambda", "MaxPooling2D": "max_pooling2d",
 }  # fmt: skip
 TRAINED = {"kernel": True, "bias": True, "gamma": True, "beta": True, "mean": False, "variance": False}
 

@@ -385,3 +385,16 @@ def test_without_the_library(tmp_path, monkeypatch):
     path = write_keras(tmp_path / "m.keras", host())
     with pytest.raises(UsageError, match=r"pip install 'mithridate\[artifacts\]'"):
         graph_of_keras(item(path))
+
+
+def test_windows_larger_than_what_they_move_over(tmp_path):
+    """The library that knows shapes ends the process where a size becomes negative: it is not asked."""
+    layers = [
+        layer("InputLayer", "x", batch_shape=[None, 8, 8, 1], dtype="float32"),
+        layer("MaxPooling2D", "pool", "x", pool_size=[20, 20], strides=[1, 1]),
+        layer("Cropping2D", "crop", "pool", cropping=[[1, 1], [1, 1]]),
+        layer("Flatten", "flat", "crop"),
+    ]
+    path = write_keras(tmp_path / "m.keras", functional("m", layers, [["flat", 0, 0]]))
+    with pytest.raises(ItemError, match="unknown number of axes"):
+        graph_of_keras(item(path))

@@ -83,7 +83,10 @@ def read_keras_graph(item: Item) -> KerasGraph:
     model = model_of(file.config, file.name)
     known = kinds()
     store = store_of(file, model, lambda layer: _variables(known, layer))
-    return _Reading(file, model, known, store).result()
+    try:
+        return _Reading(file, model, known, store).result()
+    except UncoveredError as error:
+        raise ItemError(file.name, f"a model that is not read: {error}") from error
 
 
 def _variables(known: Mapping[tuple[str, bool], Kind], layer: Layer) -> Sequence[Variable] | None:
@@ -188,7 +191,7 @@ class _Reading:
         odd += ["mask"] if kwargs.get("mask") is not None else []
         known = layer.model is not None or (layer.kind, layer.operation) in self._known
         if known and not layer.operation and layer.kind not in _FUNCTIONS:
-            odd += [key for key, part in kwargs.items() if key not in _SILENT and part is not None]
+            odd += [str(key) for key, part in kwargs.items() if key not in _SILENT and part is not None]
             odd += ["a further argument"] if any(part is not None for part in args[1:]) else []
         if odd:
             told = ", ".join(odd)[:80]

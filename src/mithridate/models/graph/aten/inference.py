@@ -56,6 +56,8 @@ class Inference:
         """
         if "::" in node.op or any(isinstance(value, Graph) for value in node.attributes.values()):
             return {}
+        if _broken(node, types):
+            return {}
         protos = {name: self._proto(types.get(name, Type())) for name in node.inputs if name}
         try:
             schema = self._schemas.get_schema(node.op, OPSET, "")
@@ -108,3 +110,11 @@ class Inference:
             return Type(None, dtype)
         dims = (d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim)
         return Type(tuple(dims), dtype)
+
+
+def _broken(node: Node, types: Mapping[str, Type]) -> bool:
+    """Whether an operator is given less than nothing, or a slice of nothing: some rules end the process then."""
+    given = [types.get(name, Type()).dims or () for name in node.inputs]
+    if any(isinstance(dim, int) and dim < 0 for dims in given for dim in dims):
+        return True
+    return node.op == "Slice" and bool(given) and 0 in given[0]

@@ -118,7 +118,15 @@ def model_of(description: Mapping[str, Any], name: str) -> Model:
     """
     try:
         return _Reader(name).model(description, 0)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        IndexError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         told = f"{type(error).__name__}: {str(error)[:120]}"
         raise ItemError(name, f"a description of a model that is not sound ({told})") from error
 
