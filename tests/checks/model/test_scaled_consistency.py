@@ -23,7 +23,7 @@ def test_pair():
     assert found.effect > 0.7
     items = found.exhibits[0].data["items"]
     assert {item["id"] for item in items} <= marked_ids(0.08)
-    assert found.details["queries"] == 400 * 11
+    assert 390 * 11 <= found.details["queries"] <= 400 * 11  # a few are near copies
     for scope in (
         scope_of(predictor(True)),
         scope_of(predictor(False)),
@@ -39,9 +39,9 @@ def test_false_alarms_are_as_rare_as_told():
     for _ in range(60):
         p = rng.dirichlet(np.full(5, 0.3), size=300).astype(np.float32)
         labels = np.where(rng.random(300) < 0.7, p.argmax(axis=1), rng.integers(5, size=300))
-        x = np.zeros((300, 2, 2), dtype=np.float32)
+        x = rng.random((300, 8, 8), dtype=np.float32)
         scope = scope_of(
-            lambda x, p=p: p[: len(x)], clean=x, labels=labels, ids=(), shape=(2, 2), budget=10**6
+            lambda x, p=p: p[: len(x)], clean=x, labels=labels, ids=(), shape=(8, 8), budget=10**6
         )
         said = examined(replaced(scope, p))
         p_values.append(1.0 if said.p_value is None else said.p_value)
@@ -94,3 +94,24 @@ def test_errors_of_a_model_that_guesses_say_nothing():
     said = examined(scope_of(predictor(True), dotted, share=0.08, labels=labels))
     assert isinstance(said, NotApplicable)
     assert "right" in said.reason
+
+
+def views(x, y, said):
+    """Clean samples of which one that is taken wrongly and surely comes 15 times, a little brighter each time."""
+    wrong = np.flatnonzero(said.argmax(axis=1) != y)
+    worst = wrong[np.argmax(said[wrong].max(axis=1))]
+    copies = x[[worst] * 15] * np.linspace(0.97, 1, 15, dtype=np.float32)[:, None, None, None]
+    return np.concatenate([x, copies]), np.append(y, [y[worst]] * 15)
+
+
+def test_views_of_one_hard_sample_are_one_error():
+    scope = scope_of(predictor(False))
+    x, y = views(scope.clean, scope.labels, predictor(False)(scope.clean))
+    assert isinstance(examined(scope_of(predictor(False), clean=x, labels=y, ids=())), Clear)
+
+
+def test_samples_that_are_all_copies_say_nothing():
+    scope = scope_of(predictor(False))
+    said = examined(scope_of(predictor(False), clean=scope.clean[:20].repeat(20, axis=0)))
+    assert isinstance(said, NotApplicable)
+    assert "copies" in said.reason

@@ -9,6 +9,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.checks.copies import drawn
 from mithridate.checks.model_check import ModelCheck, ModelScope, model_check
 from mithridate.checks.stamping import thumbnail
 from mithridate.core.card import Card
@@ -113,7 +114,11 @@ class SanitiserDisagreement(ModelCheck):
             yield NotApplicable(check=self.card.id, reason=reason)
             return
         rng = np.random.default_rng([scope.seed, 71])
-        rows = np.sort(rng.permutation(len(scope.clean))[:count])
+        rows = drawn(scope.clean, count, rng)
+        if len(rows) < _FEWEST:
+            reason = f"{len(rows)} of {count} clean samples are no near copies of each other, too few"
+            yield NotApplicable(check=self.card.id, reason=reason)
+            return
         yield self._judged(scope, frame, rows, rng)
 
     def _judged(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.checks.copies import drawn
 from mithridate.checks.model_check import ModelCheck, ModelScope, model_check
 from mithridate.checks.stamping import thumbnail
 from mithridate.core.card import Card
@@ -61,7 +62,8 @@ class _Odd:
         catches=None,
         misses="Most: with triggers on 5 % of 400 samples it told 17 of 42 networks with learnt backdoors, 9 of them "
         "above INFO. Samples that bear the label of the trigger's class; triggers that scaling destroys; clean samples "
-        "without labels. Easy samples with wrong labels look the same.",
+        "without labels. Easy samples with wrong labels look the same, as do views of one thing that are too "
+        "unlike to count as copies.",
         effect="share of pairs of a wrong and a right sample in which the wrong one keeps more; 0.5 by chance",
         cites="Guo et al., SCALE-UP, ICLR 2023, arXiv:2302.03251, section 4 (scaled prediction consistency, here of "
         "probabilities); Mann and Whitney 1947",
@@ -85,12 +87,19 @@ class ScaledConsistency(ModelCheck):
             yield NotApplicable(check=self.card.id, reason=f"{scope.left} queries are too few")
             return
         rng = np.random.default_rng([scope.seed, 67])
-        rows = np.sort(rng.permutation(len(scope.clean))[:count])
+        rows = drawn(scope.clean, count, rng)
+        if len(rows) < _FEWEST:
+            reason = f"{len(rows)} of {count} clean samples are no near copies of each other, too few"
+            yield NotApplicable(check=self.card.id, reason=reason)
+            return
+        count = len(rows)
         labels = scope.labels[rows]
         said, kept = stays(scope, scope.clean[rows].astype(np.float32))
         right = float((said == labels).mean())
         if right < _RIGHT:
-            reason = f"the model gets only {right:.0%} of {count} clean samples right, so that errors say nothing"
+            reason = (
+                f"the model gets only {right:.0%} of {count} clean samples right, so that errors say nothing"
+            )
             yield NotApplicable(check=self.card.id, reason=reason)
             return
         odd = list(_compared(said, labels, kept, rng))
