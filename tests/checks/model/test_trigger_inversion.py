@@ -120,6 +120,26 @@ def test_bank_says_how_rare():
     assert rare.details["rule"] == "UNLIKE_CLEAN_MODELS"
 
 
+def test_what_a_bank_cannot_tell_is_said():
+    def reason(bank, asked=None):
+        skips = [r for r in examined(asked or scope(0.0, bank=bank)) if isinstance(r, Skip)]
+        return skips[0].reason if skips else ""
+
+    ours = tuple(honest(seed) for seed in range(5))
+    others = tuple(replace(honest(seed), family="other", name=f"o{seed}") for seed in range(25))
+    alone = tuple(replace(other, family=other.name) for other in others)
+    assert reason(Bank(ours + others)) == ""
+    assert reason(Bank(ours + alone)).startswith("5 models of the bank")  # the others rank nowhere
+    older = tuple(replace(m, sizes={k: v for k, v in m.sizes.items() if k != "wave"}) for m in ours)
+    assert "has 0 models" in reason(Bank(older))
+    assert "5 more were added by a version" in reason(Bank(older))
+    assert "5 more" not in reason(Bank(others))
+    for change in ({"differentiable": None}, {"shape": (7,), "clean": None}):
+        (said,) = examined(replace(scope(0.0, bank=Bank(ours)), **change))
+        assert isinstance(said, Skip)
+        assert "not compared with the bank" in said.reason
+
+
 def test_what_cannot_be_looked_at_is_said():
     (said,) = examined(replace(scope(0.0), differentiable=None))
     assert isinstance(said, NotApplicable)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mithridate.checks.bank import FEWEST, Bank, Statistics
 from mithridate.checks.inverting import Study, Tried, study_of
 from mithridate.checks.model_check import ModelCheck, ModelScope, model_check
 from mithridate.core.card import Card
@@ -63,20 +64,15 @@ class TriggerInversion(ModelCheck):
 
     def examine(self, scope: ModelScope) -> Iterator[Finding | Skip | Clear | NotApplicable]:
         """Yield a proven trigger, or at INFO one that proves nothing; a comparison with clean models where given."""
-        if scope.differentiable is None:
-            yield NotApplicable(
-                check=self.card.id, reason="the model can only be asked, it has no gradients here"
+        lacks = _lacks(scope)
+        if lacks and scope.bank is not None:  # the user asked for a comparison
+            remedy = (
+                "Give the model's file, with pictures of 16 pixels or more as inputs; or leave out --bank."
             )
+            yield self.skipped(scope, f"it was not compared with the bank: {lacks}", remedy)
             return
-        try:
-            rows, _ = axes(scope.shape, scope.layout)
-        except UsageError:
-            yield NotApplicable(check=self.card.id, reason=f"inputs of shape {scope.shape} are no pictures")
-            return
-        if min(scope.shape[rows : rows + 2]) < _LEAST:
-            yield NotApplicable(
-                check=self.card.id, reason=f"no patch is a small part of inputs {scope.shape}"
-            )
+        if lacks:
+            yield NotApplicable(check=self.card.id, reason=lacks)
             return
         try:
             study = study_of(scope)
@@ -146,15 +142,12 @@ class TriggerInversion(ModelCheck):
             return
         p_value = scope.bank.p_value(statistics)
         if p_value is None:
-            got = f"the bank has {len(scope.bank.family(statistics))} models of {statistics.family}"
-            yield self.skipped(
-                scope, got, "Add clean models of the same task: mithridate scan MODEL --bank-add FILE."
-            )
+            yield self.skipped(scope, *_no_family(scope.bank, statistics))
             return
         if p_value > _RARE:
-            count = len(scope.bank.members)
+            count = _ranked(scope.bank, statistics)
             if (count + 1) * _RARE < 1:
-                got = f"the bank has {count} models; {1 / _RARE - 1:.0f} at least can tell what is rare"
+                got = f"{count} models of the bank have enough like them; {1 / _RARE - 1:.0f} can tell what is rare"
                 yield self.skipped(scope, got, "Add clean models: mithridate scan MODEL --bank-add FILE.")
             return
         peers = len(scope.bank.family(statistics))
@@ -163,6 +156,34 @@ class TriggerInversion(ModelCheck):
             scope, Severity.LIKELY, told, rule="UNLIKE_CLEAN_MODELS", score=scope.bank.score(statistics)
         )
         yield replace(finding, p_value=p_value)
+
+
+def _lacks(scope: ModelScope) -> str:
+    """Why no patch can be learnt; "" where one can."""
+    if scope.differentiable is None:
+        return "the model can only be asked, it has no gradients here"
+    try:
+        rows, _ = axes(scope.shape, scope.layout)
+    except UsageError:
+        return f"inputs of shape {scope.shape} are no pictures"
+    small = min(scope.shape[rows : rows + 2]) < _LEAST
+    return f"no patch is a small part of inputs {scope.shape}" if small else ""
+
+
+def _no_family(bank: Bank, model: Statistics) -> tuple[str, str]:
+    """Why a bank says nothing of a model, and what to do."""
+    alike = len(bank.family(model))
+    told = f"the bank has {alike} models of {model.family}, it takes {FEWEST}"
+    older = sum(m.family == model.family for m in bank.members) - alike
+    if older:
+        told += f"; {older} more were added by a version that looked for other triggers"
+        return told, "Add these again: mithridate scan MODEL --bank-add FILE."
+    return told, "Add clean models of the same task: mithridate scan MODEL --bank-add FILE."
+
+
+def _ranked(bank: Bank, model: Statistics) -> int:
+    """How many members have a family large enough to be judged by, and so a rank beside the model's."""
+    return sum(len(bank.family(m)) - 1 + m.same_kind(model) >= FEWEST for m in bank.members)
 
 
 def _in_bank(study: Study) -> float | None:
