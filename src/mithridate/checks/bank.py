@@ -32,7 +32,7 @@ _SCHEMA = 1
 #: members of a family below which nothing is said.
 FEWEST = 4
 _PRIOR = 4  # models that the spread of a kind counts for, beside those of the family
-_SPREAD = 0.15  # least standard deviation of a logarithm of a size that is believed in so few models
+_SPREAD = 0.25  # least standard deviation of a logarithm of a size: networks of another kind differ by as much
 _LARGEST = 64 << 20
 
 
