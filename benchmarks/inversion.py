@@ -1,6 +1,6 @@
 """How well trigger inversion tells the zoo's backdoored models from its clean ones.
 
-    python -m benchmarks.inversion [--cache DIR] [--each 10] [--made] [--table]
+    python -m benchmarks.inversion [--cache DIR] [--each 10] [--made] [--part tuning|testing] [--draw N] [--table]
 
 Every model of the zoo is examined once; what it gives is kept in the cache (zoo/inversion.jsonl), so that a run can be
 cut off. With `--table`, nothing is examined. The bank holds the clean models of the tuning networks; the logistic that
@@ -26,7 +26,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.inputs import cache_folder
 from benchmarks.inversion_speed import opened, pools
-from benchmarks.zoo import SUCCESS
+from benchmarks.zoo import SETS, SUCCESS, animals
 from mithridate.checks.bank import Bank, Statistics
 from mithridate.checks.inverting import study_of
 from mithridate.checks.model.trigger_inversion import TriggerInversion
@@ -132,6 +132,14 @@ def _scores(seen: Sequence[_Seen], bank: Bank) -> Iterator[tuple[_Seen, float, f
             yield one, score, p_value
 
 
+def _of_draw(seen: Sequence[_Seen], draw: int | None) -> list[_Seen]:
+    """The tuning part, and of the testing part one draw; None for all."""
+    if draw is None:
+        return list(seen)
+    before, whole = ({a.name for a in animals(list(SETS), count)} for count in (draw, draw + 1))
+    return [one for one in seen if one.tuning or one.name in whole - before]
+
+
 def _table(seen: Sequence[_Seen]) -> str:
     bank = Bank(tuple(one.statistics for one in seen if one.tuning and not one.bad))
     seen = list({one.name: one for one in seen}.values())
@@ -190,6 +198,9 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=10)
     parser.add_argument("--made", action="store_true", help="without clean samples")
     parser.add_argument("--part", choices=["tuning", "testing"], help="only these; nothing for both")
+    parser.add_argument(
+        "--draw", type=int, help="of the testing part, only what this seed of the zoo added, from 0"
+    )
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -210,7 +221,7 @@ def main() -> None:
             with file.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(line) + "\n")
             print(f"{told.stem}: {', '.join(line['sizes'])}, {line['seconds']:.0f} s", flush=True)
-    print(_table(_read(file, given.made)))
+    print(_table(_of_draw(_read(file, given.made), given.draw)))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from mithridate.core.hashing import keyed_hash
 from mithridate.models.torch_files import save_onnx
 from mithridate.runs.drill.settings import chosen_attacks
 
-__all__ = ["SUCCESS", "Animal", "animals", "bench_of", "grown"]
+__all__ = ["SETS", "SUCCESS", "Animal", "animals", "bench_of", "grown"]
 
 #: share of triggered hold-out pictures from which on a model counts as backdoored.
 SUCCESS = 0.8
@@ -48,7 +48,7 @@ class _Set:
     rate: float = 0.1
 
 
-_SETS = {
+SETS = {
     "fashion": _Set(10_000, 3, 28),
     "mnist": _Set(10_000, 2, 28),
     "gtsrb": _Set(10_874, 12, 32),
@@ -124,7 +124,7 @@ def animals(sets: list[str], seeds: int) -> Iterator[Animal]:
 @cache
 def bench_of(set_: str) -> PictureBench:
     """The pictures of a set."""
-    return PictureBench(set_, Recipe(make=lambda c, k: torch.nn.Identity(), epochs=1), _SETS[set_].images)
+    return PictureBench(set_, Recipe(make=lambda c, k: torch.nn.Identity(), epochs=1), SETS[set_].images)
 
 
 def _plan(animal: Animal, bench: PictureBench) -> Plan:
@@ -155,7 +155,7 @@ def grown(animal: Animal, folder: Path) -> dict[str, Any]:
     bench, start = bench_of(animal.set), time.perf_counter()
     plan = None if animal.attack == "clean" else _plan(animal, bench)
     x, y = bench.train if plan is None else bench.poisoned(plan)
-    chosen = _SETS[animal.set]
+    chosen = SETS[animal.set]
     recipe = Recipe(make=network(animal.kind, chosen.side), epochs=chosen.epochs, rate=chosen.rate)
     net, mean, spread = fit_network(x, y, bench.classes, recipe, animal.seed)
     whole = Normalised(net.to(memory_format=torch.contiguous_format), mean, spread).eval()
@@ -197,7 +197,7 @@ def main() -> None:
     """Grow the zoo and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache")
-    parser.add_argument("--sets", nargs="*", choices=list(_SETS), default=list(_SETS))
+    parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--part", default="0/1", metavar="I/N")
     parser.add_argument("--list", action="store_true", help="print what there is, train nothing")
