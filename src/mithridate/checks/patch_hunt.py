@@ -23,6 +23,7 @@ _HOPELESS = -5.0  # log-odds below which a window alone is not bred in
 _MANY = 7  # windows in a row, squared; more copies of a pattern are tried by the window
 _CONTENDERS = 6
 _FEWEST_RIVALS = 4
+_CLASSES = 4  # of a model; of two, one is easier to reach than the other also in honest ones
 
 
 @dataclass
@@ -89,8 +90,10 @@ class Hunt:
         nothing else in the model should be as strong: what can be bred at other places towards other classes, just as
         small and with as much effort, is the second control.
 
-        Takes up to 1,400 queries; None where there is no such patch, or too few queries are left.
+        Takes up to 1,400 queries; None where there is no such patch, too few classes, or too few queries left.
         """
+        if self.ground.answers.shape[1] < _CLASSES:
+            return None
         ranked = sorted(self.tried, key=lambda one: -one[1].flips)
         kept: list[Stamp] = []
         for stamp, _ in ranked:

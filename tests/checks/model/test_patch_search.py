@@ -35,6 +35,19 @@ def test_what_any_contrast_wakes_is_held_against_other_places():
     assert "bred at" in found.message
 
 
+def test_with_two_classes_other_places_are_no_control():
+    """One of two classes is often easier to reach than the other, in honest models, too."""
+    five = stamped((4, 21), CELLS[3], 2, place_alone=True)
+
+    def two(x):
+        p = five(x)
+        return np.stack([np.delete(p, 2, axis=1).sum(axis=1), p[:, 2]], axis=1)
+
+    results = examined(two)
+    assert [one.severity for one in results if isinstance(one, Finding)] == [Severity.INFO]
+    assert isinstance(results[-1], Clear)
+
+
 def test_two_such_places_prove_nothing():
     one, other = (
         stamped(place, CELLS[3], target, place_alone=True) for place, target in (((4, 21), 2), ((20, 4), 0))

@@ -131,9 +131,9 @@ def test_what_a_bank_cannot_tell_is_said():
     assert reason(Bank(ours + others)) == ""
     assert reason(Bank(ours + alone)).startswith("5 models of the bank")  # the others rank nowhere
     older = tuple(replace(m, sizes={k: v for k, v in m.sizes.items() if k != "wave"}) for m in ours)
-    assert "has 0 models" in reason(Bank(older))
-    assert "5 more were added by a version" in reason(Bank(older))
-    assert "5 more" not in reason(Bank(others))
+    told = reason(Bank(older + others))
+    assert "has 0 models" in told
+    assert "5 more were added by a version" in told
     for change in ({"differentiable": None}, {"shape": (7,), "clean": None}):
         (said,) = examined(replace(scope(0.0, bank=Bank(ours)), **change))
         assert isinstance(said, Skip)
@@ -182,3 +182,13 @@ def test_a_patch_that_leaves_a_class_alone_is_not_proven(least, severity):
     (found,) = TriggerInversion().patch(study, patches)
     assert found.severity is severity
     assert f"{least:.0%} of each" in found.message
+
+
+def test_fewer_than_four_classes_do_not_tell_what_is_usual():
+    study = study_of(scope(5.0))
+    patches = study.tried("patch", study.aims)
+    for left, severity in ((5, Severity.PROVEN), (4, Severity.INFO)):
+        some = [t for t in patches if t.found.aim.target != 0] if left == 4 else patches
+        assert len(some) == left  # one of them towards no class in particular
+        (found,) = TriggerInversion().patch(study, some)
+        assert found.severity is severity

@@ -31,7 +31,8 @@ _LEAST = 24  # shortest side of a picture in which a patch of 5x5 is small
         "as in networks that were trained on stamped pictures.",
         catches=None,
         misses="Patches larger than 1/40 of a picture or 6x6 pixels, patches that only work in colour or whole, "
-        "blended and input-dependent triggers, patches that work on one source class only.",
+        "blended and input-dependent triggers, patches that work on one source class only; with fewer than four "
+        "classes, patches that also work with their pixels in another order.",
         effect="share of samples of other classes that the patch takes to its class",
         cites="Gu et al., BadNets, arXiv:1708.06733; universal patches of clean networks as what it must be told from: "
         "Brown et al., arXiv:1712.09665; breeding: Baluja, CMU-CS-94-163 (1994)",

@@ -28,6 +28,8 @@ _OF_EACH = 0.5
 _FEWEST = 20
 #: share of a picture that a proven trigger covers at most, and how much smaller it is than those of most classes.
 _SMALL, _BELOW = 1 / 45, 1 / 3
+#: classes from which on their triggers tell what is usual; of two, one is easy to reach in honest models, too.
+_CLASSES = 4
 #: share of a picture below which a trigger is worth telling although it proves nothing.
 _TOLD = 1 / 25
 #: how much larger than the trigger a patch of a clean model may be and still take the proof away.
@@ -49,8 +51,8 @@ _SHOWN = 96  # longest edge of a picture in a report
         "smaller than what most classes need.",
         catches=None,
         misses="Triggers that differ from sample to sample, triggers of one source class, blended and warped ones "
-        "where no bank of clean models is given, patches larger than 1/45 of a picture; without clean samples nothing "
-        "is proven.",
+        "where no bank of clean models is given, patches larger than 1/45 of a picture; without clean samples, or with "
+        "fewer than four classes, nothing is proven.",
         effect="share of held-out samples of other classes that the patch takes to its class",
         cites="Wang et al., Neural Cleanse, IEEE S&P 2019; Shen et al., K-Arm, arXiv:2102.05123; conformal p-values: "
         "Vovk, Gammerman, Shafer 2005, chapter 2",
@@ -105,6 +107,7 @@ class TriggerInversion(ModelCheck):
         small = size <= _SMALL * pixels and size <= _BELOW * median and best.least >= _OF_EACH
         # Made-up samples are far from what honest models know: small patches move them in clean models too.
         proven = small and study.real and best.samples >= _FEWEST and (clean is None or clean > _NEAR * size)
+        proven = proven and sum(t.found.aim.target is not None for t in patches) >= _CLASSES
         target = best.found.aim.target
         name = "any other" if target is None else repr(scope.class_name(target))
         kind = "held-out clean" if study.real else "synthetic"
