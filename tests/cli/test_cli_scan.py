@@ -157,3 +157,11 @@ def test_a_bank_of_clean_models(typed, folder, tmp_path, monkeypatch):
         typed(scan, folder / "host.onnx", "--bank", folder / "clean.npz")
     with pytest.raises(UsageError, match="not flagged"):
         typed(scan, folder / "bad.onnx", "--no-progress", "-q", "--bank-add", "other.json")
+
+
+def test_a_bank_that_cannot_be_added_to_is_said_before_the_scan(typed, folder, tmp_path):
+    (tmp_path / "no.json").write_text("[]")
+    for place, told in (("no.json", "a bank of clean models"), ("nowhere/b.json", "a folder for the bank")):
+        with pytest.raises(UsageError, match=told):
+            typed(scan, folder / "host.onnx", "--no-progress", "-q", "--bank-add", place)
+    assert not (tmp_path / "mithridate-scan").exists()

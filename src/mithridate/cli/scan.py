@@ -13,7 +13,7 @@ from mithridate.cli.numbers import Whole
 from mithridate.cli.options import FILE, joined, outputs_of, quiet_options, report_options
 
 if TYPE_CHECKING:
-    from mithridate.checks.bank import Statistics
+    from mithridate.checks.bank import Bank, Statistics
     from mithridate.core.report import Report
     from mithridate.runs.scan.models import Asked
 
@@ -180,6 +180,7 @@ def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
     asked = asked_of(given)
     kept: list[Statistics] = []
     if given["bank_add"] is not None:
+        _bank_at(given["bank_add"])  # before minutes are spent on what cannot be kept
         asked = replace(asked, keep=kept.append)
     outputs = outputs_of(given)
     outputs.refuse_unwritable(model, None)
@@ -199,7 +200,6 @@ def _add(file: Path, kept: list[Statistics], report: Report) -> None:
     Raises:
         UsageError: there is nothing to put into it, or it cannot be read or written.
     """
-    from mithridate.checks.bank import Bank
     from mithridate.core.errors import UsageError
     from mithridate.core.verdict import Verdict
 
@@ -209,8 +209,24 @@ def _add(file: Path, kept: list[Statistics], report: Report) -> None:
     if not kept:
         remedy = "Only models with gradients and pictures as inputs, 16 pixels or larger, can be compared."
         raise UsageError("a model that a bank can hold", "none", str(file), remedy)
-    bank = Bank.load(file) if file.exists() else Bank(())
+    bank = _bank_at(file)
     for statistics in kept:
         bank = bank.plus(statistics)
     bank.save(file)
     click.echo(f"{file}: {len(bank.members)} clean models", err=True)
+
+
+def _bank_at(file: Path) -> Bank:
+    """The bank in a file; an empty one where there is none yet.
+
+    Raises:
+        UsageError: no bank, or no folder to put one into.
+    """
+    from mithridate.checks.bank import Bank
+    from mithridate.core.errors import UsageError
+
+    if file.exists():
+        return Bank.load(file)
+    if not file.absolute().parent.is_dir():
+        raise UsageError("a folder for the bank", "none", str(file), "Make it, or choose another place.")
+    return Bank(())

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mithridate.checks.bank import Bank
 from mithridate.core.errors import UsageError
 from mithridate.core.report import Report
-from mithridate.core.results import Severity, Skip
+from mithridate.core.results import Finding, Severity, Skip
 from mithridate.core.verdict import Verdict
 from mithridate.models.jail.confine import available
 from mithridate.models.open import open_model
@@ -230,6 +231,24 @@ def test_weights_need_their_module(host, tmp_path, monkeypatch):
     assert any(f.check == "side-branch" and f.severity is Severity.PROVEN for f in report.alarms)
     with pytest.raises(UsageError, match="the shape of one input"):
         scan(tmp_path / "w.pt", asked=Asked(arch="scan_nets:plain"))
+
+
+def test_a_bank_that_a_black_box_cannot_be_compared_with_is_said(host):
+    report = scan(open_model(host), asked=Asked(shape=(1, 8, 8), bank=Bank(()), queries=1000))
+    assert any("not compared with the bank" in r.reason for r in report.results if isinstance(r, Skip))
+
+
+def test_answers_that_are_no_numbers_do_not_end_the_scan(planted, clean, tmp_path):
+    import onnx
+
+    model = onnx.load(planted)
+    bias = next(tensor for tensor in model.graph.initializer if list(tensor.dims) == [10])
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(10, np.nan, "f4"), bias.name))
+    onnx.save(model, tmp_path / "nan.onnx")
+    report = scan(tmp_path / "nan.onnx", asked=Asked(clean=clean))
+    assert any("NaN" in r.reason for r in report.results if isinstance(r, Skip))
+    assert any(isinstance(r, Finding) and r.check == "side-branch" for r in report.results)
+    assert report.verdict is Verdict.INCOMPLETE
 
 
 def test_a_black_box_shows_only_its_answers(host, tmp_path):

@@ -37,6 +37,7 @@ def examine_black_box(model: Model, asked: Asked, progress: Progress) -> ModelLe
         predict=model.predict,
         shape=ordinary.x.shape[1:],
         layout=layout,
+        bank=asked.bank,
         queries=asked.queries,
     )
     results = tuple(model_checks(box, ordinary, classes, asked.seed, progress))

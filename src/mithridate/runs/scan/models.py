@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from mithridate.checks.bank import Bank, Statistics
@@ -103,7 +103,6 @@ def examine_model(item: Item, asked: Asked, progress: Progress, *, behaviour: bo
             runner = Predictor(graph, stack.enter_context(OnnxParts(item.name)), item.name, asked.layout)
             ordinary = ordinary_inputs(asked.clean, runner.probe.shape, asked.layout, asked.how, asked.seed)
             classes, notes = runner.classes(ordinary, asked.classes)
-            notes = (*notes, *right_note(runner.predict, ordinary, classes))
         except MithridateError as error:
             if (
                 isinstance(error, UsageError)
@@ -113,6 +112,8 @@ def examine_model(item: Item, asked: Asked, progress: Progress, *, behaviour: bo
                 raise
             results = [*_graph_checks(replace(base, why=str(error))), _skip(item, "it was not run", error)]
             return ModelLevel(results=tuple(results))
+        with suppress(MithridateError):  # answers that are no numbers: said where its behaviour is examined
+            notes = (*notes, *right_note(runner.predict, ordinary, classes))
         scope = replace(base, probe=runner.probe, x=ordinary.x, made=ordinary.made, classes=classes)
         results = list(_graph_checks(scope, progress))
         if behaviour and any(isinstance(r, Finding) and r.severity is Severity.PROVEN for r in results):
