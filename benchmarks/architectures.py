@@ -142,7 +142,8 @@ class _ViT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         t = self.patches(x).flatten(2).transpose(1, 2)
-        t = torch.cat([self.token.expand(len(x), -1, -1), t], dim=1) + self.place
+        token = self.token + 0 * t[:, :1]  # expand() would fix the batch when it is exported
+        t = torch.cat([token, t], dim=1) + self.place
         return self.head(self.norm(self.blocks(t))[:, 0])
 
 
