@@ -77,6 +77,10 @@ def test_there_and_back(tmp_path):
     [
         "", "[]", "{}", '{"mithridate-bank": 2, "members": []}', '{"mithridate-bank": 1, "members": [1]}',
         json.dumps({"mithridate-bank": 1, "members": [{"name": "a", "family": "b", "sizes": {"patch": [0.0]}}]}),
+        json.dumps({"mithridate-bank": 1, "members": [{"name": "a", "family": "b", "origin": "", "sizes": {}}]}),
+        json.dumps(
+            {"mithridate-bank": 1, "members": [{"name": "a", "family": "b", "origin": "", "sizes": {"patch": []}}]}
+        ),
         "[" * 100_000,
     ],
 )  # fmt: skip

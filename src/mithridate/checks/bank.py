@@ -32,7 +32,9 @@ _SCHEMA = 1
 #: members of a family below which nothing is said.
 FEWEST = 4
 _PRIOR = 4  # models that the spread of a kind counts for, beside those of the family
-_SPREAD = 0.25  # least standard deviation of a logarithm of a size: networks of another kind differ by as much
+_SPREAD = (
+    0.25  # least standard deviation of a logarithm of a size: networks of another kind differ by as much
+)
 _LARGEST = 64 << 20
 
 
@@ -156,6 +158,8 @@ class Bank:
 
 def _member(entry: Mapping[str, Any]) -> Statistics:
     sizes = {str(kind): tuple(float(size) for size in values) for kind, values in entry["sizes"].items()}
+    if not sizes or not all(sizes.values()):
+        raise ValueError("a member without sizes")
     if not all(np.isfinite(size) and size > 0 for values in sizes.values() for size in values):
         raise ValueError("sizes that are not positive")
     names = {key: str(entry[key]) for key in ("name", "family", "origin")}

@@ -27,7 +27,12 @@ _VERBS = {
     "drill": ("mithridate.cli.drill", "drill", "Plant poison in a copy, to see what would be caught."),
 }
 _DEBUG = "MITHRIDATE_DEBUG"
-_USAGE, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141
+(
+    _USAGE,
+    _INTERRUPTED,
+)  #: verbs that keep what was done.
+_RESUMED = ("audit", "drill")
+_BROKEN_PIPE = 2, 130, 141
 
 
 class _Verbs(click.Group):
@@ -103,7 +108,8 @@ def run(args: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\ninterrupted; run the same command again to go on", err=True)
+        again = " to go on" if args and args[0] in _RESUMED else ""
+        click.echo(f"\ninterrupted; run the same command again{again}", err=True)
         return _INTERRUPTED
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
