@@ -27,12 +27,9 @@ _VERBS = {
     "drill": ("mithridate.cli.drill", "drill", "Plant poison in a copy, to see what would be caught."),
 }
 _DEBUG = "MITHRIDATE_DEBUG"
-(
-    _USAGE,
-    _INTERRUPTED,
-)  #: verbs that keep what was done.
+_USAGE, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141
+#: verbs that keep what was done.
 _RESUMED = ("audit", "drill")
-_BROKEN_PIPE = 2, 130, 141
 
 
 class _Verbs(click.Group):
