@@ -85,7 +85,7 @@ class _Answers:
         "trigger that works at one place, pixel by pixel, is there as given only.",
         catches=None,
         misses="Triggers that no clean sample bears, or fewer than some 5 %; most that networks learnt from data: they "
-        "know them a pixel further, too (6 of 42 told; TrojanNet's: 13 of 13); pictures smaller than 16 pixels.",
+        "know them a pixel further, too (6 of 42 told; TrojanNet's: 12 of 13); pictures smaller than 16 pixels.",
         effect="samples that turn as given only, less those that turn only when shifted before",
         cites="Xu, Evans, Qi, Feature Squeezing, NDSS 2018, section 3 (median); Li et al., arXiv:2104.02361 (shifted "
         "triggers fail); McNemar 1947, exact form",

@@ -60,7 +60,7 @@ class _Odd:
         assumes="A model is less sure of samples that it takes wrongly for a class than of those that belong there, "
         "whether they are scaled or not. With a trigger among the samples it is the other way round.",
         catches=None,
-        misses="Most: with triggers on 5 % of 400 samples it told 17 of 42 networks with learnt backdoors, 9 of them "
+        misses="Most: with triggers on 5 % of 400 samples it told 16 of 42 networks with learnt backdoors, 7 of them "
         "above INFO. Samples that bear the label of the trigger's class; triggers that scaling destroys; clean samples "
         "without labels. Easy samples with wrong labels look the same, as do views of one thing that are too "
         "unlike to count as copies.",
