@@ -157,7 +157,9 @@ def test_an_interrupted_audit_goes_on(tmp_path, capsys, monkeypatch, own_cache, 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_ctrl_c_in_a_real_process(tmp_path, own_cache):
     mails(tmp_path / "d.csv", 40_000)
-    words = [sys.executable, "-c", "from mithridate.cli.main import main; main()"]
+    # Started in the background, tests inherit that interrupts are ignored, and Python leaves that so.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    words = [sys.executable, "-c", f"{heard}from mithridate.cli.main import main; main()"]
     words += ["audit", "d.csv", *WORDS, "--no-progress"]
     with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         while not list(own_cache.glob("*/stages.json")) and process.poll() is None:

@@ -12,6 +12,7 @@ import pytest
 from drill_fakes import digits_drill
 
 from mithridate.cli.drill import drill as command
+from mithridate.cli.options import reading_of
 from mithridate.report.drill_command import command_of
 
 PLAIN = replace(
@@ -61,8 +62,7 @@ def test_the_command_asks_for_the_same_drill(settings, fields, options):
     assert sorted(names) == sorted(drill.settings["attacks"])
     assert told["train"] == drill.training
     assert drill.training is None or told["train_limit"] == drill.settings["train_limit_s"]
-    reading = {k: told[k] for k in ("label", "text", "id", "source", "x_key", "y_key") if told[k] is not None}
-    assert reading == drill.settings["reading"]
+    assert reading_of(told) == drill.settings["reading"]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,6 @@ def axes(shape: tuple[int | None, ...], layout: Layout) -> tuple[int, int | None
         elif len(shape) == 3 and shape[2] in _CHANNELS:
             layout = "hwc"
     if ranks.get(layout) != len(shape):
-        remedy = "Give the layout as hw, chw or hwc; for flat inputs also the shape as H,W or H,W,C."
+        remedy = "Give `--set layout=...` as hw, chw or hwc; for flat inputs also `--set shape=H,W` or H,W,C."
         raise UsageError("inputs that are pictures", f"shape {shape}, layout {layout}", "inputs", remedy)
     return (1, 0) if layout == "chw" else (0, 2 if layout == "hwc" else None)
