@@ -32,9 +32,8 @@ _SCHEMA = 1
 #: members of a family below which nothing is said.
 FEWEST = 4
 _PRIOR = 4  # models that the spread of a kind counts for, beside those of the family
-_SPREAD = (
-    0.25  # least standard deviation of a logarithm of a size: networks of another kind differ by as much
-)
+#: least standard deviation of a logarithm of a size: networks of another kind differ by as much.
+_SPREAD = 0.25
 _LARGEST = 64 << 20
 
 

@@ -177,11 +177,7 @@ class Study:
         return *_FORMS, "margin", "wave", "pair" if self.learn.classes <= _PAIRS_UP_TO else "source"
 
     def sizes(self, kind: str) -> tuple[float, ...]:
-        """Sizes of a kind, as `Statistics` keeps them.
-
-        Raises:
-            KeyError: no such kind.
-        """
+        """Sizes of one of the `kinds`, as `Statistics` keeps them."""
         if kind == "margin":
             return tuple((1 / np.maximum(self.margins(), _LEAST_MARGIN)).tolist())
         if kind == "wave":

@@ -7,7 +7,7 @@ can be run. A Lambda holds Python code and is one of these, always.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from mithridate.models.graph.keras.archive import KerasFile, read_keras
 from mithridate.models.graph.keras.kit import FLOAT, Kind, Kit, Use, Value
 from mithridate.models.graph.keras.store import Store, Variable, store_of
 from mithridate.models.graph.keras.table import kinds
-from mithridate.models.graph.keras.wiring import Layer, Model, Ref, model_of
+from mithridate.models.graph.keras.wiring import Layer, Model, Ref, found_in, model_of
 
 __all__ = ["KerasGraph", "graph_of_keras", "read_keras_graph"]
 
@@ -173,7 +173,7 @@ class _Reading:
             ) from error
         self._plainly(layer, args, kwargs)
         if layer.model is not None:
-            given = list(_given(args))
+            given = list(found_in(args, Value))
             if len(given) != len(layer.model.inputs):
                 raise ItemError(
                     self._file.name, f"the model {layer.name[:60]!r} is given {len(given)} inputs"
@@ -223,23 +223,12 @@ class _Reading:
         """A layer of a class that is not known: what it reads, and that it answers."""
         what = "Python code, which is never run" if layer.kind == "Lambda" else "not known"
         self._strange.append(f"{layer.name[:60]!r} ({layer.kind[:60]}: {what})")
-        tensors = [self._kit.plain(value) for value in _given([args, list(kwargs.values())])]
+        tensors = [self._kit.plain(value) for value in found_in([args, list(kwargs.values())], Value)]
         (answer,) = self._b.emit_many(f"keras::{layer.kind}", tensors, 1)
         if shape is not None:
             dims = (self._b.dims(tensors[0]) or (None,))[:1] if tensors else (None,)
             self._b.set_type(answer, Type((*dims, *shape[1:]), FLOAT))
         return Value(answer)
-
-
-def _given(thing: Any) -> Iterator[Value]:
-    if isinstance(thing, Value):
-        yield thing
-    elif isinstance(thing, list | tuple):
-        for part in thing:
-            yield from _given(part)
-    elif isinstance(thing, dict):
-        for key in sorted(thing):
-            yield from _given(thing[key])
 
 
 def _filled(thing: Any, values: Mapping[Ref, Value]) -> Any:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from mithridate.core.errors import ItemError
 from mithridate.models.graph.ir import Shape
 
-__all__ = ["MODELS", "Call", "Layer", "Model", "Ref", "model_of", "refs_in"]
+__all__ = ["MODELS", "Call", "Layer", "Model", "Ref", "found_in", "model_of", "refs_in"]
+
+T = TypeVar("T")
 
 #: classes whose description holds layers.
 MODELS: Final = frozenset(("Functional", "Sequential", "Model"))
@@ -94,16 +96,21 @@ class Model:
     sequential: bool = False
 
 
-def refs_in(thing: Any) -> Iterator[Ref]:
-    """The tensors within lists and dictionaries."""
-    if isinstance(thing, Ref):
+def found_in(thing: Any, kind: type[T]) -> Iterator[T]:
+    """The parts of a kind within lists and dictionaries."""
+    if isinstance(thing, kind):
         yield thing
     elif isinstance(thing, list | tuple):
         for part in thing:
-            yield from refs_in(part)
+            yield from found_in(part, kind)
     elif isinstance(thing, dict):
         for key in sorted(thing):
-            yield from refs_in(thing[key])
+            yield from found_in(thing[key], kind)
+
+
+def refs_in(thing: Any) -> Iterator[Ref]:
+    """The tensors within lists and dictionaries."""
+    return found_in(thing, Ref)
 
 
 def model_of(description: Mapping[str, Any], name: str) -> Model:
