@@ -190,7 +190,7 @@ class Study:
         aims, schedule = (self._between(kind), _BETWEEN) if between else (self.aims, SCHEDULE)
         said = set(self.learn.y.tolist())
         able = [aim for aim in aims if aim.source is None or aim.source in said]
-        found = invert(self.ask, self.learn, able, form, schedule=schedule, seed=self.scope.seed)
+        found = invert(self.ask, self.learn, able, form, schedule=schedule, seed=self.scope.seed, anew=0)
         sizes = dict(zip(able, _sizes(found), strict=True))
         unknown = float(np.median(list(sizes.values())))  # of classes without samples nothing is said
         return tuple(sizes.get(aim, unknown) for aim in aims)

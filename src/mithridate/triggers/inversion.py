@@ -1,7 +1,9 @@
 """The smallest triggers that take a model to each class, learnt by gradients: all classes in one optimisation.
 
 Each round optimises the triggers of all aims still in the race together, and only the smallest ones go on to the next,
-where they get more samples. The multiplier of a trigger's size follows its own rate of success.
+where they get more samples. The multiplier of a trigger's size follows its own rate of success. Where many aims raced,
+the best few are searched anew alone: the few samples of the first round can lead a trigger to a place that more samples
+do not take it away from.
 
 References:
     Wang et al., Neural Cleanse, IEEE S&P 2019, section IV (loss, multiplier that follows success);
@@ -64,6 +66,8 @@ class Round:
 
 #: what is searched unless told otherwise.
 SCHEDULE = (Round(1.0, 8, 110, 0.3), Round(0.25, 16, 80, 0.15), Round(0.1, 32, 100, 0.15))
+#: how one of the best is searched anew; one aim in so many is.
+_ANEW, _ONE_IN = Round(1.0, 32, 300, 0.15), 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +150,7 @@ def invert(
     wanted: float = 0.98,
     seed: int = 0,
     half: bool = True,
+    anew: int | None = None,
 ) -> list[Found]:
     """Learn a trigger for each aim.
 
@@ -158,6 +163,8 @@ def invert(
         wanted: rate of success that the size is pressed against.
         seed: of all draws.
         half: compute the model in bfloat16 where torch knows how.
+        anew: how many of the best are searched again alone, the smaller trigger of both being kept; None: one in 20
+            of the aims where there are several rounds.
 
     Returns:
         One for each aim, in order.
@@ -165,6 +172,25 @@ def invert(
     Raises:
         UsageError: an aim without samples.
     """
+    found = _raced(ask, pool, aims, form, schedule, wanted, seed, half)
+    best = sorted(range(len(found)), key=lambda k: (-found[k].round, found[k].size * _behind(found[k].rate, wanted)))
+    for k in best[: _searched_anew(len(aims), schedule) if anew is None else anew]:
+        again = _raced(ask, pool, [aims[k]], form, (_ANEW,), wanted, seed, half)[0]
+        again = _settled(ask, pool, form, again, wanted)
+        if again.rate >= min(wanted, found[k].rate) and again.size < found[k].size:
+            found[k] = replace(found[k], parameters=again.parameters, size=again.size, rate=again.rate)
+    return found
+
+
+def _searched_anew(aims: int, schedule: Sequence[Round]) -> int:
+    return aims // _ONE_IN if len(schedule) > 1 else 0
+
+
+def _raced(
+    ask: Ask, pool: Pool, aims: Sequence[Aim], form: Form, schedule: Sequence[Round], wanted: float, seed: int,
+    half: bool,
+) -> list[Found]:  # fmt: skip
+    """Rounds of one optimisation of all aims."""
     import torch
 
     draw = torch.Generator().manual_seed(seed)
@@ -196,7 +222,8 @@ def invert(
 
 def passes(aims: int, schedule: Sequence[Round] = SCHEDULE) -> int:
     """Forward and backward passes of one input that a search takes."""
-    return sum(width * part.steps for width, part in zip(_widths(aims, schedule), schedule, strict=True))
+    race = sum(width * part.steps for width, part in zip(_widths(aims, schedule), schedule, strict=True))
+    return race + _searched_anew(aims, schedule) * _ANEW.batch * _ANEW.steps
 
 
 def widest(aims: int, schedule: Sequence[Round] = SCHEDULE) -> int:
@@ -243,9 +270,14 @@ def _promise(race: _Race, wanted: float) -> NDArray[np.float64]:
     """Low where a small trigger does much."""
     best = race.best.numpy().astype(np.float64)
     worst = np.nanmax(np.where(np.isfinite(best), best, np.nan)) if np.isfinite(best).any() else 1.0
-    behind = 1 + 4 * np.maximum(0, wanted - race.success.numpy())
+    behind = _behind(race.success.numpy(), wanted)
     promise: NDArray[np.float64] = np.where(np.isfinite(best), best, worst * behind)
     return promise
+
+
+def _behind(rate: Any, wanted: float) -> Any:
+    """A factor for the sizes of triggers that do not succeed yet."""
+    return 1 + 4 * np.maximum(0, wanted - rate)
 
 
 def _drawn(rows: Any, count: int, draw: Any) -> Any:
