@@ -173,7 +173,9 @@ def invert(
         UsageError: an aim without samples.
     """
     found = _raced(ask, pool, aims, form, schedule, wanted, seed, half)
-    best = sorted(range(len(found)), key=lambda k: (-found[k].round, found[k].size * _behind(found[k].rate, wanted)))
+    best = sorted(
+        range(len(found)), key=lambda k: (-found[k].round, found[k].size * _behind(found[k].rate, wanted))
+    )
     for k in best[: _searched_anew(len(aims), schedule) if anew is None else anew]:
         again = _raced(ask, pool, [aims[k]], form, (_ANEW,), wanted, seed, half)[0]
         again = _settled(ask, pool, form, again, wanted)
