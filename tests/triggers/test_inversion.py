@@ -1,5 +1,7 @@
 """Inversion: finds the direction that was built in, on all aims at once; every form does what its size says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from mithridate.core.errors import UsageError
 torch = pytest.importorskip("torch")
 
 from mithridate.triggers.forms import Blend, Patch, Warp, form_of  # noqa: E402
-from mithridate.triggers.inversion import Aim, Pool, Round, invert  # noqa: E402
+from mithridate.triggers.inversion import SCHEDULE, Aim, Pool, Round, invert, passes  # noqa: E402
 
 torch.set_num_threads(1)
 SHAPE = (1, 16, 16)
@@ -50,6 +52,42 @@ def test_planted_class_needs_least(half):
     assert (said == 2).float().mean() > 0.9
     assert planted[2].round == 1
     assert {t.round for t in planted} == {0, 1}
+
+
+def test_searched_anew_never_larger():
+    aims, form, samples = [Aim(k) for k in range(4)], Patch(SHAPE, 0.0, 1.0), pool()
+
+    def planted(x):
+        return model(x, gain=4)
+
+    hasty = (Round(1.0, 4, 40, 0.3), Round(0.5, 4, 20, 0.15))
+    once, again = (invert(planted, samples, aims, form, schedule=hasty, anew=n) for n in (0, 1))
+    changed = [k for k in range(4) if again[k].size != once[k].size]
+    assert changed == [2]
+    assert again[2].size < once[2].size
+    assert again[2].rate >= min(0.98, once[2].rate)
+    rows = samples.rows(Aim(2))
+    said = planted(form.put(again[2].parameters, samples.x[rows][None])[0]).argmax(1)
+    assert (said == 2).float().mean() == pytest.approx(again[2].rate)
+    assert (once[2].screened, once[2].round) == (again[2].screened, again[2].round)
+
+
+@pytest.mark.parametrize("classes", [4, 40])
+def test_forecast_counts_every_pass(classes):
+    weights = torch.randn((classes, 16), generator=torch.Generator().manual_seed(1))
+    asked = 0
+
+    def counting(x):
+        nonlocal asked
+        asked += len(x) * torch.is_grad_enabled()
+        return x.flatten(1) @ weights.T
+
+    x = torch.rand((200, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    short = tuple(replace(part, steps=part.steps // 10) for part in SCHEDULE)
+    aims = [Aim(k) for k in range(classes)]
+    said = (x.flatten(1) @ weights.T).argmax(1)
+    invert(counting, Pool(x, said, classes), aims, Patch((1, 4, 4), 0.0, 1.0), schedule=short)
+    assert asked == passes(classes, short)
 
 
 def test_pairs_and_seed():

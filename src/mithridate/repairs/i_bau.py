@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mithridate.core.card import Card
@@ -10,10 +11,15 @@ from mithridate.repairs.layers import training
 
 __all__ = ["IBau"]
 
-_ROUNDS, _ASCENT, _RATE, _INNER = 5, 5, 1e-3, 0.1
-_LENGTH = 10.0  # of the change, pressed down by a term of the inner loss as in the authors' form
-_ITERATIONS = 5  # of the fixed point
-_AT_ONCE = 128
+_ROUNDS, _RATE = 5, 1e-3
+_ASCENT, _LENGTH, _PRESS = (
+    10.0,
+    10.0,
+    1e-3,
+)  # the change: rate, largest length, weight of its length in the inner loss
+_INNER, _ITERATIONS = 0.1, 5  # of the fixed point
+_SHARE = 0.01  # of a batch that bears the change while it is unlearnt, as in the authors' code
+_COST = 3 + 2 * _ITERATIONS  # passes of a sample in a round
 
 
 @repair(
@@ -43,17 +49,16 @@ class IBau(Repair):
         return "" if scope.x.is_floating_point() else "its inputs are no real numbers"
 
     def heal(self, module: Any, scope: RepairScope) -> Any:
-        """Unlearn the worst perturbation of each round, batch after batch."""
+        """Each round seeks the worst change for the model as it is, and unlearns it in one pass over the samples."""
         import torch
 
         weights = [p for p in module.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(weights, _RATE)
-        cost = 2 + (_ASCENT + 2 * _ITERATIONS) / max(1, len(scope.x) // _AT_ONCE)
-        change = torch.zeros_like(scope.x[:1])
+        change = None
         with training(module, False):
-            for x, y, way in scope.batches(_ROUNDS * 4, cost=cost + 2 * _ITERATIONS):
-                optimiser.param_groups[0]["lr"] = _RATE * (1 - way)
-                change = _worst(module, x, y, change)
+            for step, (x, y, _) in enumerate(scope.batches(_ROUNDS, cost=_COST)):
+                if change is None or step % -(-len(scope.x) // len(x)) == 0:
+                    change = _worst(module, scope)
                 optimiser.zero_grad()
                 for weight, slope in zip(weights, _hypergradient(module, x, y, change, weights), strict=True):
                     weight.grad = slope
@@ -62,37 +67,40 @@ class IBau(Repair):
 
 
 def _inner(module: Any, x: Any, y: Any, change: Any) -> Any:
-    """What the perturbation wants to be small: less the loss of the classes, and its length."""
+    """What the change wants to be small: less the loss of the classes, and its length."""
     from torch.nn import functional as f
 
-    return -f.cross_entropy(module(x + change), y) + 0.001 * change.norm() ** 2
+    return -f.cross_entropy(module(x + change), y) + _PRESS * change.norm() ** 2
 
 
-def _worst(module: Any, x: Any, y: Any, change: Any) -> Any:
+def _worst(module: Any, scope: RepairScope) -> Any:
+    """(1, ...) one change for all samples, learnt in one pass over them."""
     import torch
 
-    for _ in range(2):
-        change = change.detach().requires_grad_(True)
+    change = torch.zeros_like(scope.x[:1])
+    for x, y, _ in replace(scope, passes=len(scope.x)).batches(1):
+        change.requires_grad_(True)
         (slope,) = torch.autograd.grad(_inner(module, x, y, change), change)
-        change = change.detach() - _INNER * _LENGTH * slope / slope.norm().clamp_min(1e-12)
-        change = change * (_LENGTH / change.norm().clamp_min(_LENGTH))
-    return change.detach()
+        change = change.detach() - _ASCENT * slope
+    return change * (_LENGTH / change.norm().clamp_min(_LENGTH))
 
 
 def _hypergradient(module: Any, x: Any, y: Any, change: Any, weights: list[Any]) -> list[Any]:
-    """Of the outer loss at the perturbation that the weights call forth (arXiv:2110.03735, eq. 3)."""
+    """Of the outer loss at the change that the weights call forth (arXiv:2110.03735, eq. 3)."""
     import torch
     from torch.nn import functional as f
 
     change = change.detach().requires_grad_(True)
-    outer = f.cross_entropy(module(x + change), y) + f.cross_entropy(module(x), y)
+    bearing = torch.zeros((len(x), *[1] * (x.ndim - 1)))
+    bearing[: max(1, round(_SHARE * len(x)))] = 1
+    outer = f.cross_entropy(module(x + bearing * change), y)
     direct = torch.autograd.grad(outer, [change, *weights], allow_unused=True)
     (slope,) = torch.autograd.grad(_inner(module, x, y, change), change, create_graph=True)
-    step = change - _INNER * slope  # the map whose fixed point the perturbation is
-    back = direct[0].detach()
+    step = change - _INNER * slope  # the map whose fixed point the change is
+    back = torch.zeros_like(change)
     for _ in range(_ITERATIONS):
         (turned,) = torch.autograd.grad(step, change, back, retain_graph=True)
-        back = turned.detach() * 0.9 + direct[0].detach()
+        back = turned.detach() + direct[0].detach()
     through = torch.autograd.grad(step, weights, back, allow_unused=True)
     return [
         (torch.zeros_like(w) if d is None else d) + (0 if t is None else t)
