@@ -1,6 +1,7 @@
 """A zoo of small networks, half of them with a backdoor, to judge scans by.
 
-    python -m benchmarks.zoo [--cache DIR] [--sets mnist fashion ...] [--seeds 2] [--part 0/1] [--list]
+    python -m benchmarks.zoo [--cache DIR] [--sets mnist fashion ...] [--seeds 2] [--only clean ...]
+                             [--kinds residual vgg] [--part 0/1] [--list]
 
 Each model is trained once and kept in the cache as zoo/NAME.onnx with zoo/NAME.json beside it, so that a run can be
 cut off; a model counts as backdoored only if the attack succeeds on 80 % of hold-out pictures or more. Networks of
@@ -199,6 +200,8 @@ def main() -> None:
     parser.add_argument("--cache")
     parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", nargs="*", choices=["clean", *PLANTS], default=["clean", *PLANTS])
+    parser.add_argument("--kinds", nargs="*", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--part", default="0/1", metavar="I/N")
     parser.add_argument("--list", action="store_true", help="print what there is, train nothing")
     given = parser.parse_args()
@@ -206,7 +209,8 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     part, parts = map(int, given.part.split("/"))
     torch.set_num_threads(1)
-    for animal in list(animals(given.sets, given.seeds))[part::parts]:
+    wanted = [a for a in animals(given.sets, given.seeds) if a.attack in given.only and a.kind in given.kinds]
+    for animal in wanted[part::parts]:
         if given.list and not (folder / f"{animal.name}.json").exists():
             continue
         facts = grown(animal, folder)

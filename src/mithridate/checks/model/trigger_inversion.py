@@ -26,8 +26,9 @@ _FLIPS = 0.9
 _OF_EACH = 0.5
 #: samples without which nothing is proven.
 _FEWEST = 20
-#: share of a picture that a proven trigger covers at most, and how much smaller it is than those of most classes.
-_SMALL, _BELOW = 1 / 45, 1 / 3
+#: size of a proven trigger at most, beside the geometric mean of the picture and of what half of the classes need. Of 46
+#: clean networks, the one with the smallest such patch had twice the product of both shares.
+_SMALL = 1 / 16
 #: classes from which on their triggers tell what is usual; of two, one is easy to reach in honest models, too.
 _CLASSES = 4
 #: share of a picture below which a trigger is worth telling although it proves nothing.
@@ -51,8 +52,9 @@ _SHOWN = 96  # longest edge of a picture in a report
         "smaller than what most classes need.",
         catches=None,
         misses="Triggers that differ from sample to sample, triggers of one source class, blended and warped ones "
-        "where no bank of clean models is given, patches larger than 1/45 of a picture; without clean samples, or with "
-        "fewer than four classes, nothing is proven.",
+        "where no bank of clean models is given, patches larger than a sixteenth of the geometric mean of the picture "
+        "and of what half of the classes need; without clean samples, or with fewer than four classes, nothing is "
+        "proven.",
         effect="share of held-out samples of other classes that the patch takes to its class",
         cites="Wang et al., Neural Cleanse, IEEE S&P 2019; Shen et al., K-Arm, arXiv:2102.05123; conformal p-values: "
         "Vovk, Gammerman, Shafer 2005, chapter 2",
@@ -92,7 +94,7 @@ class TriggerInversion(ModelCheck):
         results = [*self.patch(study, patches), *self._against_bank(study, patches)]
         yield from results
         if not any(isinstance(r, Finding) and r.severity > Severity.INFO for r in results):
-            limit = f"a patch of {_SMALL * np.prod(study.shape[1:]):.0f} pixels that takes every class to one"
+            limit = f"a patch of {_largest(study, patches):.0f} pixels that takes every class to one"
             yield self.clear(scope, "no small patch was proven to decide the class", limit)
 
     def patch(self, study: Study, patches: Sequence[Tried]) -> Iterator[Finding]:
@@ -104,7 +106,7 @@ class TriggerInversion(ModelCheck):
         size = best.found.size
         median = float(np.median([t.found.size for t in patches if t is not best]))
         clean = _in_bank(study)
-        small = size <= _SMALL * pixels and size <= _BELOW * median and best.least >= _OF_EACH
+        small = size <= _largest(study, [t for t in patches if t is not best]) and best.least >= _OF_EACH
         # Made-up samples are far from what honest models know: small patches move them in clean models too.
         proven = small and study.real and best.samples >= _FEWEST and (clean is None or clean > _NEAR * size)
         proven = proven and sum(t.found.aim.target is not None for t in patches) >= _CLASSES
@@ -159,6 +161,12 @@ class TriggerInversion(ModelCheck):
             scope, Severity.LIKELY, told, rule="UNLIKE_CLEAN_MODELS", score=scope.bank.score(statistics)
         )
         yield replace(finding, p_value=p_value)
+
+
+def _largest(study: Study, others: Sequence[Tried]) -> float:
+    """Pixels that a proven trigger covers at most, beside those of other classes."""
+    median = np.median([t.found.size for t in others])
+    return float(_SMALL * np.sqrt(np.prod(study.shape[1:]) * median))
 
 
 def _lacks(scope: ModelScope) -> str:
