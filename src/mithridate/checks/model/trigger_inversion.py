@@ -26,8 +26,8 @@ _FLIPS = 0.9
 _OF_EACH = 0.5
 #: samples without which nothing is proven.
 _FEWEST = 20
-#: size of a proven trigger at most, beside the geometric mean of the picture and of what half of the classes need. Of 46
-#: clean networks, the one with the smallest such patch had twice the product of both shares.
+#: size of a proven trigger at most, beside the geometric mean of the picture and of what half of the classes need. Of
+#: 46 clean networks, the one with the smallest such patch had twice the product of both shares.
 _SMALL = 1 / 16
 #: classes from which on their triggers tell what is usual; of two, one is easy to reach in honest models, too.
 _CLASSES = 4
