@@ -25,6 +25,7 @@ P = [
 def test_p(p, short, words):
     assert p_short(p) == short
     assert words in p_words(p)
+    assert words.replace("data sets", "models") in p_words(p, "models")
 
 
 @pytest.mark.parametrize(

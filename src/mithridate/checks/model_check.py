@@ -18,6 +18,7 @@ from mithridate.core.registry import Registry
 from mithridate.core.results import Clear, Exhibit, Finding, NotApplicable, Severity, Skip
 from mithridate.models.base import Probabilities, checked
 from mithridate.models.graph.head import Head
+from mithridate.triggers.frame import Frame
 from mithridate.triggers.inputs import Layout, check_range
 
 __all__ = ["MODEL_CHECKS", "BudgetError", "Meter", "ModelCheck", "ModelScope", "model_check"]
@@ -152,6 +153,22 @@ class ModelCheck(ABC):
         Raises:
             UsageError: the model could not be asked.
         """
+
+    def frame(self, scope: ModelScope, least: int, why: str) -> Frame | NotApplicable:
+        """How grey pictures are laid into inputs.
+
+        Args:
+            scope: of the model.
+            least: shortest side of a picture that the check makes sense for.
+            why: not below; the sides are added to it.
+        """
+        try:
+            frame = Frame(shape=scope.shape, layout=scope.layout, low=scope.low, high=scope.high)
+        except UsageError:
+            return NotApplicable(check=self.card.id, reason=f"inputs of shape {scope.shape} are no pictures")
+        if min(frame.sides) < least:
+            return NotApplicable(check=self.card.id, reason=f"{why} of {frame.sides}")
+        return frame
 
     def found(
         self,

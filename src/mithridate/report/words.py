@@ -20,6 +20,7 @@ __all__ = [
     "severity_word",
     "span",
     "thing",
+    "things",
     "verdict_words",
 ]
 
@@ -118,17 +119,17 @@ def p_short(p: float | None) -> str:
     return f"p = {mantissa}e{int(exponent)}" if exponent else f"p = {mantissa}"
 
 
-def p_words(p: float | None) -> str:
-    """What a p-value means, in a sentence."""
+def p_words(p: float | None, things: str = "data sets") -> str:
+    """What a p-value means, in a sentence; `things` are what was examined."""
     if p is None:
         return "No chance is involved: this was seen directly."
     if p > 0.5:
-        return "Chance alone shows as much in most clean data sets."
+        return f"Chance alone shows as much in most clean {things}."
     odds = 1 / max(p, 1e-300)
     if odds < 1e6:
-        return f"Chance alone shows as much in about 1 of {_round(odds):,} clean data sets."
+        return f"Chance alone shows as much in about 1 of {_round(odds):,} clean {things}."
     name = next(name for size, name in _BIG if odds >= size)
-    return f"Chance alone shows as much in fewer than one of a {name} clean data sets."
+    return f"Chance alone shows as much in fewer than one of a {name} clean {things}."
 
 
 def _round(number: float) -> int:
@@ -152,6 +153,11 @@ def innocents(finding: Finding) -> str:
 def thing(report: Report) -> str:
     """What was examined, in a word: `data` or `model`."""
     return "model" if report.subject.modality == "model" else "data"
+
+
+def things(report: Report) -> str:
+    """What p-values count: `data sets` or `models`."""
+    return "models" if thing(report) == "model" else "data sets"
 
 
 def verdict_words(report: Report) -> tuple[str, str]:

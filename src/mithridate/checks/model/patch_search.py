@@ -11,9 +11,7 @@ from mithridate.checks.patch_hunt import Hunt
 from mithridate.checks.patch_leads import find_leads
 from mithridate.checks.stamping import Ground, Proof, Stamp, stamp_pictures
 from mithridate.core.card import Card
-from mithridate.core.errors import UsageError
 from mithridate.core.results import Clear, Finding, NotApplicable, Severity, Skip
-from mithridate.triggers.frame import Frame
 
 __all__ = ["PatchSearch"]
 
@@ -46,13 +44,9 @@ class PatchSearch(ModelCheck):
 
     def examine(self, scope: ModelScope) -> Iterator[Finding | Skip | Clear | NotApplicable]:
         """Yield one proven finding; or what was not proven, at INFO, and a `Clear`."""
-        try:
-            frame = Frame(shape=scope.shape, layout=scope.layout, low=scope.low, high=scope.high)
-        except UsageError:
-            yield NotApplicable(check=self.card.id, reason=f"inputs of shape {scope.shape} are no pictures")
-            return
-        if min(frame.sides) < _LEAST:
-            yield NotApplicable(check=self.card.id, reason=f"a 5x5 patch is no small part of {frame.sides}")
+        frame = self.frame(scope, _LEAST, "a 5x5 patch is no small part")
+        if isinstance(frame, NotApplicable):
+            yield frame
             return
         hunt = Hunt(Ground(scope, frame), np.random.default_rng([scope.seed, 53]))
         try:

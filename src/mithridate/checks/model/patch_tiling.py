@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from mithridate.checks.model_check import BudgetError, ModelCheck, ModelScope, model_check
 from mithridate.checks.stamping import FLIPS, Ground, Proof, Stamp, log_odds, stamp_pictures
 from mithridate.core.card import Card
-from mithridate.core.errors import UsageError
 from mithridate.core.results import Clear, Finding, NotApplicable, Severity, Skip
 from mithridate.triggers.frame import Area, Frame
 from mithridate.triggers.tiles import Tiles, marked_tiles, orbits, tiled
@@ -74,13 +73,9 @@ class PatchTiling(ModelCheck):
 
     def examine(self, scope: ModelScope) -> Iterator[Finding | Skip | Clear | NotApplicable]:
         """Yield one proven finding with all live triggers; or a `Clear`."""
-        try:
-            frame = Frame(shape=scope.shape, layout=scope.layout, low=scope.low, high=scope.high)
-        except UsageError:
-            yield NotApplicable(check=self.card.id, reason=f"inputs of shape {scope.shape} are no pictures")
-            return
-        if min(frame.sides) < _LEAST:
-            yield NotApplicable(check=self.card.id, reason=f"a 4x4 patch is no small part of {frame.sides}")
+        frame = self.frame(scope, _LEAST, "a 4x4 patch is no small part")
+        if isinstance(frame, NotApplicable):
+            yield frame
             return
         tiles = orbits(marked_tiles(SIDE, MARKS))
         order = np.random.default_rng([scope.seed, 47]).permutation(len(tiles))

@@ -13,7 +13,6 @@ from mithridate.checks.copies import drawn
 from mithridate.checks.model_check import ModelCheck, ModelScope, model_check
 from mithridate.checks.stamping import thumbnail
 from mithridate.core.card import Card
-from mithridate.core.errors import UsageError
 from mithridate.core.results import Clear, Exhibit, Finding, NotApplicable, Severity, Skip
 from mithridate.triggers.frame import Frame
 from mithridate.triggers.inputs import Layout
@@ -100,13 +99,9 @@ class SanitiserDisagreement(ModelCheck):
 
     def examine(self, scope: ModelScope) -> Iterator[Finding | Skip | Clear | NotApplicable]:
         """Yield the samples whose answers turn, where shifted ones do not; or a `Clear`."""
-        try:
-            frame = Frame(shape=scope.shape, layout=scope.layout, low=scope.low, high=scope.high)
-        except UsageError:
-            yield NotApplicable(check=self.card.id, reason=f"inputs of shape {scope.shape} are no pictures")
-            return
-        if min(frame.sides) < _LEAST:
-            yield NotApplicable(check=self.card.id, reason=f"a pixel is much in pictures of {frame.sides}")
+        frame = self.frame(scope, _LEAST, "a pixel is much in pictures")
+        if isinstance(frame, NotApplicable):
+            yield frame
             return
         count = min(_MOST, 0 if scope.clean is None else len(scope.clean), scope.left // _QUERIES)
         if scope.clean is None or count < _FEWEST:
