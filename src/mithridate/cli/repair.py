@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mithridate.cli.options import FILE, outputs_of, quiet_options, report_options
-from mithridate.cli.scan import asked_of, clean_options
+from mithridate.cli.options import (
+    FILE,
+    outputs_of,
+    quiet_options,
+    reading_of,
+    reading_options,
+    report_options,
+)
+from mithridate.cli.scan import asked_of, clean_options, function_of, names_of
 
 if TYPE_CHECKING:
     from mithridate.core.report import Report
+    from mithridate.runs.forget.run import Forgotten
     from mithridate.runs.scan.models import Asked
 
 __all__ = ["repair"]
@@ -48,8 +56,18 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     metavar="N",
     help="Samples times epochs of the training, to compare costs with.",
 )
+@click.option(
+    "--forget", "forget_file", type=click.Path(path_type=Path), metavar="REPORT",
+    help="Take back what the samples that this report of a trace or an audit accuses taught. Needs --data.",
+)  # fmt: skip
+@click.option("--data", type=click.Path(path_type=Path), help="With --forget: what MODEL was trained on.")
+@click.option(
+    "--incident", "incidents", multiple=True, metavar="SAMPLE",
+    help="With --forget: got a wrong answer, and shall get another one. Repeatable.",
+)  # fmt: skip
 @click.option("--to", type=FILE, help="The repaired file.  [default: MODEL with .healed before its suffix]")
 @clean_options
+@reading_options
 @report_options("mithridate-repair")
 @click.option("--force", is_flag=True, help="Replace the file that --to names.")
 @quiet_options
@@ -60,12 +78,14 @@ def repair(
     """Take out of MODEL what a scan found, or what its weights hide, and show what that changed.
 
     With --excise, a hidden branch is cut out; the model's own weights stay as they are, bit for bit. With --arch,
-    repairs of weights are tried on copies with a few clean samples, judged by triggers recovered from the model.
+    repairs of weights are tried on copies with a few clean samples, judged by triggers recovered from the model; with
+    --forget, the samples that a report accuses lose their effect, judged by those of them that were not learnt from.
 
     \b
     mithridate repair resnet.onnx --excise graph.side-branch
     mithridate repair resnet.onnx --excise graph.side-branch --clean holdout/ --to clean.onnx
     mithridate repair model.pt --arch mypkg.nets:Net --clean holdout/ --to healed.pt
+    mithridate repair model.pt --arch mypkg.nets:Net --data train/ --forget mithridate-trace/report.json
     """  # noqa: D301 - click wants the control character
     from mithridate.cli.progress import progress_bar
     from mithridate.core.errors import UsageError
@@ -79,6 +99,10 @@ def repair(
         got = "neither" if finding is None else "both"
         remedy = "Name what a scan found, or the function that makes the module of these weights."
         raise UsageError("--excise FINDING or --arch MODULE:FUNCTION", got, str(model), remedy)
+    if (given["forget_file"] is None) != (given["data"] is None) or (given["forget_file"] and finding):
+        got = "--excise" if finding else "one of them"
+        remedy = "Name the report that accuses samples and the data they are in."
+        raise UsageError("--arch with --forget REPORT and --data DATA", got, str(model), remedy)
     asked = asked_of(given)
     outputs = outputs_of(given)
     outputs.refuse_unwritable(str(model), None)
@@ -102,6 +126,10 @@ def _repaired(
         cut = excise(model, finding, asked=asked, progress=progress)
         return cut.content, cut.report
     from mithridate.models.weights import weights_file
+
+    if given["forget_file"] is not None:
+        forgotten = _forgotten(model, given, progress)
+        return weights_file(forgotten.weights, target.suffix), forgotten.report
     from mithridate.runs.heal.candidates import DEFAULT
     from mithridate.runs.heal.run import heal
 
@@ -110,3 +138,28 @@ def _repaired(
         trained=given["trained"], progress=progress,
     )  # fmt: skip
     return weights_file(healed.weights, target.suffix), healed.report
+
+
+def _forgotten(model: Path, given: dict[str, Any], progress: Any) -> Forgotten:
+    """The model without the effect of what a report accuses."""
+    from mithridate.core.report import Report
+    from mithridate.runs.clean import accused
+    from mithridate.runs.forget.run import Asked, forget
+    from mithridate.runs.tracing.feeding import Feeding
+    from mithridate.sources.open import open_source
+
+    file = given["forget_file"]
+    named = accused(Report.load(file), file if file.is_dir() else file.parent)
+    how = Feeding(
+        function=function_of(given["preprocess"]),
+        mean=given["mean"],
+        std=given["std"],
+        layout=given["layout"],
+    )
+    asked = Asked(
+        how=how, classes=names_of(given["classes"]), incidents=given["incidents"], loss=given["loss"],
+        clean=None if given["clean"] is None else open_source(given["clean"]),
+        trained=given["trained"], seed=given["seed"],
+    )  # fmt: skip
+    source = open_source(given["data"], **reading_of(given))
+    return forget(model, source, list(named), arch=given["arch"], asked=asked, progress=progress)

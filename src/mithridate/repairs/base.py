@@ -68,6 +68,7 @@ class RepairScope:
         passes: forward and backward passes of one sample that the repair may take, roughly.
         loss: accuracy on `held` that may be lost, as a share.
         known: triggers, for the repairs that unlearn them.
+        flagged: training samples whose effect is to go, and the labels that they taught; then `x`, `y` are others.
         seed: of all randomness.
     """
 
@@ -78,6 +79,7 @@ class RepairScope:
     passes: int
     loss: float = 0.02
     known: tuple[Known, ...] = ()
+    flagged: tuple[Any, Any] | None = None
     seed: int = 0
 
     def less(self, passes: float) -> RepairScope:

@@ -22,7 +22,7 @@ from mithridate.runs.tracing.telling import Told, tell
 from mithridate.sources.base import RowSource
 from mithridate.sources.open import open_source
 
-__all__ = ["Asked", "trace"]
+__all__ = ["Asked", "names_of_outputs", "trace"]
 
 Progress = Callable[[str, int, int | None], None]
 _TOLD = "trace"
@@ -84,7 +84,7 @@ def trace(
     how = settled(asked.how, reader, next(iter(source.batches(8))))
     sizes = labels_in(source)
     wrong = reader.read(how.inputs(raws, source.modality))
-    labels = _names(reader, sizes, wrong.logits.shape[1], asked.classes)
+    labels = names_of_outputs(reader, sizes, wrong.logits.shape[1], asked.classes)
     answers = wrong.logits.argmax(axis=1)
     tracing = _Tracing(reader, source, how, sizes, labels, asked, progress)
     told: list[Told] = []
@@ -144,7 +144,7 @@ def _rows(seen: Seen, rows: NDArray[np.intp]) -> Seen:
     return replace(seen, logits=seen.logits[rows], levels={k: v[rows] for k, v in seen.levels.items()})
 
 
-def _names(
+def names_of_outputs(
     reader: Reader, sizes: dict[str, int], outputs: int, classes: Sequence[str] | None
 ) -> tuple[str, ...]:
     """The label that each output stands for."""

@@ -1,0 +1,142 @@
+"""`repair --forget`: named samples lose their effect; what is not shown to be gone is not called healed."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from mithridate.cli.repair import repair
+from mithridate.core.errors import UsageError
+from mithridate.core.report import Report, Subject
+from mithridate.core.results import Finding, Severity
+from mithridate.core.verdict import Verdict
+
+torch = pytest.importorskip("torch")
+
+from tests.repairs.backdoored import figures, net, pictures, stamp, trained  # noqa: E402
+
+POISONED = 180
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """bad.pt, what it was trained on as data.npz, a stamped picture that it gets wrong."""
+    place = tmp_path_factory.mktemp("forget")
+    torch.save(trained(True).state_dict(), place / "bad.pt")
+    torch.save(trained(False).state_dict(), place / "good.pt")
+    x, y = (torch.tensor(part[:1200]) for part in pictures())
+    x[:POISONED], y[:POISONED] = stamp(x[:POISONED]), 0
+    np.savez(place / "data.npz", x=grey(x[:, 0]), y=y.numpy())
+    x, y = (part[1200:1500] for part in pictures())
+    np.savez(place / "clean.npz", x=grey(torch.tensor(x[:, 0])), y=y)
+    other = next(k for k in range(1500, 1600) if pictures()[1][k] == 3)
+    shown = stamp(torch.tensor(pictures()[0][other]))
+    Image.fromarray(grey(shown[0])).save(place / "wrong.png")
+    return place
+
+
+def grey(x):
+    return (x.numpy() * 255).round().astype(np.uint8)
+
+
+def mislabelled():
+    return [i for i in range(POISONED) if pictures()[1][i] != 0]
+
+
+def report(place, ids, severity=Severity.LIKELY):
+    finding = Finding(
+        check="last-layer-influence", severity=severity, message="taught it", targets=tuple(ids),
+        scores=(1.0,) * len(ids), count=len(ids),
+    )  # fmt: skip
+    subject = Subject(uri="data.npz", digest="", modality="image", count=1200, classes={})
+    told = Report(verdict=Verdict.EXPLAINED, subject=subject, seed=0, cards={}, results=(finding,))
+    (place / "trace.json").write_text(told.to_json(), encoding="utf-8")
+    return place / "trace.json"
+
+
+def typed(*words):
+    result = CliRunner().invoke(repair, [str(w) for w in words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def command(folder, place, ids, *more, model="bad.pt"):
+    return typed(
+        folder / model, "--arch", "tests.repairs.backdoored:net", "--data", folder / "data.npz", "--forget",
+        report(place, [str(i) for i in ids]), "--to", place / "healed.pt", "--trained", 40_000, "--no-progress", *more,
+    )  # fmt: skip
+
+
+def healed(place):
+    module = net()
+    module.load_state_dict(torch.load(place / "healed.pt", weights_only=True))
+    return figures(module.eval())
+
+
+def test_all_poison_named(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = (folder / "bad.pt").read_bytes()
+    result = command(
+        folder, tmp_path, mislabelled(), "--incident", folder / "wrong.png", "--clean", folder / "clean.npz"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("HEALED")
+    led, right = healed(tmp_path)
+    assert led < 0.05
+    assert right > figures(trained(True))[1] - 0.03
+    assert (folder / "bad.pt").read_bytes() == before
+    told = json.loads((tmp_path / "mithridate-repair" / "report.json").read_text(encoding="utf-8"))
+    details = told["results"][0]["details"]
+    assert details["of_training"] < 0.11
+    assert details["held"] == round(len(mislabelled()) / 4)
+    page = (tmp_path / "mithridate-repair" / "report.html").read_text(encoding="utf-8")
+    assert "Answers to the incidents" in page
+    assert "training again on the rest" in page
+
+
+def test_innocents_named(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    y = pictures()[1][:1200]
+    innocents = [i for i in range(POISONED, 1200) if y[i] == 7][:60]
+    result = command(folder, tmp_path, innocents, "--incident", folder / "wrong.png")
+    assert result.exit_code != 0
+    assert "1 of 1 incidents get the same answer" in " ".join(result.output.split()) or result.exit_code == 1
+
+
+def test_a_model_that_never_learnt_them(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = command(folder, tmp_path, mislabelled(), model="good.pt")
+    assert result.exit_code == 3, result.output
+    assert "nothing shows that it learnt from them" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--forget", "trace.json"), "one of them"),
+        (("--data", "data.npz"), "one of them"),
+        (("--forget", "trace.json", "--data", "data.npz", "--excise", "x"), "both"),
+    ],
+)
+def test_options_that_do_not_go_together(folder, tmp_path, monkeypatch, words, says):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=says):
+        typed(folder / "bad.pt", "--arch", "tests.repairs.backdoored:net", *words)
+
+
+@pytest.mark.parametrize(
+    ("ids", "says"),
+    [
+        ((), "samples to forget"),
+        (("nobody",), "unknown ids"),
+        (("3",), "2 readable samples"),
+        (range(1200), "others"),
+    ],
+)
+def test_reports_that_name_nobody_or_all(folder, tmp_path, monkeypatch, ids, says):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=says):
+        command(folder, tmp_path, ids)
