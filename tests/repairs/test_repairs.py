@@ -16,6 +16,12 @@ ALL = [repair.card.id for repair in REPAIRS]
 KEEPS = {"fst": 0.6, "i-bau": 0.8, "channel-pruning": 0.8}
 
 
+def named():
+    """Stamped pictures of other classes that were trained on, and the label that they taught."""
+    x, y = (torch.tensor(part[:180]) for part in pictures())
+    return stamp(x[y != 0]), torch.zeros(int((y != 0).sum()), dtype=torch.long)
+
+
 def scope(**changes):
     x, y = (torch.tensor(part[1200:1500]) for part in pictures())
     known = (Known(name="stamp", put=stamp, target=0),)
@@ -26,6 +32,7 @@ def scope(**changes):
         "classes": 10,
         "passes": 6000,
         "known": known,
+        "flagged": named(),
     }
     return RepairScope(**{**given, **changes})
 
@@ -57,6 +64,7 @@ def test_a_clean_model_stays_good_and_cost_is_counted(method):
     "method",
     [
         "unlearning",
+        "forgetting",
         pytest.param(
             "i-bau", marks=pytest.mark.xfail(reason="published figures not reached on small networks")
         ),
@@ -82,11 +90,12 @@ def test_same_seed_same_model():
         ("channel-pruning", "batch norm"),
         ("fine-pruning", "convolutions"),
         ("unlearning", "trigger"),
+        ("forgetting", "named"),
     ],
 )
 def test_what_is_refused(method, says):
     plain = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 10))
-    assert says in REPAIRS.get(method)().refuses(plain, scope(known=()))
+    assert says in REPAIRS.get(method)().refuses(plain, scope(known=(), flagged=None))
     assert "linear" in REPAIRS.get("fst")().refuses(torch.nn.Sequential(plain, torch.nn.Softmax(1)), scope())
 
 
