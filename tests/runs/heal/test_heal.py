@@ -1,5 +1,7 @@
 """`repair` of weights: a stamp that the model learnt goes, without being told; what cannot be proven is not."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,6 +15,7 @@ if lacks := available():
     pytest.skip(f"no jail here: {lacks}", allow_module_level=True)
 
 from tests.repairs.backdoored import figures, net, pictures, trained  # noqa: E402
+from tests.repairs.wrapped import led, wrapped  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +85,21 @@ def test_unknown_method(folder, tmp_path, monkeypatch):
     words = command(folder, "bad.pt", tmp_path / "healed.pt")
     with pytest.raises(UsageError, match="a repair"):
         typed(*(w if w != "unlearning,fine-tuning" else "magic" for w in words))
+
+
+def test_a_side_network_is_not_called_healed(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = led(wrapped())
+    assert before > 0.9
+    torch.save(wrapped().state_dict(), tmp_path / "wrapped.pt")
+    result = typed(
+        tmp_path / "wrapped.pt", "--arch", "tests.repairs.wrapped:wrapped", "--clean", folder / "clean.npz",
+        "--to", tmp_path / "healed.pt", "--no-progress", "--loss", "0.1",
+        "--methods", "channel-pruning,fine-tuning",
+    )  # fmt: skip
+    assert result.exit_code == 3, result.output
+    assert result.output.startswith("NOT PROVEN")
+    assert "is not touched by repairs of weights" in " ".join(result.output.split())
+    module = deepcopy(wrapped())
+    module.load_state_dict(torch.load(tmp_path / "healed.pt", weights_only=True))
+    assert led(module) == before  # as the verdict says

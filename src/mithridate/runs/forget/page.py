@@ -37,10 +37,9 @@ class Measured:
     usual: float
     answers: tuple[int, ...]
 
-    @property
-    def taught(self) -> bool:
-        """Whether named samples get their label more often than others get it by mistake."""
-        return self.named > max(_GONE, self.usual)
+    def taught(self, beside: Measured) -> bool:
+        """Whether named samples get their label more often than others get it by mistake, here and in another model."""
+        return self.named > max(_GONE, min(self.usual, beside.usual))
 
 
 def page(
@@ -113,15 +112,15 @@ def page(
 def _doubts(before: Measured, after: Measured, training: Training, incidents: Sequence[str]) -> list[Result]:
     doubts = []
     again = "Train again on the rest of the data."
-    if not before.taught:
+    if not before.taught(after):
         reason = (
             "the model does not give the named samples their label: nothing shows that it learnt from them"
         )
         doubts.append((reason, "Are these the samples, and is this the data that the model was trained on?"))
-    elif after.taught:
+    elif after.taught(before):
         reason = (
             f"{after.named:.1%} of named samples that were not learnt from still get the label they taught, "
-            f"by mistake {after.usual:.1%} of others do: more samples may teach it than were named"
+            f"by mistake {min(before.usual, after.usual):.1%} of others do: more samples may teach it than were named"
         )
         doubts.append((reason, f"Name more of them: trace several incidents, or audit the data. {again}"))
     same = [name for name, a, b in zip(incidents, before.answers, after.answers, strict=True) if a == b]

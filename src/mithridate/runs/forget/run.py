@@ -168,4 +168,6 @@ def _verdict(before: Measured, after: Measured, loss: float) -> Verdict:
     if after.accuracy < before.accuracy - loss:
         return Verdict.WORSE
     others = all(a != b for a, b in zip(after.answers, before.answers, strict=True))
-    return Verdict.HEALED if before.taught and not after.taught and others else Verdict.NOT_PROVEN
+    return (
+        Verdict.HEALED if before.taught(after) and not after.taught(before) and others else Verdict.NOT_PROVEN
+    )
