@@ -94,7 +94,7 @@ def _named(cell: Cell, x: Any, y: Any, poison: Any, incidents: list[Any]) -> Ite
 def judged(cell: Cell, set_: str, epochs: int, folder: Path) -> Iterator[dict[str, Any]]:
     """Forget in each of three ways."""
     x, y = cell.bench.poisoned(cell.plan)
-    poison = np.array(sorted(int(i) for i in cell.plan.victims))
+    poison = np.array(sorted(int(i) for i in cell.plan.relabel or cell.plan.victims))  # covers are right
     rest = np.setdiff1d(np.arange(len(y)), poison)
     again = _retrained(cell, x, y, rest, epochs, folder / f"{cell.name}-rest.pt")
     before, reference = cell.figures(cell.module), cell.figures(again)

@@ -6,12 +6,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.repairs.backdoored import trained  # noqa: E402
+from tests.repairs.backdoored import stamp, trained  # noqa: E402
 from tests.repairs.test_repairs import scope  # noqa: E402
 
+from mithridate.repairs.base import Known  # noqa: E402
 from mithridate.repairs.fine_tuning import fine_tuned  # noqa: E402
 from mithridate.repairs.layers import norms, reset_norms  # noqa: E402
 from mithridate.repairs.mode_connectivity import connected  # noqa: E402
+from mithridate.runs.heal.candidates import tried  # noqa: E402
+from mithridate.runs.heal.surrogates import Surrogate  # noqa: E402
+from mithridate.triggers.inversion import Pool  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +47,17 @@ def test_norms_see_the_clean_samples_only(curve):
     reset_norms(middle, scope().x)
     handle.remove()
     assert sum(len(part) for part in seen) == len(scope().x)
+
+
+def test_the_path_is_judged_by_triggers_that_stand_out():
+    asked = scope(passes=1500)
+    own, shy = (
+        Surrogate(known=Known(name=name, put=put, target=0), before=1.0, size=1.0, unit="pixels", odd=odd)
+        for name, put, odd in (("stamp", stamp, True), ("black", torch.zeros_like, False))
+    )
+    held = Pool(*asked.held, 10)
+    one = tried("mode-connectivity", trained(True), asked, [own, shy], held)
+    assert [t for t, _, _ in one.path] == [k / 10 for k in range(11)]
+    assert one.path[0][2] > 0.9  # the model itself, which follows the stamp
+    assert all(0 <= right <= 1 and 0 <= led <= 1 for _, right, led in one.path)
+    assert tried("fine-tuning", trained(True), asked, [own], held).path == ()

@@ -28,10 +28,11 @@ class Exhibit:
         title: one line above it.
         data: JSON values only. `image`: png (base64), scale; `gallery`: items [{id, png, caption}]; `text`: items
             [{id, text, marks [[start, stop], ...], caption}]; `cells`: columns, rows, marks [[row, column], ...];
-            `bars`: names, values, reference (or null).
+            `bars`: names, values, reference (or null); `lines`: across, places [number], lines [{name, values}] of
+            shares.
     """
 
-    kind: Literal["image", "gallery", "text", "cells", "bars"]
+    kind: Literal["image", "gallery", "text", "cells", "bars", "lines"]
     title: str
     data: Mapping[str, Any]
 

@@ -145,6 +145,10 @@ class Repair(ABC):
             A module of the same kind, with other weights.
         """
 
+    def path(self) -> Iterator[tuple[float, Any]]:
+        """After `heal`: places on the way from the model, from 0 to 1, and the models there; nothing for most."""
+        return iter(())
+
 
 REPAIRS: Registry[Repair] = Registry("mithridate.repairs")
 repair = REPAIRS.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -134,5 +134,9 @@ class ModeConnectivity(Repair):
         """The model inside the path where clean accuracy holds."""
         share = int(_SHARE * scope.passes)
         far = fine_tuned(deepcopy(module), scope.less(scope.passes - share), epochs=_EPOCHS)
-        curve = connected(module, far, scope.less(share))
-        return _chosen(curve, POINTS[2:9], scope)[1]
+        self._curve = connected(module, far, scope.less(share))
+        return _chosen(self._curve, POINTS[2:9], scope)[1]
+
+    def path(self) -> Iterator[tuple[float, Any]]:
+        """As in `Repair`."""
+        return ((t, self._curve.at(t)) for t in POINTS)

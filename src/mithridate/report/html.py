@@ -10,6 +10,7 @@ from mithridate.core.report import Report
 from mithridate.core.results import Finding, NotApplicable, Severity, Skip
 from mithridate.report.fit import MAX_BYTES, fitted, style
 from mithridate.report.page import environment, excisions, first, histogram, limits, title_of
+from mithridate.report.words import repaired
 
 __all__ = ["MAX_BYTES", "render_html"]
 
@@ -68,7 +69,8 @@ def _context(report: Report, folder: str, room: _Room) -> dict[str, Any]:
         "report": report,
         "alarms": alarms,
         "more_alarms": more_alarms,
-        "infos": infos,
+        "done": infos if repaired(report) else [],
+        "infos": [] if repaired(report) else infos,
         "more_infos": more_infos,
         "limits": seen,
         "more_limits": more_limits,

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from mithridate.core.report import Report
 from mithridate.core.results import Clear, Exhibit, Finding
 from mithridate.report import words
+from mithridate.report.lines import lines
 from mithridate.report.safe import chips, marked, plain
 
 __all__ = [
@@ -86,6 +87,7 @@ def environment() -> jinja2.Environment:
         "marked": marked,
         "picture": picture,
         "bars": bars,
+        "lines": lines,
         "evidence_of": evidence_of,
     }
     return env
@@ -137,7 +139,7 @@ def evidence_of(finding: Finding) -> tuple[list[Exhibit], list[Exhibit]]:
     what = [
         e
         for e in shown
-        if e.kind in ("image", "bars") or (e.kind == "gallery" and len(e.data["items"]) < _FEW)
+        if e.kind in ("image", "bars", "lines") or (e.kind == "gallery" and len(e.data["items"]) < _FEW)
     ]
     return what, [e for e in shown if e not in what]
 
@@ -148,6 +150,8 @@ def sound(exhibit: Exhibit) -> bool:
     try:
         if exhibit.kind == "bars":
             return bool(bars(data))
+        if exhibit.kind == "lines":
+            return bool(lines(data).lines)
         if exhibit.kind == "cells":
             return all(
                 isinstance(row, list | tuple) for row in [data["columns"], data["marks"], *data["rows"]]

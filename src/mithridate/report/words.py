@@ -16,11 +16,13 @@ __all__ = [
     "innocents",
     "p_short",
     "p_words",
+    "repaired",
     "samples_of",
     "severity_word",
     "span",
     "thing",
     "things",
+    "verb",
     "verdict_words",
 ]
 
@@ -158,6 +160,20 @@ def thing(report: Report) -> str:
 def things(report: Report) -> str:
     """What p-values count: `data sets` or `models`."""
     return "models" if thing(report) == "model" else "data sets"
+
+
+def repaired(report: Report) -> bool:
+    """Whether the report is about a repair."""
+    return report.verdict in (Verdict.HEALED, Verdict.WORSE, Verdict.NOT_PROVEN)
+
+
+def verb(report: Report) -> str:
+    """What was done, in two words."""
+    if repaired(report):
+        return "model repair"
+    if report.verdict in (Verdict.EXPLAINED, Verdict.NO_GROUP):
+        return "trace of an answer"
+    return "model scan" if thing(report) == "model" else "data audit"
 
 
 def verdict_words(report: Report) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from time import perf_counter
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mithridate.core.errors import UsageError
-from mithridate.repairs.base import REPAIRS, Passes, RepairScope, accuracy, counted
+from mithridate.repairs.base import REPAIRS, Passes, Repair, RepairScope, accuracy, counted
 from mithridate.runs.heal.surrogates import Surrogate, success
 from mithridate.triggers.inversion import Pool
 
@@ -35,6 +35,7 @@ class Candidate:
         odd: places of those that stand out.
         passes: what it took.
         seconds: what it took.
+        path: place, accuracy and the largest success of a trigger on the way from the model, where it goes one.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Candidate:
     odd: tuple[int, ...] = ()
     passes: Passes
     seconds: float = 0.0
+    path: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def worst(self) -> float | None:
@@ -70,25 +72,38 @@ def tried(
         known = ", ".join(repair.card.id for repair in REPAIRS)
         raise UsageError(f"a repair ({known})", repr(method), "--methods", "Name one of these.")
     copy = deepcopy(module)
+    path: tuple[tuple[float, float, float], ...] = ()
     if kind is not None:
-        why = kind().refuses(copy, scope)
+        repair = kind()
+        why = repair.refuses(copy, scope)
         if why:
             return Candidate(method=method, why=why, passes=passes)
         with counted(copy, passes):
             try:
-                copy = kind().heal(copy, scope).eval()
+                copy = repair.heal(copy, scope).eval()
             except (RuntimeError, ValueError, TypeError) as error:  # modules of the user may refuse anything
                 return Candidate(method=method, why=f"it failed: {str(error)[:200]}", passes=passes)
         if not _finite(copy, held.x[:8]):
             return Candidate(
                 method=method, why="it did not converge: its answers are not finite", passes=passes
             )
+        path = tuple(_along(repair, scope, surrogates, held))
     return Candidate(
-        method=method, module=copy, accuracy=accuracy(copy, *scope.held),
+        method=method, module=copy, path=path, accuracy=accuracy(copy, *scope.held),
         successes=tuple(success(copy, s.known, held) for s in surrogates),
         odd=tuple(k for k, s in enumerate(surrogates) if s.odd),
         passes=passes, seconds=perf_counter() - started,
     )  # fmt: skip
+
+
+def _along(
+    repair: Repair, scope: RepairScope, surrogates: Sequence[Surrogate], held: Pool
+) -> Iterator[tuple[float, float, float]]:
+    """Place, accuracy and success on the way; of the triggers that stand out, where there are such."""
+    judges = [s for s in surrogates if s.odd] or surrogates
+    for t, there in repair.path():
+        led = max((success(there, s.known, held) for s in judges), default=0.0)
+        yield t, accuracy(there, *scope.held), led
 
 
 def _finite(module: Any, x: Any) -> bool:

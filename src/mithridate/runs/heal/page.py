@@ -52,6 +52,7 @@ def page(
     exhibits = [_table(before, candidates, surrogates, chosen, search, trained)]
     if surrogates:
         exhibits.append(_left(surrogates, before, chosen, again))
+    exhibits += [_path(c) for c in candidates if c.path]
     result = Finding(
         check=chosen.method, severity=Severity.INFO, message=told, targets=(model.name,), scores=(1.0,), count=1,
         effect=chosen.worst,
@@ -176,6 +177,18 @@ def _left(
     ]
     title = "Triggers recovered from the model, on samples they were not learnt on"
     return Exhibit(kind="cells", title=title, data={"columns": columns, "rows": rows, "marks": []})
+
+
+def _path(one: Candidate) -> Exhibit:
+    """Error and attack success against the place on the way (as in Zhao et al., arXiv:2005.00060, section 3)."""
+    lines = [
+        {"name": "error on clean samples", "values": [1 - right for _, right, _ in one.path]},
+        {"name": "largest success of a recovered trigger", "values": [led for _, _, led in one.path]},
+    ]
+    data = {"across": "place on the path, t", "places": [t for t, _, _ in one.path], "lines": lines}
+    return Exhibit(
+        kind="lines", title=f"Along the path of {one.method}, from the model (0) to its copy (1)", data=data
+    )
 
 
 def _percent(share: float | None) -> str:
