@@ -91,7 +91,7 @@ def test_all_poison_named(folder, tmp_path, monkeypatch):
     told = json.loads((tmp_path / "mithridate-repair" / "report.json").read_text(encoding="utf-8"))
     details = told["results"][0]["details"]
     assert details["of_training"] < 0.11
-    assert details["held"] == round(len(mislabelled()) / 4)
+    assert details["held"] == round(len(mislabelled()) / 4) > 30
     page = (tmp_path / "mithridate-repair" / "report.html").read_text(encoding="utf-8")
     assert "Answers to the incidents" in page
     assert "training again on the rest" in page
@@ -111,6 +111,16 @@ def test_a_model_that_never_learnt_them(folder, tmp_path, monkeypatch):
     result = command(folder, tmp_path, mislabelled(), model="good.pt")
     assert result.exit_code == 3, result.output
     assert "nothing shows that it learnt from them" in " ".join(result.output.split())
+
+
+def test_too_few_named_to_tell(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = command(folder, tmp_path, mislabelled()[:20], "--clean", folder / "clean.npz", "--loss", "0.1")
+    assert result.exit_code == 3, result.output
+    told = json.loads((tmp_path / "mithridate-repair" / "report.json").read_text(encoding="utf-8"))
+    details = told["results"][0]["details"]
+    assert details["held"] == 10
+    assert details["at_most"] > 0.1
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ __all__ = ["Measured", "page"]
 
 _ID = Forgetting.card.id
 _GONE = 0.02  # share of named samples that may still get the label they taught
+_AT_MOST, _SURE = 0.1, 0.95  # what that share may be in truth, and how sure that has to be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +29,33 @@ class Measured:
     Attributes:
         accuracy: on other samples, not learnt from.
         named: share of the named samples, not learnt from, that get the label they taught.
+        held: how many of these there are.
         usual: the largest share of other samples that gets such a label by mistake.
         answers: to the incidents.
     """
 
     accuracy: float
     named: float
+    held: int
     usual: float
     answers: tuple[int, ...]
 
     def taught(self, beside: Measured) -> bool:
         """Whether named samples get their label more often than others get it by mistake, here and in another model."""
         return self.named > max(_GONE, min(self.usual, beside.usual))
+
+    @property
+    def at_most(self) -> float:
+        """Upper limit of `named` that chance leaves, one-sided (Clopper and Pearson, 1934)."""
+        from scipy.stats import beta
+
+        hits = round(self.named * self.held)
+        return 1.0 if hits >= self.held else float(beta.ppf(_SURE, hits + 1, self.held - hits))
+
+    @property
+    def sure(self) -> bool:
+        """Whether so few named samples get their label that chance does not explain it."""
+        return self.at_most <= _AT_MOST
 
 
 def page(
@@ -70,7 +86,7 @@ def page(
     from mithridate.report.notebook import render_notebook
 
     digest = blake2b(model.read_bytes(), digest_size=32).hexdigest()
-    held = int(training.named.held.sum())
+    held = after.held
     kind = "clean" if unseen else "other training"
     told = (
         f"{model.name}: {named:,} named samples; accuracy on {kind} samples {before.accuracy:.1%} before, "
@@ -87,7 +103,7 @@ def page(
         effect=after.named,
         details={
             "accuracy": [before.accuracy, after.accuracy], "named": [before.named, after.named],
-            "usual": [before.usual, after.usual], "held": held, "passes": asdict(passes),
+            "usual": [before.usual, after.usual], "at_most": after.at_most, "held": held, "passes": asdict(passes),
             "of_training": None if trained is None else passes.both / trained,
         },
         exhibits=tuple(exhibits),
@@ -123,6 +139,14 @@ def _doubts(before: Measured, after: Measured, training: Training, incidents: Se
             f"by mistake {min(before.usual, after.usual):.1%} of others do: more samples may teach it than were named"
         )
         doubts.append((reason, f"Name more of them: trace several incidents, or audit the data. {again}"))
+    elif not after.sure:
+        reason = (
+            f"{after.held} named samples that were not learnt from are too few to tell: up to {after.at_most:.0%} of "
+            "such samples may still get the label they taught"
+        )
+        doubts.append(
+            (reason, "Name more samples that belong together: trace several incidents, or audit the data.")
+        )
     same = [name for name, a, b in zip(incidents, before.answers, after.answers, strict=True) if a == b]
     if same:
         reason = (

@@ -20,6 +20,7 @@ Progress = Callable[[str, int, int | None], None]
 _MOST = 20_000  # samples of either kind that are kept in memory
 _AT_ONCE = 512
 _HELD_NAMED, _HELD_OTHERS = 0.25, 0.1
+_ENOUGH = 30  # named samples that are held back at least, where that is no more than half of them
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,7 +172,8 @@ def _parts(kept: list[Any], count: int, unreadable: tuple[str, ...], source: Row
             got = f"{rows.sum()} {'that a report names' if rows is mine else 'others'}"
             remedy = "Give a report that accuses samples, but not all of them."
             raise UsageError("2 readable samples or more", got, source.uri, remedy)
-        held = order[rows] <= np.sort(order[rows])[max(1, round(share * rows.sum())) - 1]
+        count_held = max(1, round(share * rows.sum()), min(_ENOUGH, int(rows.sum()) // 2))
+        held = order[rows] <= np.sort(order[rows])[count_held - 1]
         parts.append(
             Part(x=torch.from_numpy(x[rows]), y=torch.from_numpy(y[rows]), held=torch.from_numpy(held))
         )

@@ -79,8 +79,9 @@ def forget(
 ) -> Forgotten:
     """Take back what some training samples taught a torch module. Nothing is written, the model is not touched.
 
-    A quarter of the named samples is not learnt from; whether they still get their label says whether what they have
-    in common is forgotten. Costs at most a tenth of the training where that is known, else one pass over the data.
+    A quarter of the named samples, of few up to a half, is not learnt from; whether they still get their label says
+    whether what they have in common is forgotten. Costs at most a tenth of the training where that is known, else one
+    pass over the data.
 
     Args:
         model: weights of a torch module that ends in a linear layer.
@@ -158,6 +159,7 @@ def _measured(module: Any, judge: tuple[Any, Any], named_ones: tuple[Any, Any], 
     return Measured(
         accuracy=accuracy(module, x, y),
         named=float((named == taught).float().mean()),
+        held=len(bad),
         usual=max(usual, default=0.0),
         answers=() if answers is None else tuple(answers.tolist()),
     )
@@ -169,5 +171,7 @@ def _verdict(before: Measured, after: Measured, loss: float) -> Verdict:
         return Verdict.WORSE
     others = all(a != b for a, b in zip(after.answers, before.answers, strict=True))
     return (
-        Verdict.HEALED if before.taught(after) and not after.taught(before) and others else Verdict.NOT_PROVEN
+        Verdict.HEALED
+        if before.taught(after) and not after.taught(before) and after.sure and others
+        else Verdict.NOT_PROVEN
     )
