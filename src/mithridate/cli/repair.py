@@ -103,6 +103,7 @@ def repair(
         got = "--excise" if finding else "one of them"
         remedy = "Name the report that accuses samples and the data they are in."
         raise UsageError("--arch with --forget REPORT and --data DATA", got, str(model), remedy)
+    _refuse_places(target, given)
     asked = asked_of(given)
     outputs = outputs_of(given)
     outputs.refuse_unwritable(str(model), None)
@@ -112,8 +113,26 @@ def repair(
         report = outputs.write(report)
     outputs.print(report, quiet=given["quiet"])
     if not given["quiet"]:
-        click.echo(f"repaired: {target}", err=given["json_file"] == Path("-"))
+        what = "original weights" if report.exit_code == 1 and finding is None else "repaired"
+        click.echo(f"{what}: {target}", err=given["json_file"] == Path("-"))
     ctx.exit(report.exit_code)
+
+
+def _refuse_places(target: Path, given: dict[str, Any]) -> None:
+    """Places that are there, and are not what is read."""
+    from mithridate.core.errors import UsageError
+    from mithridate.runs.clean import refuse_inside
+
+    if not target.absolute().parent.is_dir():
+        raise UsageError(
+            "a folder that is there", str(target.parent), "--to", "Make it, or name another file."
+        )
+    read = [given[name] for name in ("forget_file", "clean", "classes") if given[name] is not None]
+    for origin in (given["data"], *read, *given["incidents"]):
+        if origin is not None:
+            refuse_inside(str(origin), target)
+    if given["data"] is not None:
+        refuse_inside(str(given["data"]), given["out"])
 
 
 def _repaired(
@@ -142,6 +161,7 @@ def _repaired(
 
 def _forgotten(model: Path, given: dict[str, Any], progress: Any) -> Forgotten:
     """The model without the effect of what a report accuses."""
+    from mithridate.core.errors import UsageError
     from mithridate.core.report import Report
     from mithridate.runs.clean import accused
     from mithridate.runs.forget.run import Asked, forget
@@ -149,7 +169,12 @@ def _forgotten(model: Path, given: dict[str, Any], progress: Any) -> Forgotten:
     from mithridate.sources.open import open_source
 
     file = given["forget_file"]
-    named = accused(Report.load(file), file if file.is_dir() else file.parent)
+    report = Report.load(file)
+    named = accused(report, file if file.is_dir() else file.parent)
+    source = open_source(given["data"], **reading_of(given))
+    if report.subject.digest != source.digest:
+        remedy = "Give the data that it was written about, read in the same way (--label, --id ...)."
+        raise UsageError("the data of the report", "other data", source.uri, remedy)
     how = Feeding(
         function=function_of(given["preprocess"]),
         mean=given["mean"],
@@ -158,8 +183,16 @@ def _forgotten(model: Path, given: dict[str, Any], progress: Any) -> Forgotten:
     )
     asked = Asked(
         how=how, classes=names_of(given["classes"]), incidents=given["incidents"], loss=given["loss"],
-        clean=None if given["clean"] is None else open_source(given["clean"]),
+        clean=None if given["clean"] is None else _like(given),
         trained=given["trained"], seed=given["seed"],
     )  # fmt: skip
-    source = open_source(given["data"], **reading_of(given))
     return forget(model, source, list(named), arch=given["arch"], asked=asked, progress=progress)
+
+
+def _like(given: dict[str, Any]) -> Any:
+    """The clean samples, read as the data are where they are of the same kind of file."""
+    from mithridate.sources.open import open_source
+
+    clean, data = given["clean"], given["data"]
+    same = clean.is_dir() == data.is_dir() and clean.suffix == data.suffix
+    return open_source(clean, **(reading_of(given) if same else {}))

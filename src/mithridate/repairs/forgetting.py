@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mithridate.core.card import Card
+from mithridate.models.torch_module import output_of
 from mithridate.repairs.base import Repair, RepairScope, repair
 from mithridate.repairs.layers import training
 
@@ -50,13 +51,14 @@ class Forgetting(Repair):
         draw = torch.Generator().manual_seed(1000 * scope.seed + 17)
         optimiser = torch.optim.SGD(module.parameters(), _RATE, momentum=_MOMENTUM, weight_decay=_DECAY)
         order = torch.empty(0, dtype=torch.long)
-        with training(module):
+        with torch.random.fork_rng(devices=[]), training(module):
+            torch.manual_seed(scope.seed)  # of dropout
             for x, y, way in scope.batches(_EPOCHS, cost=1 + part / min(64, len(scope.x))):
                 optimiser.param_groups[0]["lr"] = _RATE * (1 - way)
                 if len(order) < part:
                     order = torch.cat([order, torch.randperm(len(bad), generator=draw)])
                 rows, order = order[:part], order[part:]
-                logs = module(torch.cat([x, bad[rows]])).log_softmax(1)
+                logs = output_of(module, torch.cat([x, bad[rows]])).log_softmax(1)
                 taught = logs[len(x) :].gather(1, told[rows, None]).exp().clamp(max=1 - 1e-6)
                 optimiser.zero_grad()
                 (

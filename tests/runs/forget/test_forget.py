@@ -12,12 +12,16 @@ from mithridate.core.errors import UsageError
 from mithridate.core.report import Report, Subject
 from mithridate.core.results import Finding, Severity
 from mithridate.core.verdict import Verdict
+from mithridate.runs.forget.reading import read_training
+from mithridate.runs.tracing.feeding import Feeding
+from mithridate.sources.open import open_source
 
 torch = pytest.importorskip("torch")
 
 from tests.repairs.backdoored import figures, net, pictures, stamp, trained  # noqa: E402
 
 POISONED = 180
+HOW, LABELS = Feeding(layout="chw"), tuple(str(k) for k in range(10))
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +49,18 @@ def mislabelled():
     return [i for i in range(POISONED) if pictures()[1][i] != 0]
 
 
-def report(place, ids, severity=Severity.LIKELY):
+def report(folder, place, ids, severity=Severity.LIKELY):
     finding = Finding(
         check="last-layer-influence", severity=severity, message="taught it", targets=tuple(ids),
         scores=(1.0,) * len(ids), count=len(ids),
     )  # fmt: skip
-    subject = Subject(uri="data.npz", digest="", modality="image", count=1200, classes={})
+    subject = Subject(
+        uri="data.npz",
+        digest=open_source(folder / "data.npz").digest,
+        modality="image",
+        count=1200,
+        classes={},
+    )
     told = Report(verdict=Verdict.EXPLAINED, subject=subject, seed=0, cards={}, results=(finding,))
     (place / "trace.json").write_text(told.to_json(), encoding="utf-8")
     return place / "trace.json"
@@ -66,7 +76,8 @@ def typed(*words):
 def command(folder, place, ids, *more, model="bad.pt"):
     return typed(
         folder / model, "--arch", "tests.repairs.backdoored:net", "--data", folder / "data.npz", "--forget",
-        report(place, [str(i) for i in ids]), "--to", place / "healed.pt", "--trained", 40_000, "--no-progress", *more,
+        report(folder, place, [str(i) for i in ids]), "--to", place / "healed.pt", "--trained", 40_000,
+        "--no-progress", *more,
     )  # fmt: skip
 
 
@@ -97,13 +108,52 @@ def test_all_poison_named(folder, tmp_path, monkeypatch):
     assert "training again on the rest" in page
 
 
-def test_innocents_named(folder, tmp_path, monkeypatch):
+def test_innocents_of_a_class_named(folder, tmp_path, monkeypatch):
+    """Their class must not be forgotten with them, however good the mean looks."""
     monkeypatch.chdir(tmp_path)
     y = pictures()[1][:1200]
     innocents = [i for i in range(POISONED, 1200) if y[i] == 7][:60]
-    result = command(folder, tmp_path, innocents, "--incident", folder / "wrong.png")
-    assert result.exit_code != 0
-    assert "1 of 1 incidents get the same answer" in " ".join(result.output.split()) or result.exit_code == 1
+    result = command(folder, tmp_path, innocents, "--loss", "0.3", "--incident", folder / "wrong.png")
+    told = " ".join(result.output.split())
+    assert result.exit_code == 1, told
+    assert "class '7' was lost with the named samples, so nothing was changed" in told
+    assert "original weights:" in told
+    assert healed(tmp_path) == figures(trained(True))
+
+
+def test_what_is_no_number_is_left_out(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with np.load(folder / "data.npz") as arrays:
+        x, y = arrays["x"].copy(), arrays["y"]
+    x[700:720] = 255
+
+    def logs(raws):
+        return np.log1p(
+            -np.where(raws.min(axis=(1, 2, 3), keepdims=True) == 255, 2, 0) + raws[:, None, ..., 0] / 300
+        )
+
+    with np.errstate(invalid="ignore"):
+        training = read_training(
+            open_source(x, labels=y.astype(str)), Feeding(function=logs), LABELS, {"1", "2", "700"}, 0,
+            lambda *_: None,
+        )  # fmt: skip
+    assert set(training.unreadable) == {str(i) for i in range(700, 720)}
+    assert len(training.named.y) == 2
+    assert len(training.others.y) == 1200 - 20 - 2
+
+
+def test_copies_are_held_back_together(folder):
+    with np.load(folder / "data.npz") as arrays:
+        x, y = np.concatenate([arrays["x"]] * 2), np.concatenate([arrays["y"]] * 2)
+    training = read_training(
+        open_source(x, labels=y.astype(str)), HOW, LABELS, {"1", "2"}, 0, lambda *_: None
+    )
+    learnt, judging = (
+        {row.numpy().tobytes() for row in part}
+        for part in (training.others.learn[0], training.others.judge[0])
+    )
+    assert judging
+    assert not learnt & judging
 
 
 def test_a_model_that_never_learnt_them(folder, tmp_path, monkeypatch):
@@ -150,3 +200,23 @@ def test_reports_that_name_nobody_or_all(folder, tmp_path, monkeypatch, ids, say
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=says):
         command(folder, tmp_path, ids)
+
+
+def test_what_is_refused_before_any_work(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    some = mislabelled()
+    with pytest.raises(UsageError, match="not trained on"):
+        command(folder, tmp_path, some, "--clean", folder / "data.npz")
+    with pytest.raises(UsageError, match="outside of the data"):
+        command(folder, tmp_path, some, "--to", folder / "data.npz", "--force")
+    with pytest.raises(UsageError, match="a folder that is there"):
+        command(folder, tmp_path, some, "--to", tmp_path / "nowhere" / "healed.pt")
+    Image.fromarray(np.zeros((32, 24), dtype=np.uint8)).save(tmp_path / "big.png")
+    with pytest.raises(UsageError):
+        command(folder, tmp_path, some, "--incident", tmp_path / "big.png")
+    with np.load(folder / "data.npz") as arrays:
+        np.savez(tmp_path / "other.npz", x=arrays["x"][:900], y=arrays["y"][:900])
+    with pytest.raises(UsageError, match="the data of the report"):
+        command(folder, tmp_path, some, "--data", tmp_path / "other.npz")
+    with pytest.raises(UsageError, match="--trained"):
+        command(folder, tmp_path, some, "--trained", "inf")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 
@@ -12,50 +12,14 @@ from mithridate.core.results import Action, Clear, Exhibit, Finding, Result, Sev
 from mithridate.core.verdict import Verdict
 from mithridate.repairs.base import Passes
 from mithridate.repairs.forgetting import Forgetting
+from mithridate.runs.forget.measuring import Measured
 from mithridate.runs.forget.reading import Training
 from mithridate.sources.base import RowSource
 
-__all__ = ["Measured", "page"]
+__all__ = ["page"]
 
 _ID = Forgetting.card.id
-_GONE = 0.02  # share of named samples that may still get the label they taught
-_AT_MOST, _SURE = 0.1, 0.95  # what that share may be in truth, and how sure that has to be
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What a model does.
-
-    Attributes:
-        accuracy: on other samples, not learnt from.
-        named: share of the named samples, not learnt from, that get the label they taught.
-        held: how many of these there are.
-        usual: the largest share of other samples that gets such a label by mistake.
-        answers: to the incidents.
-    """
-
-    accuracy: float
-    named: float
-    held: int
-    usual: float
-    answers: tuple[int, ...]
-
-    def taught(self, beside: Measured) -> bool:
-        """Whether named samples get their label more often than others get it by mistake, here and in another model."""
-        return self.named > max(_GONE, min(self.usual, beside.usual))
-
-    @property
-    def at_most(self) -> float:
-        """Upper limit of `named` that chance leaves, one-sided (Clopper and Pearson, 1934)."""
-        from scipy.stats import beta
-
-        hits = round(self.named * self.held)
-        return 1.0 if hits >= self.held else float(beta.ppf(_SURE, hits + 1, self.held - hits))
-
-    @property
-    def sure(self) -> bool:
-        """Whether so few named samples get their label that chance does not explain it."""
-        return self.at_most <= _AT_MOST
+_STEPS = 20  # below so many nothing can be expected
 
 
 def page(
@@ -94,7 +58,7 @@ def page(
         f"label they taught, now {after.named:.1%}"
     )
     if verdict is Verdict.WORSE:
-        told += f"; accuracy was not kept within {100 * loss:.0f} points, so the original weights are kept"
+        told += "; that is worse, so the original weights are kept"
     exhibits = [_costs(training, named, source.count, passes, trained, healing)]
     if incidents:
         exhibits.append(_answers(incidents, labels, before, after))
@@ -113,7 +77,7 @@ def page(
         subject=Subject(uri=str(model), digest=digest, modality="model", count=1, classes={}),
         seed=seed,
         cards={_ID: {**asdict(Forgetting.card), "arguments": {"data": source.uri, "named": named}}},
-        results=(result, *_doubts(before, after, training, incidents)),
+        results=(result, *_doubts(before, after, incidents, labels, verdict, loss, unseen, passes)),
         actions=(
             Action(
                 kind="retrain", targets=(model.name,), because=(_ID,), before=digest,
@@ -121,18 +85,56 @@ def page(
             ),
         ),
         timings={"total": round(seconds, 3)},
+        notes=_notes(labels, training),
         renderer=render_notebook,
     )  # fmt: skip
 
 
-def _doubts(before: Measured, after: Measured, training: Training, incidents: Sequence[str]) -> list[Result]:
+def _notes(labels: Sequence[str], training: Training) -> tuple[str, ...]:
+    notes = [
+        f"output 0 is {labels[0]!r}, output {len(labels) - 1} is {labels[-1]!r}; say otherwise with --classes"
+    ]
+    if training.unreadable:
+        names = ", ".join(training.unreadable[:5])
+        notes.append(
+            f"{len(training.unreadable):,} training samples could not be read or are no numbers: {names}"
+        )
+    return tuple(notes)
+
+
+def _doubts(
+    before: Measured, after: Measured, incidents: Sequence[str], labels: Sequence[str], verdict: Verdict, loss: float,
+    unseen: bool, passes: Passes,
+) -> list[Result]:  # fmt: skip
     doubts = []
     again = "Train again on the rest of the data."
+    if not after.finite:
+        doubts.append(("the repair did not converge: its weights are not finite", again))
+    elif verdict is Verdict.WORSE:
+        lost = after.lost_class(before, loss)
+        what = (
+            f"class {lost!r} was lost with the named samples"
+            if lost
+            else f"more than {loss:.0%} of accuracy was lost"
+        )
+        memory = (
+            ""
+            if unseen
+            else " Samples of the training may only have been learnt by heart: give others with --clean."
+        )
+        doubts.append(
+            (f"{what}, so nothing was changed", f"Are these the samples to forget?{memory} {again}")
+        )
     if not before.taught(after):
         reason = (
             "the model does not give the named samples their label: nothing shows that it learnt from them"
         )
         doubts.append((reason, "Are these the samples, and is this the data that the model was trained on?"))
+    elif passes.backward < 80 * _STEPS:
+        reason = f"{passes.backward:,} passes of a sample are too few to forget anything"
+        doubts.append(
+            (reason, "Say with --trained how many samples times epochs the training took, or leave it out.")
+        )
     elif after.taught(before):
         reason = (
             f"{after.named:.1%} of named samples that were not learnt from still get the label they taught, "
@@ -153,9 +155,6 @@ def _doubts(before: Measured, after: Measured, training: Training, incidents: Se
             f"{len(same)} of {len(incidents)} incidents get the same answer as before: {', '.join(same[:5])}"
         )
         doubts.append((reason, f"Trace these once more. {again}"))
-    if training.unreadable:
-        reason = f"{len(training.unreadable):,} training samples could not be read"
-        doubts.append((reason, "They may have taught it, too: look at them."))
     if not doubts:
         return [Clear(check=_ID, message="nothing is left in doubt that was tested", limit="")]
     return [Skip(check=_ID, reason=reason, remedy=remedy) for reason, remedy in doubts]
@@ -181,6 +180,6 @@ def _answers(incidents: Sequence[str], labels: Sequence[str], before: Measured, 
         [name, labels[a], labels[b]]
         for name, a, b in zip(incidents, before.answers, after.answers, strict=True)
     ]
-    columns = ["incident", "answer before", "answer after"]
+    columns = ["incident", "answer before", "answer of the repaired model"]
     title = "Answers to the incidents"
     return Exhibit(kind="cells", title=title, data={"columns": columns, "rows": rows, "marks": []})

@@ -9,17 +9,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from mithridate.core.errors import UsageError
 from mithridate.core.report import Report
 from mithridate.core.verdict import Verdict
 from mithridate.models.levels import reader_of
-from mithridate.repairs.base import Passes, RepairScope, accuracy, counted
+from mithridate.repairs.base import Passes, RepairScope, counted
 from mithridate.repairs.forgetting import Forgetting
 from mithridate.runs.evade_model import module_with_weights
-from mithridate.runs.forget.page import Measured, page
-from mithridate.runs.forget.reading import Training, read_samples, read_training
+from mithridate.runs.forget.measuring import Measured, measured
+from mithridate.runs.forget.page import page
+from mithridate.runs.forget.reading import Training, first_readable, read_samples, read_training
 from mithridate.runs.tracing.feeding import Feeding, incidents_of, settled
 from mithridate.runs.tracing.looking import labels_in
 from mithridate.runs.tracing.run import names_of_outputs
@@ -95,30 +94,29 @@ def forget(
         UsageError: no such samples, data of another kind, a module that cannot be trained or looked into.
     """
     asked, started = asked or Asked(), perf_counter()
-    if not named:
-        remedy = "Give a report of a trace or an audit that accuses samples above INFO."
-        raise UsageError("samples to forget", "none", str(model), remedy)
-    module = module_with_weights(str(model), arch).eval()
-    for parameter in module.parameters():
-        parameter.requires_grad_(parameter.is_floating_point())
+    _refuse_unfit(named, source, asked, str(model))
+    module = _trainable(module_with_weights(str(model), arch), arch)
     reader = reader_of(module)
-    how = settled(asked.how, reader, next(iter(source.batches(8))))
-    sizes = labels_in(source)
-    outputs = reader.read(how.inputs(_first(source), source.modality)).logits.shape[1]
-    labels = names_of_outputs(reader, sizes, outputs, asked.classes)
-    training = read_training(source, how, labels, named, asked.seed, progress)
-    judge = (
-        training.others.judge if asked.clean is None else read_samples(asked.clean, how, labels, asked.seed)
-    )
+    first = first_readable(source)
+    how = settled(asked.how, reader, first)
+    outputs = reader.read(how.inputs(first.raw, source.modality)).logits.shape[1]
+    labels = names_of_outputs(reader, labels_in(source), outputs, asked.classes)
     incidents, names = incidents_of(asked.incidents, source) if asked.incidents else ([], [])
     wrong = how.inputs(incidents, source.modality) if incidents else None
-    before = _measured(module, judge, training.named.judge, wrong)
+    if wrong is not None:
+        reader.read(wrong)  # refuses what the model cannot take
+    clean = None
+    if asked.clean is not None:
+        reader.read(how.inputs(first_readable(asked.clean).raw, source.modality))
+        clean = read_samples(asked.clean, how, labels, asked.seed)
+    training = read_training(source, how, labels, named, asked.seed, progress)
+    before = measured(module, training, clean, wrong)
     progress("forgetting", 0, None)
     healed, passes, seconds = _healed(module, training, asked, source.count)
-    after = _measured(healed, judge, training.named.judge, wrong)
+    after = measured(healed, training, clean, wrong)
     verdict = _verdict(before, after, asked.loss)
     report = page(
-        model=Path(model), source=source, seed=asked.seed, named=len(set(named)), training=training,
+        model=Path(model), source=source, seed=asked.seed, named=len(training.named.y), training=training,
         labels=labels, incidents=names, before=before, after=after, passes=passes, trained=asked.trained,
         healing=seconds, verdict=verdict, loss=asked.loss, unseen=asked.clean is not None,
         seconds=perf_counter() - started,
@@ -127,11 +125,47 @@ def forget(
     return Forgotten(report=report, weights=kept.state_dict())
 
 
-def _first(source: RowSource) -> Any:
-    for batch in source.batches(8):
-        if len(batch):
-            return batch.raw
-    raise UsageError("samples that can be read", "none", source.uri, "Check the data.")
+def _refuse_unfit(named: Sequence[str], source: RowSource, asked: Asked, model: str) -> None:
+    if not named:
+        remedy = "Give a report of a trace or an audit that accuses samples above INFO."
+        raise UsageError("samples to forget", "none", model, remedy)
+    if asked.trained is not None and not 1 <= asked.trained < 1e18:
+        raise UsageError("a number of samples", str(asked.trained), "--trained", "Give samples times epochs.")
+    clean = asked.clean
+    if clean is None:
+        return
+    if clean.digest == source.digest:
+        remedy = "Give samples that it was not trained on, or leave out --clean."
+        raise UsageError(
+            "clean samples that the model was not trained on", "the training data", clean.uri, remedy
+        )
+    if clean.modality != source.modality:
+        got = f"{clean.modality} data"
+        raise UsageError(
+            f"{source.modality} data", got, clean.uri, "Give samples like those of the training."
+        )
+    if source.modality == "table":
+        columns = [first_readable(s).raw.column_names for s in (source, clean)]
+        if columns[0] != columns[1]:
+            got = ", ".join(columns[1][:8])
+            raise UsageError(
+                f"the columns {', '.join(columns[0][:8])}", got, clean.uri, "Give the same columns."
+            )
+
+
+def _trainable(module: Any, arch: str) -> Any:
+    """In evaluation mode, with gradients.
+
+    Raises:
+        UsageError: weights of another kind than float32.
+    """
+    kinds = {str(p.dtype) for p in module.parameters()}
+    if kinds != {"torch.float32"}:
+        remedy = "Repair the model as it was trained, in float32."
+        raise UsageError("weights of float32", ", ".join(sorted(kinds)) or "none", f"--arch {arch}", remedy)
+    for parameter in module.parameters():
+        parameter.requires_grad_(True)
+    return module.eval()
 
 
 def _healed(module: Any, training: Training, asked: Asked, count: int) -> tuple[Any, Passes, float]:
@@ -147,31 +181,10 @@ def _healed(module: Any, training: Training, asked: Asked, count: int) -> tuple[
     return copy.eval(), passes, perf_counter() - started
 
 
-def _measured(module: Any, judge: tuple[Any, Any], named_ones: tuple[Any, Any], wrong: Any) -> Measured:
-    import torch
-
-    (x, y), (bad, taught) = judge, named_ones
-    with torch.no_grad():
-        said = torch.cat([module(part).argmax(1) for part in x.split(256)])
-        named = torch.cat([module(part).argmax(1) for part in bad.split(256)])
-        answers = None if wrong is None else module(torch.from_numpy(np.asarray(wrong, np.float32))).argmax(1)
-    usual = [float((said[y != k] == k).float().mean()) for k in taught.unique() if (y != k).any()]
-    return Measured(
-        accuracy=accuracy(module, x, y),
-        named=float((named == taught).float().mean()),
-        held=len(bad),
-        usual=max(usual, default=0.0),
-        answers=() if answers is None else tuple(answers.tolist()),
-    )
-
-
 def _verdict(before: Measured, after: Measured, loss: float) -> Verdict:
     """HEALED needs named samples without the effect they had, other answers to all incidents, and accuracy."""
-    if after.accuracy < before.accuracy - loss:
+    if not after.finite or after.accuracy < before.accuracy - loss or after.lost_class(before, loss):
         return Verdict.WORSE
     others = all(a != b for a, b in zip(after.answers, before.answers, strict=True))
-    return (
-        Verdict.HEALED
-        if before.taught(after) and not after.taught(before) and after.sure and others
-        else Verdict.NOT_PROVEN
-    )
+    gone = before.taught(after) and not after.taught(before) and after.sure
+    return Verdict.HEALED if gone and others else Verdict.NOT_PROVEN
