@@ -10,7 +10,6 @@ relative to the training's; verdicts know neither poison nor trigger, and measur
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ import torch
 
 from benchmarks.inputs import cache_folder
 from benchmarks.networks import Recipe, fit_network, small_cnn
-from benchmarks.repair import ATTACKS, WORKS, Cell, answers, models
+from benchmarks.repair import WORKS, Cell, answers, models, options
 from benchmarks.zoo_networks import Normalised
 from mithridate.runs.forget.run import Asked, forget
 from mithridate.runs.tracing.feeding import Feeding
@@ -149,16 +148,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run what is missing, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache")
-    parser.add_argument("--set", default="cifar10", choices=("cifar10", "gtsrb", "fashion", "mnist"))
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--rates", nargs="*", type=float, default=[0.1, 0.01])
-    parser.add_argument("--attacks", nargs="*", default=["BadNets", "Blended", "TaCT"], choices=list(ATTACKS))
-    parser.add_argument("--images", type=int, default=15_000)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--table", action="store_true")
-    given = parser.parse_args()
+    given = options(__doc__, ("BadNets", "Blended", "TaCT")).parse_args()
     torch.set_num_threads(1)
     folder = cache_folder(given.cache) / "repair"
     folder.mkdir(exist_ok=True)

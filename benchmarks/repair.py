@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from mithridate.attacks.plan import Plan
 from mithridate.repairs.base import REPAIRS, Passes, RepairScope, counted
 from mithridate.runs.drill.settings import chosen_attacks
 
-__all__ = ["Cell", "main", "models"]
+__all__ = ["Cell", "main", "models", "options"]
 
 ATTACKS = {
     "BadNets": "patch",
@@ -166,22 +167,35 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Run the grid."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def options(told: str | None, attacks: Sequence[str]) -> argparse.ArgumentParser:
+    """What `models` is told on a command line.
+
+    Args:
+        told: description of the benchmark.
+        attacks: that are run unless said otherwise.
+    """
+    parser = argparse.ArgumentParser(description=told)
     parser.add_argument("--cache")
     parser.add_argument("--set", default="cifar10", choices=("cifar10", "gtsrb", "fashion", "mnist"))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--rates", nargs="*", type=float, default=[0.1, 0.01])
-    parser.add_argument("--shares", nargs="*", type=float, default=[0.05, 0.01])
-    parser.add_argument("--attacks", nargs="*", default=list(ATTACKS), choices=list(ATTACKS))
-    parser.add_argument("--methods", nargs="*", default=[r.card.id for r in REPAIRS])
+    parser.add_argument("--attacks", nargs="*", default=list(attacks), choices=list(ATTACKS))
     parser.add_argument("--images", type=int, default=15_000)
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--table", action="store_true")
+    return parser
+
+
+def main() -> None:
+    """Run the grid."""
+    parser = options(__doc__, list(ATTACKS))
+    parser.add_argument("--shares", nargs="*", type=float, default=[0.05, 0.01])
+    # forgetting needs the training data: `benchmarks.forget`
+    methods = [r.card.id for r in REPAIRS if "flagged" not in r.card.needs]
+    parser.add_argument("--methods", nargs="*", default=methods)
     parser.add_argument(
         "--budget", type=float, default=0.1, help="passes of a method, as a share of the training's"
     )
-    parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = cache_folder(given.cache) / "repair"
