@@ -95,14 +95,7 @@ def repair(
     if target.exists() and (not force or target.resolve() == model.resolve()):
         remedy = "Name another file with --to, or replace it with --force."
         raise UsageError("a new file", "one that is there", str(target), remedy)
-    if (finding is None) == (given["arch"] is None):
-        got = "neither" if finding is None else "both"
-        remedy = "Name what a scan found, or the function that makes the module of these weights."
-        raise UsageError("--excise FINDING or --arch MODULE:FUNCTION", got, str(model), remedy)
-    if (given["forget_file"] is None) != (given["data"] is None) or (given["forget_file"] and finding):
-        got = "--excise" if finding else "one of them"
-        remedy = "Name the report that accuses samples and the data they are in."
-        raise UsageError("--arch with --forget REPORT and --data DATA", got, str(model), remedy)
+    _refuse_options(model, finding, given)
     _refuse_places(target, given)
     asked = asked_of(given)
     outputs = outputs_of(given)
@@ -118,8 +111,27 @@ def repair(
     ctx.exit(report.exit_code)
 
 
+def _refuse_options(model: Path, finding: str | None, given: dict[str, Any]) -> None:
+    """Options that do not go together."""
+    from mithridate.core.errors import UsageError
+
+    if (finding is None) == (given["arch"] is None):
+        got = "neither" if finding is None else "both"
+        remedy = "Name what a scan found, or the function that makes the module of these weights."
+        raise UsageError("--excise FINDING or --arch MODULE:FUNCTION", got, str(model), remedy)
+    if (given["forget_file"] is None) != (given["data"] is None) or (given["forget_file"] and finding):
+        got = "--excise" if finding else "one of them"
+        remedy = "Name the report that accuses samples and the data they are in."
+        raise UsageError("--arch with --forget REPORT and --data DATA", got, str(model), remedy)
+    alone = "--methods" if given["forget_file"] else "--incident"
+    if given["methods"] if given["forget_file"] else given["incidents"]:
+        rest = "without" if given["forget_file"] else "with"
+        raise UsageError(f"{alone} {rest} --forget", "otherwise", str(model), f"Leave {alone} out.")
+
+
 def _refuse_places(target: Path, given: dict[str, Any]) -> None:
     """Places that are there, and are not what is read."""
+    from mithridate.cli.outputs import try_folder
     from mithridate.core.errors import UsageError
     from mithridate.runs.clean import refuse_inside
 
@@ -127,6 +139,7 @@ def _refuse_places(target: Path, given: dict[str, Any]) -> None:
         raise UsageError(
             "a folder that is there", str(target.parent), "--to", "Make it, or name another file."
         )
+    try_folder(target.absolute().parent, target)
     read = [given[name] for name in ("forget_file", "clean", "classes") if given[name] is not None]
     for origin in (given["data"], *read, *given["incidents"]):
         if origin is not None:

@@ -179,6 +179,8 @@ def test_too_few_named_to_tell(folder, tmp_path, monkeypatch):
         (("--forget", "trace.json"), "one of them"),
         (("--data", "data.npz"), "one of them"),
         (("--forget", "trace.json", "--data", "data.npz", "--excise", "x"), "both"),
+        (("--forget", "trace.json", "--data", "data.npz", "--methods", "fst"), "--methods without --forget"),
+        (("--incident", "x.png"), "--incident with --forget"),
     ],
 )
 def test_options_that_do_not_go_together(folder, tmp_path, monkeypatch, words, says):
