@@ -5,7 +5,8 @@
 Attack success and accuracy (of test pictures that nothing saw) along the path, which here may know the planted trigger:
 this asks whether the path does what Zhao et al. (arXiv:2005.00060, section 3) found, not whether a user could choose a
 place on it. Ends: the model and its fine-tuned copy; two models poisoned in the same way, as in the paper, are not
-tried yet. The budget of each end, path and method is 20 passes over the clean samples, at least a tenth of the training.
+tried yet. The budget of each end, path and method is 20 passes over the clean samples, at least a tenth of the
+training.
 """
 
 from __future__ import annotations
