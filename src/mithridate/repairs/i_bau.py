@@ -54,10 +54,10 @@ class IBau(Repair):
 
         weights = [p for p in module.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(weights, _RATE)
-        change = None
+        change = torch.zeros_like(scope.x[:1])
         with training(module, False):
             for step, (x, y, _) in enumerate(scope.batches(_ROUNDS, cost=_COST)):
-                if change is None or step % -(-len(scope.x) // len(x)) == 0:
+                if step % -(-len(scope.x) // len(x)) == 0:
                     change = _worst(module, scope)
                 optimiser.zero_grad()
                 for weight, slope in zip(weights, _hypergradient(module, x, y, change, weights), strict=True):

@@ -121,6 +121,18 @@ def test_innocents_of_a_class_named(folder, tmp_path, monkeypatch):
     assert healed(tmp_path) == figures(trained(True))
 
 
+def test_a_lost_class_is_called_by_its_label(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with np.load(folder / "data.npz") as arrays:
+        names = np.array([f"digit {k}" for k in arrays["y"]])
+        np.savez(tmp_path / "data.npz", x=arrays["x"], y=names)
+    (tmp_path / "bad.pt").write_bytes((folder / "bad.pt").read_bytes())
+    innocents = [i for i in range(POISONED, 1200) if names[i] == "digit 7"][:60]
+    result = command(tmp_path, tmp_path, innocents, "--loss", "0.3")
+    assert result.exit_code == 1, result.output
+    assert "class 'digit 7' was lost" in " ".join(result.output.split())
+
+
 def test_what_is_no_number_is_left_out(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with np.load(folder / "data.npz") as arrays:

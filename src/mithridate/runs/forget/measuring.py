@@ -37,7 +37,7 @@ class Measured:
     named: float
     held: int
     usual: float
-    classes: Mapping[str, tuple[float, int]]
+    classes: Mapping[int, tuple[float, int]]
     finite: bool
     answers: tuple[int, ...]
 
@@ -58,11 +58,11 @@ class Measured:
         """Whether so few named samples get their label that chance does not explain it."""
         return self.at_most <= _AT_MOST
 
-    def lost_class(self, before: Measured, loss: float) -> str | None:
+    def lost_class(self, before: Measured, loss: float) -> int | None:
         """A class that named samples taught and whose own samples get it less often than before, beyond chance."""
-        for name, (share, count) in self.classes.items():
-            if before.classes[name][0] - share > loss + count**-0.5:
-                return name
+        for output, (share, count) in self.classes.items():
+            if before.classes[output][0] - share > loss + count**-0.5:
+                return output
         return None
 
 
@@ -90,10 +90,8 @@ def measured(module: Any, training: Training, clean: tuple[Any, Any] | None, wro
         named=float((named == taught).float().mean()),
         held=len(bad),
         usual=max(usual, default=0.0),
-        classes={
-            str(k): (float((own[rows] == k).float().mean()), int(rows.sum())) for k, rows in classes.items()
-        },
-        finite=all(bool(torch.isfinite(p).all()) for p in module.parameters()),
+        classes={k: (float((own[rows] == k).float().mean()), int(rows.sum())) for k, rows in classes.items()},
+        finite=all(bool(torch.isfinite(p).all()) for p in module.state_dict().values()),
         answers=tuple(incidents),
     )
 

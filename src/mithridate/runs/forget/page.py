@@ -19,7 +19,6 @@ from mithridate.sources.base import RowSource
 __all__ = ["page"]
 
 _ID = Forgetting.card.id
-_STEPS = 20  # below so many nothing can be expected
 
 
 def page(
@@ -112,33 +111,23 @@ def _doubts(
         doubts.append(("the repair did not converge: its weights are not finite", again))
     elif verdict is Verdict.WORSE:
         lost = after.lost_class(before, loss)
-        what = (
-            f"class {lost!r} was lost with the named samples"
-            if lost
-            else f"more than {loss:.0%} of accuracy was lost"
-        )
-        memory = (
-            ""
-            if unseen
-            else " Samples of the training may only have been learnt by heart: give others with --clean."
-        )
-        doubts.append(
-            (f"{what}, so nothing was changed", f"Are these the samples to forget?{memory} {again}")
-        )
+        what = f"more than {loss:.0%} of accuracy was lost"
+        if lost is not None:
+            what = f"class {labels[lost]!r} was lost with the named samples"
+        remedy = f"Are these the samples to forget? {again}"
+        if not unseen:
+            remedy += " Training samples may only have been learnt by heart: give others with --clean."
+        doubts.append((f"{what}, so nothing was changed", remedy))
     if not before.taught(after):
         reason = (
             "the model does not give the named samples their label: nothing shows that it learnt from them"
         )
         doubts.append((reason, "Are these the samples, and is this the data that the model was trained on?"))
-    elif passes.backward < 80 * _STEPS:
-        reason = f"{passes.backward:,} passes of a sample are too few to forget anything"
-        doubts.append(
-            (reason, "Say with --trained how many samples times epochs the training took, or leave it out.")
-        )
     elif after.taught(before):
         reason = (
             f"{after.named:.1%} of named samples that were not learnt from still get the label they taught, "
-            f"by mistake {min(before.usual, after.usual):.1%} of others do: more samples may teach it than were named"
+            f"by mistake {min(before.usual, after.usual):.1%} of others do, after {passes.backward:,} passes of a "
+            "sample: more samples may teach it than were named, or --trained was too small"
         )
         doubts.append((reason, f"Name more of them: trace several incidents, or audit the data. {again}"))
     elif not after.sure:

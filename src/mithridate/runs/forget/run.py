@@ -183,7 +183,8 @@ def _healed(module: Any, training: Training, asked: Asked, count: int) -> tuple[
 
 def _verdict(before: Measured, after: Measured, loss: float) -> Verdict:
     """HEALED needs named samples without the effect they had, other answers to all incidents, and accuracy."""
-    if not after.finite or after.accuracy < before.accuracy - loss or after.lost_class(before, loss):
+    lost = after.accuracy < before.accuracy - loss or after.lost_class(before, loss) is not None
+    if lost or not after.finite:
         return Verdict.WORSE
     others = all(a != b for a, b in zip(after.answers, before.answers, strict=True))
     gone = before.taught(after) and not after.taught(before) and after.sure
