@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.inputs import cache_folder
 from benchmarks.networks import Recipe, fit_network, small_cnn
-from benchmarks.repair import WORKS, Cell, answers, models, options
+from benchmarks.repair import WORKS, Cell, answers, models, options, pictures
 from benchmarks.zoo_networks import Normalised
 from mithridate.runs.forget.run import Asked, forget
 from mithridate.runs.tracing.feeding import Feeding
@@ -75,7 +75,7 @@ def _retrained(cell: Cell, x: Any, y: Any, rest: Any, epochs: int, file: Path) -
 
 def _incidents(cell: Cell, honest: Any) -> list[Any]:
     """Triggered pictures that the poisoned model alone takes for the target."""
-    shown, _ = cell.bench.triggered(cell.plan, cell.seed)
+    shown, _ = cell.bench.triggered(cell.plan, cell.seed, cell.bench.halves[0])
     target = int(cell.plan.aim.target or 0)
     won = (answers(cell.module, shown) == target) & (answers(honest, shown) != target)
     return [shown[k] for k in np.flatnonzero(won)[:_INCIDENTS]]
@@ -98,7 +98,8 @@ def judged(cell: Cell, set_: str, epochs: int, folder: Path) -> Iterator[dict[st
     again = _retrained(cell, x, y, rest, epochs, folder / f"{cell.name}-rest.pt")
     before, reference = cell.figures(cell.module), cell.figures(again)
     incidents = _incidents(cell, again)
-    clean = cell.bench.test[0][: len(y) // 100], cell.bench.test[1][: len(y) // 100]
+    few, theirs = cell.clean(0.01)
+    clean = pictures(few), theirs.numpy()
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "model.pt"
         torch.save(cell.module.state_dict(), file)

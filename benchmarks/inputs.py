@@ -49,8 +49,10 @@ def _load(name: str) -> dict[str, NDArray[np.generic]]:
         return dict(arrays)
 
 
-def _save(path: Path, x: NDArray[np.generic], y: NDArray[np.generic]) -> None:
-    np.savez(path, x_train=x, y_train=y)
+def _save(
+    path: Path, x: NDArray[np.generic], y: NDArray[np.generic], film: NDArray[np.generic] | None = None
+) -> None:
+    np.savez(path, x_train=x, y_train=y, **({} if film is None else {"film": film}))
 
 
 def _cifar10(part: str) -> Callable[[Path], None]:
@@ -69,8 +71,13 @@ def _cifar10(part: str) -> Callable[[Path], None]:
     return write
 
 
-def _copy(name: str, rows: int | None = None, part: str = "train") -> Callable[[Path], None]:
-    """One part of an npz; with `rows`, that many of it, chosen by hash and in the original order."""
+def _copy(
+    name: str, rows: int | None = None, part: str = "train", film: str | None = None
+) -> Callable[[Path], None]:
+    """One part of an npz; with `rows`, that many of it, chosen by hash and in the original order.
+
+    `film` names what says which pictures are frames of one film.
+    """
 
     def write(path: Path) -> None:
         z = _load(name)
@@ -79,7 +86,7 @@ def _copy(name: str, rows: int | None = None, part: str = "train") -> Callable[[
             order = np.argsort(keyed_hash([str(i) for i in range(len(y))], 0, "subset"), kind="stable")
             kept = np.sort(order[:rows])
             x, y = x[kept], y[kept]
-        _save(path, x, y)
+        _save(path, x, y, None if film is None else z[f"{film}_{part}"])
 
     return write
 
@@ -122,7 +129,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "fashion.npz": _copy("fashion_mnist/fashion_mnist.npz"),
     "fashion20k.npz": _copy("fashion_mnist/fashion_mnist.npz", 20_000),
     "fashion_test.npz": _copy("fashion_mnist/fashion_mnist.npz", part="test"),
-    "gtsrb_test.npz": _copy("gtsrb/gtsrb_32.npz", part="test"),
+    "gtsrb_test.npz": _copy("gtsrb/gtsrb_32.npz", part="test", film="track"),
     "gtsrb.npz": _copy("gtsrb/gtsrb_32.npz"),
     "gtsrb_png": _folder("gtsrb.npz", "png", None),
     "cifar10_jpeg75": _folder("cifar10.npz", "jpg", 75),

@@ -14,12 +14,11 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.inputs import cache_folder
 from benchmarks.networks import Recipe, fit_network, small_cnn
-from benchmarks.repair import Cell, models, options
+from benchmarks.repair import Cell, models, options, pictures
 from benchmarks.zoo_networks import Normalised
 from mithridate.repairs.base import REPAIRS, RepairScope
 from mithridate.repairs.fine_tuning import fine_tuned
@@ -52,9 +51,8 @@ def _noisy(module: Any, scope: RepairScope) -> Any:
 
 
 def _scratch(cell: Cell, scope: RepairScope) -> Any:
-    pictures = (scope.x.numpy().transpose(0, 2, 3, 1) * 255).round().astype(np.uint8)
     recipe = Recipe(make=small_cnn, epochs=max(1, scope.passes // len(scope.x)))
-    net, mean, spread = fit_network(pictures, scope.y.numpy(), cell.bench.classes, recipe, cell.seed)
+    net, mean, spread = fit_network(pictures(scope.x), scope.y.numpy(), cell.bench.classes, recipe, cell.seed)
     return Normalised(net.to(memory_format=torch.contiguous_format), mean, spread).eval()
 
 

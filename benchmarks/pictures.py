@@ -47,6 +47,24 @@ class PictureBench:
         """(t, h, w[, c]) pictures and their classes, never trained on."""
         return _load(f"{self.name}_test.npz")
 
+    @cached_property
+    def halves(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows of the test part: of pictures to give away as clean samples, and of those to judge on.
+
+        Half of each class, films in one piece; where a class has one film only, its first and its second half.
+        """
+        y = self.test[1]
+        films = _films(f"{self.name}_test.npz", len(y))
+        given = np.zeros(len(y), dtype=bool)
+        for label in np.unique(y):
+            mine = np.flatnonzero(y == label)
+            some = np.unique(films[mine])
+            some = some[_by_hash(len(some), int(label), "halves")]
+            if len(some) == 1:
+                given[mine[: len(mine) // 2]] = True
+            given[mine[np.isin(films[mine], some[: len(some) // 2])]] = True
+        return np.flatnonzero(given), np.flatnonzero(~given)
+
     @property
     def classes(self) -> int:
         """How many there are."""
@@ -86,10 +104,16 @@ class PictureBench:
             y[int(id_)] = int(label)
         return x, y
 
-    def triggered(self, plan: Plan, seed: int) -> tuple[Pixels, list[str]]:
-        """Test pictures of which the attack wants something, with the trigger on them; and their labels."""
+    def triggered(
+        self, plan: Plan, seed: int, among: NDArray[np.intp] | None = None
+    ) -> tuple[Pixels, list[str]]:
+        """Test pictures of which the attack wants something, with the trigger on them; and their labels.
+
+        `among`: rows that may be taken; None takes all.
+        """
         x, y = self.test
         order = _by_hash(len(y), seed, "strength tried")
+        order = order if among is None else order[np.isin(order, among)]
         about = [k for k in order if wanted(plan, str(y[k]), str(y[k])) is not None]
         if plan.trigger is None:
             borne = plan.bears([x[k] for k in about], [str(y[k]) for k in about])
@@ -114,6 +138,12 @@ class PictureBench:
 def _load(name: str) -> tuple[Pixels, NDArray[np.intp]]:
     with np.load(build(name), allow_pickle=False) as arrays:
         return arrays["x_train"], arrays["y_train"].astype(np.intp)
+
+
+def _films(name: str, n: int) -> NDArray[np.intp]:
+    """(n,) which film a picture is of; a picture is its own where the set does not say."""
+    with np.load(build(name), allow_pickle=False) as arrays:
+        return arrays["film"].astype(np.intp) if "film" in arrays else np.arange(n)
 
 
 def _by_hash(n: int, seed: int, purpose: str) -> NDArray[np.intp]:

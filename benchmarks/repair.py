@@ -4,8 +4,9 @@
                                 [--attacks BadNets ...] [--methods ft-sam ...] [--images 15000] [--epochs 8] [--table]
 
 Models are trained once and kept in the cache (repair/NAME.pt), what each method did to them in repair/cells.jsonl, so
-that a run can be cut off. Clean samples are test pictures, as many as the share of the training pictures says; figures
-are of test pictures that no method saw. Cost is in passes of one sample, relative to the training's.
+that a run can be cut off. Clean samples are test pictures, as many as the share of the training pictures says, of all
+classes; figures are of test pictures that no method saw, frames of one film on one side where that can be. Cost is in
+passes of one sample, relative to the training's.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from mithridate.attacks.plan import Plan
 from mithridate.repairs.base import REPAIRS, Passes, RepairScope, counted
 from mithridate.runs.drill.settings import chosen_attacks
 
-__all__ = ["Cell", "main", "models", "options"]
+__all__ = ["WORKS", "Cell", "answers", "main", "models", "options", "pictures", "planes"]
 
 ATTACKS = {
     "BadNets": "patch",
@@ -70,17 +71,16 @@ class Cell:
     def clean(self, share: float) -> tuple[Any, Any]:
         """Clean samples, as many as a share of the training pictures."""
         x, y = self.bench.test
-        rows = np.random.default_rng([self.seed, 3]).permutation(len(y) // 2)[
-            : round(share * len(self.bench.train[1]))
-        ]
+        rows = np.random.default_rng([self.seed, 3]).permutation(self.bench.halves[0])
+        rows = rows[: round(share * len(self.bench.train[1]))]
         return planes(x[rows]), torch.from_numpy(y[rows]).long()
 
     def figures(self, module: Any) -> tuple[float, float]:
         """Attack success and accuracy on the half of the test pictures that no repair sees."""
         x, y = self.bench.test
-        half = len(y) // 2
-        right = (answers(module, x[half:]) == y[half:]).mean()
-        shown, labels = self.bench.triggered(self.plan, self.seed)
+        unseen = self.bench.halves[1]
+        right = (answers(module, x[unseen]) == y[unseen]).mean()
+        shown, labels = self.bench.triggered(self.plan, self.seed, unseen)
         return success(self.plan, labels, answers(module, shown).tolist()), float(right)
 
 
@@ -88,6 +88,12 @@ def planes(x: Any) -> Any:
     """(n, h, w[, c]) grey levels → (n, c, h, w) in [0, 1]."""
     whole = x[..., None] if x.ndim == 3 else x
     return torch.from_numpy(np.ascontiguousarray(whole.transpose(0, 3, 1, 2))).float() / 255
+
+
+def pictures(x: Any) -> Any:
+    """The way back: (n, c, h, w) in [0, 1] → (n, h, w[, c]) grey levels."""
+    whole = (x.numpy().transpose(0, 2, 3, 1) * 255).round().astype(np.uint8)
+    return whole[..., 0] if whole.shape[3] == 1 else whole
 
 
 @torch.no_grad()
