@@ -11,7 +11,6 @@ relative to the training's; verdicts know neither poison nor trigger, and measur
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from mithridate.runs.tracing.run import Asked as AskedTrace
 from mithridate.runs.tracing.run import trace
 from mithridate.sources.open import open_source
 
-__all__ = ["cifar10", "fashion", "gtsrb", "main", "mnist"]
+__all__ = ["main"]
 
 _CHW = Feeding(layout="chw")
 _INCIDENTS, _FIFTH = 3, 0.2
@@ -38,26 +37,6 @@ _INCIDENTS, _FIFTH = 3, 0.2
 def _network(channels: int, classes: int) -> Any:
     blank = torch.zeros(channels, 1, 1)
     return Normalised(small_cnn(channels, classes), blank, blank)
-
-
-def cifar10() -> Any:
-    """Untrained."""
-    return _network(3, 10)
-
-
-def gtsrb() -> Any:
-    """Untrained."""
-    return _network(3, 43)
-
-
-def fashion() -> Any:
-    """Untrained."""
-    return _network(1, 10)
-
-
-def mnist() -> Any:
-    """Untrained."""
-    return _network(1, 10)
 
 
 def _retrained(cell: Cell, x: Any, y: Any, rest: Any, epochs: int, file: Path) -> Any:
@@ -90,7 +69,7 @@ def _named(cell: Cell, x: Any, y: Any, poison: Any, incidents: list[Any]) -> Ite
     yield "a fifth", [str(i) for i in some]
 
 
-def judged(cell: Cell, set_: str, epochs: int, folder: Path) -> Iterator[dict[str, Any]]:
+def judged(cell: Cell, epochs: int, folder: Path) -> Iterator[dict[str, Any]]:
     """Forget in each of three ways."""
     x, y = cell.bench.poisoned(cell.plan)
     poison = np.array(sorted(int(i) for i in cell.plan.relabel or cell.plan.victims))  # covers are right
@@ -100,31 +79,24 @@ def judged(cell: Cell, set_: str, epochs: int, folder: Path) -> Iterator[dict[st
     incidents = _incidents(cell, again)
     few, theirs = cell.clean(0.01)
     clean = pictures(few), theirs.numpy()
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "model.pt"
-        torch.save(cell.module.state_dict(), file)
-        for how, ids in _named(cell, x, y, poison, incidents):
-            right = len(set(map(int, ids)) & set(poison.tolist()))
-            row: dict[str, Any] = {
-                "cell": cell.name, "named": how, "count": len(ids), "recall": right / len(poison),
-                "precision": right / len(ids) if ids else None, "before": before, "reference": reference,
+    for how, ids in _named(cell, x, y, poison, incidents):
+        right = len(set(map(int, ids)) & set(poison.tolist()))
+        row: dict[str, Any] = {
+            "cell": cell.name, "named": how, "count": len(ids), "recall": right / len(poison),
+            "precision": right / len(ids) if ids else None, "before": before, "reference": reference,
+        }  # fmt: skip
+        if ids:
+            asked = Asked(
+                how=_CHW, incidents=tuple(incidents), trained=cell.passes, seed=cell.seed,
+                clean=open_source(clean[0], labels=clean[1].astype(str)),
+            )  # fmt: skip
+            done = forget(cell.module, x, ids, asked=asked, labels=y.astype(str))
+            details = next(iter(done.report.findings)).details
+            row |= {
+                "verdict": str(done.report.verdict), "after": cell.figures(done.model),
+                "cost": details["of_training"], "left": details["named"][1],
             }  # fmt: skip
-            if ids:
-                asked = Asked(
-                    how=_CHW, incidents=tuple(incidents), trained=cell.passes, seed=cell.seed,
-                    clean=open_source(clean[0], labels=clean[1].astype(str)),
-                )  # fmt: skip
-                done = forget(
-                    file, open_source(x, labels=y.astype(str)), ids, arch=f"benchmarks.forget:{set_}", asked=asked
-                )  # fmt: skip
-                module = _network(3 if x.ndim == 4 else 1, cell.bench.classes)
-                module.load_state_dict(done.weights)
-                details = next(iter(done.report.findings)).details
-                row |= {
-                    "verdict": str(done.report.verdict), "after": cell.figures(module.eval()),
-                    "cost": details["of_training"], "left": details["named"][1],
-                }  # fmt: skip
-            yield row
+        yield row
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -158,7 +130,7 @@ def main() -> None:
     for cell in () if given.table else models(given, folder):
         if any(r["cell"] == cell.name for r in rows) or cell.figures(cell.module)[0] < WORKS:
             continue
-        for row in judged(cell, given.set, given.epochs, folder):
+        for row in judged(cell, given.epochs, folder):
             rows.append(row)
             with file.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(row) + "\n")

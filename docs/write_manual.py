@@ -10,6 +10,7 @@ from mithridate.attacks.model_base import MODEL_ATTACKS, ModelAttack
 from mithridate.checks.catalogue import data_cards, model_cards, trace_cards
 from mithridate.core.card import Card
 from mithridate.repairs.base import REPAIRS
+from mithridate.repairs.removal import REMOVAL
 
 MANUAL = Path(__file__).with_name("manual.md")
 
@@ -45,6 +46,8 @@ def manual() -> str:
         *(_check(card) for card in traces),
         "## Repairs\n\nWhat `mithridate repair MODEL --arch MODULE:FUNCTION --methods NAME,...` tries on copies.\n",
         *(_repair(repair.card) for repair in REPAIRS),
+        "What `mithridate repair MODULE:FUNCTION --data TRAIN --forget REPORT` does to an estimator.\n",
+        _repair(REMOVAL),
         "## Attacks\n\nWhat `mithridate drill plant ATTACK SRC DST` plants in a copy.\n",
         *(_attack(attack, [*checks, *traces]) for attack in attacks),
         "## Attacks on models\n\nWhat `mithridate drill plant ATTACK MODEL COPY --labels N` plants in a copy.\n",

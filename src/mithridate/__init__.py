@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from mithridate.runs.audit import audit
     from mithridate.runs.clean import clean
     from mithridate.runs.drill.run import drill
+    from mithridate.runs.forget.run import forget
     from mithridate.runs.scan.run import scan
     from mithridate.runs.tracing.run import trace
 
-__all__ = ["Report", "__version__", "audit", "clean", "drill", "scan", "trace"]
+__all__ = ["Report", "__version__", "audit", "clean", "drill", "forget", "scan", "trace"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "audit": "mithridate.runs.audit",
     "clean": "mithridate.runs.clean",
     "drill": "mithridate.runs.drill.run",
+    "forget": "mithridate.runs.forget.run",
     "scan": "mithridate.runs.scan.run",
     "trace": "mithridate.runs.tracing.run",
 }

@@ -11,16 +11,14 @@ from mithridate.cli.options import (
     FILE,
     outputs_of,
     quiet_options,
-    reading_of,
     reading_options,
     report_options,
 )
-from mithridate.cli.scan import asked_of, clean_options, function_of, names_of
+from mithridate.cli.scan import asked_of, clean_options
 
 if TYPE_CHECKING:
+    from mithridate.cli.outputs import Outputs
     from mithridate.core.report import Report
-    from mithridate.runs.forget.run import Forgotten
-    from mithridate.runs.scan.models import Asked
 
 __all__ = ["repair"]
 
@@ -54,8 +52,12 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     "--trained",
     type=click.FloatRange(min=1),
     metavar="N",
-    help="Samples times epochs of the training, to compare costs with.",
+    help="Samples times epochs of the training of a torch module, to compare costs with.",
 )
+@click.option(
+    "--price-per-hour", "price", type=float, metavar="X",
+    help="Of this machine, in any currency: costs are told in money, too.",
+)  # fmt: skip
 @click.option(
     "--forget", "forget_file", type=click.Path(path_type=Path), metavar="REPORT",
     help="Take back what the samples that this report of a trace or an audit accuses taught. Needs --data.",
@@ -65,7 +67,11 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     "--incident", "incidents", multiple=True, metavar="SAMPLE",
     help="With --forget: got a wrong answer, and shall get another one. Repeatable.",
 )  # fmt: skip
-@click.option("--to", type=FILE, help="The repaired file.  [default: MODEL with .healed before its suffix]")
+@click.option(
+    "--to", type=FILE,
+    help="The repaired file; of an estimator .skops, or .json or .ubj (XGBoost), .txt (LightGBM).  "
+    "[default: MODEL with .healed before its suffix]",
+)  # fmt: skip
 @clean_options
 @reading_options
 @report_options("mithridate-repair")
@@ -78,58 +84,80 @@ def repair(
     """Take out of MODEL what a scan found, or what its weights hide, and show what that changed.
 
     With --excise, a hidden branch is cut out; the model's own weights stay as they are, bit for bit. With --arch,
-    repairs of weights are tried on copies with a few clean samples, judged by triggers recovered from the model; with
-    --forget, the samples that a report accuses lose their effect, judged by those of them that were not learnt from.
+    repairs of weights are tried on copies with a few clean samples, judged by triggers recovered from the model. With
+    --forget, the samples that a report accuses lose their effect: weights with --arch are trained on, and judged by
+    accused samples that were not learnt from; an estimator, MODEL being MODULE:FUNCTION that gives it, is fitted again
+    on the rest.
 
     \b
     mithridate repair resnet.onnx --excise graph.side-branch
     mithridate repair resnet.onnx --excise graph.side-branch --clean holdout/ --to clean.onnx
     mithridate repair model.pt --arch mypkg.nets:Net --clean holdout/ --to healed.pt
     mithridate repair model.pt --arch mypkg.nets:Net --data train/ --forget mithridate-trace/report.json
+    mithridate repair mypkg.models:spam --data mails.csv --label spam --forget mithridate-trace --to healed.skops
     """  # noqa: D301 - click wants the control character
     from mithridate.cli.progress import progress_bar
-    from mithridate.core.errors import UsageError
     from mithridate.report.files import write_bytes
+    from mithridate.runs.costs import refuse_numbers
 
-    target = to or model.with_name(f"{model.stem}.healed{model.suffix}")
-    if target.exists() and (not force or target.resolve() == model.resolve()):
-        remedy = "Name another file with --to, or replace it with --force."
-        raise UsageError("a new file", "one that is there", str(target), remedy)
+    refuse_numbers(given["trained"], given["price"])
     _refuse_options(model, finding, given)
-    _refuse_places(target, given)
-    asked = asked_of(given)
+    target = _target(model, to, force, given)
     outputs = outputs_of(given)
+    _refuse_places(target, outputs, given)
     outputs.refuse_unwritable(str(model), None)
     with progress_bar(not (given["quiet"] or given["no_progress"])) as progress:
-        content, report = _repaired(model, finding, target, asked, given, progress)
+        content, report = _repaired(model, finding, target, given, progress)
         write_bytes(target, content)
         report = outputs.write(report)
     outputs.print(report, quiet=given["quiet"])
     if not given["quiet"]:
-        what = "original weights" if report.exit_code == 1 and finding is None else "repaired"
+        kept = "original weights" if given["arch"] else "original model"
+        what = kept if report.exit_code == 1 and finding is None else "repaired"
         click.echo(f"{what}: {target}", err=given["json_file"] == Path("-"))
     ctx.exit(report.exit_code)
+
+
+def _target(model: Path, to: Path | None, force: bool, given: dict[str, Any]) -> Path:
+    """Where the repaired model goes, which is not there yet, or may be replaced."""
+    from mithridate.core.errors import UsageError
+
+    if to is None and given["forget_file"] is not None and given["arch"] is None:
+        remedy = "A name that ends in .skops, or in .json or .ubj for XGBoost, in .txt for LightGBM."
+        raise UsageError("--to FILE", "none", str(model), remedy)
+    target = to or model.with_name(f"{model.stem}.healed{model.suffix}")
+    if target.exists() and (not force or target.resolve() == model.resolve()):
+        remedy = "Name another file with --to, or replace it with --force."
+        raise UsageError("a new file", "one that is there", str(target), remedy)
+    return target
 
 
 def _refuse_options(model: Path, finding: str | None, given: dict[str, Any]) -> None:
     """Options that do not go together."""
     from mithridate.core.errors import UsageError
 
-    if (finding is None) == (given["arch"] is None):
-        got = "neither" if finding is None else "both"
+    forget = given["forget_file"] is not None
+    if finding is not None and given["arch"] is not None:
         remedy = "Name what a scan found, or the function that makes the module of these weights."
-        raise UsageError("--excise FINDING or --arch MODULE:FUNCTION", got, str(model), remedy)
-    if (given["forget_file"] is None) != (given["data"] is None) or (given["forget_file"] and finding):
+        raise UsageError("--excise FINDING or --arch MODULE:FUNCTION", "both", str(model), remedy)
+    if forget != (given["data"] is not None) or (forget and finding):
         got = "--excise" if finding else "one of them"
         remedy = "Name the report that accuses samples and the data they are in."
-        raise UsageError("--arch with --forget REPORT and --data DATA", got, str(model), remedy)
-    alone = "--methods" if given["forget_file"] else "--incident"
-    if given["methods"] if given["forget_file"] else given["incidents"]:
-        rest = "without" if given["forget_file"] else "with"
-        raise UsageError(f"{alone} {rest} --forget", "otherwise", str(model), f"Leave {alone} out.")
+        raise UsageError("--forget REPORT with --data DATA, without --excise", got, str(model), remedy)
+    if finding is None and given["arch"] is None and not forget:
+        remedy = "Name what a scan found, or the function that makes the module of these weights."
+        raise UsageError("--excise FINDING or --arch MODULE:FUNCTION", "neither", str(model), remedy)
+    if finding is not None and given["price"] is not None:
+        remedy = "Leave it out: nothing is trained."
+        raise UsageError("--price-per-hour without --excise", "both", str(model), remedy)
+    alone = {"methods": "--methods", "shape": "--shape"} if forget else {"incidents": "--incident"}
+    for name, option in alone.items():
+        if given[name]:
+            expected = f"{option} {'without' if forget else 'with'} --forget"
+            raise UsageError(expected, "otherwise", str(model), f"Leave {option} out.")
 
 
-def _refuse_places(target: Path, given: dict[str, Any]) -> None:
+def _refuse_places(target: Path, outputs: Outputs, given: dict[str, Any]) -> None:
     """Places that are there, and are not what is read."""
     from mithridate.cli.outputs import try_folder
     from mithridate.core.errors import UsageError
@@ -140,72 +168,33 @@ def _refuse_places(target: Path, given: dict[str, Any]) -> None:
             "a folder that is there", str(target.parent), "--to", "Make it, or name another file."
         )
     try_folder(target.absolute().parent, target)
-    read = [given[name] for name in ("forget_file", "clean", "classes") if given[name] is not None]
-    for origin in (given["data"], *read, *given["incidents"]):
-        if origin is not None:
-            refuse_inside(str(origin), target)
-    if given["data"] is not None:
-        refuse_inside(str(given["data"]), given["out"])
+    read = [given[name] for name in ("forget_file", "clean", "classes", "data") if given[name] is not None]
+    folder = outputs.folder
+    written = (target, folder, folder / "report.json", folder / "report.html", *outputs.files)
+    for origin in (*read, *given["incidents"]):
+        refuse_inside(str(origin), *written)
 
 
 def _repaired(
-    model: Path, finding: str | None, target: Path, asked: Asked, given: dict[str, Any], progress: Any
+    model: Path, finding: str | None, target: Path, given: dict[str, Any], progress: Any
 ) -> tuple[bytes, Report]:
     """The repaired file and what to tell of it."""
+    if given["forget_file"] is not None:
+        from mithridate.cli.repair_forget import forgotten
+
+        return forgotten(model, target, given, progress)
+    asked = asked_of(given)
     if finding is not None:
         from mithridate.runs.repair import excise
 
         cut = excise(model, finding, asked=asked, progress=progress)
         return cut.content, cut.report
     from mithridate.models.weights import weights_file
-
-    if given["forget_file"] is not None:
-        forgotten = _forgotten(model, given, progress)
-        return weights_file(forgotten.weights, target.suffix), forgotten.report
     from mithridate.runs.heal.candidates import DEFAULT
     from mithridate.runs.heal.run import heal
 
     healed = heal(
         model, arch=given["arch"], asked=asked, methods=given["methods"] or DEFAULT, loss=given["loss"],
-        trained=given["trained"], progress=progress,
+        trained=given["trained"], price=given["price"], progress=progress,
     )  # fmt: skip
     return weights_file(healed.weights, target.suffix), healed.report
-
-
-def _forgotten(model: Path, given: dict[str, Any], progress: Any) -> Forgotten:
-    """The model without the effect of what a report accuses."""
-    from mithridate.core.errors import UsageError
-    from mithridate.core.report import Report
-    from mithridate.runs.clean import accused
-    from mithridate.runs.forget.run import Asked, forget
-    from mithridate.runs.tracing.feeding import Feeding
-    from mithridate.sources.open import open_source
-
-    file = given["forget_file"]
-    report = Report.load(file)
-    named = accused(report, file if file.is_dir() else file.parent)
-    source = open_source(given["data"], **reading_of(given))
-    if report.subject.digest != source.digest:
-        remedy = "Give the data that it was written about, read in the same way (--label, --id ...)."
-        raise UsageError("the data of the report", "other data", source.uri, remedy)
-    how = Feeding(
-        function=function_of(given["preprocess"]),
-        mean=given["mean"],
-        std=given["std"],
-        layout=given["layout"],
-    )
-    asked = Asked(
-        how=how, classes=names_of(given["classes"]), incidents=given["incidents"], loss=given["loss"],
-        clean=None if given["clean"] is None else _like(given),
-        trained=given["trained"], seed=given["seed"],
-    )  # fmt: skip
-    return forget(model, source, list(named), arch=given["arch"], asked=asked, progress=progress)
-
-
-def _like(given: dict[str, Any]) -> Any:
-    """The clean samples, read as the data are where they are of the same kind of file."""
-    from mithridate.sources.open import open_source
-
-    clean, data = given["clean"], given["data"]
-    same = clean.is_dir() == data.is_dir() and clean.suffix == data.suffix
-    return open_source(clean, **(reading_of(given) if same else {}))

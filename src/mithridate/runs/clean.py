@@ -109,7 +109,11 @@ def refuse_inside(uri: str, *targets: Path) -> None:
         UsageError: one of them is the data, or inside of its folder.
     """
     origin = Path(uri)
-    if not origin.exists():  # in memory
+    try:
+        there = origin.exists()
+    except OSError:  # a text too long for a name
+        there = False
+    if not there:  # in memory
         return
     for target in targets:
         if target.resolve().is_relative_to(origin.resolve()):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mithridate.models.torch_module import output_of
-from mithridate.runs.forget.reading import Training
+from mithridate.core.verdict import Verdict
 
-__all__ = ["Measured", "measured"]
+__all__ = ["Answers", "Labelled", "Measured", "measured", "verdict_of"]
 
 _GONE = 0.02  # share of named samples that may still get the label they taught
 _AT_MOST, _SURE = 0.1, 0.95  # what that share may be in truth, and how sure that has to be
-_AT_ONCE = 256
+
+Answers = Callable[[Any], Any]
+Labelled = tuple[Any, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,38 +67,42 @@ class Measured:
         return None
 
 
-def measured(module: Any, training: Training, clean: tuple[Any, Any] | None, wrong: Any) -> Measured:
+def measured(
+    answers: Answers, *, named: Labelled, others: Labelled, clean: Labelled | None, wrong: Any, finite: bool = True
+) -> Measured:  # fmt: skip
     """Ask a model about the samples that judge it.
 
     Args:
-        module: in evaluation mode.
-        training: what was read; its parts that are not learnt from are asked about.
-        clean: labelled inputs to measure accuracy on; None takes other training samples.
+        answers: inputs → (n,) outputs.
+        named: inputs of named samples that are not learnt from, and the outputs that they taught.
+        others: the same of samples that nobody named.
+        clean: labelled inputs to measure accuracy on; None takes the others.
         wrong: inputs of the incidents; None without.
+        finite: whether all weights are numbers.
     """
-    import torch
-
-    held = training.others.judge
-    x, y = held if clean is None else clean
-    bad, taught = training.named.judge
-    said, own, named = (_answers(module, part) for part in (x, held[0], bad))
-    labels = taught.unique().tolist()
-    usual = [float((said[y != k] == k).float().mean()) for k in labels if (y != k).any()]
-    classes = {k: held[1] == k for k in labels if (held[1] == k).any()}
-    incidents = () if wrong is None else _answers(module, torch.from_numpy(np.array(wrong))).tolist()
+    x, y = others if clean is None else clean
+    own, taught = (np.asarray(part[1]) for part in (others, named))
+    said, theirs, got = np.asarray(answers(x)), np.asarray(answers(others[0])), np.asarray(answers(named[0]))
+    y, labels = np.asarray(y), np.unique(taught).tolist()
+    usual = [float((said[y != k] == k).mean()) for k in labels if (y != k).any()]
     return Measured(
-        accuracy=float((said == y).float().mean()),
-        named=float((named == taught).float().mean()),
-        held=len(bad),
+        accuracy=float((said == y).mean()),
+        named=float((got == taught).mean()),
+        held=len(taught),
         usual=max(usual, default=0.0),
-        classes={k: (float((own[rows] == k).float().mean()), int(rows.sum())) for k, rows in classes.items()},
-        finite=all(bool(torch.isfinite(p).all()) for p in module.state_dict().values()),
-        answers=tuple(incidents),
-    )
+        classes={
+            k: (float((theirs[own == k] == k).mean()), int((own == k).sum())) for k in labels if (own == k).any()
+        },
+        finite=finite,
+        answers=() if wrong is None else tuple(np.asarray(answers(wrong)).tolist()),
+    )  # fmt: skip
 
 
-def _answers(module: Any, x: Any) -> Any:
-    import torch
-
-    with torch.no_grad():
-        return torch.cat([output_of(module, part).argmax(1) for part in x.split(_AT_ONCE)])
+def verdict_of(before: Measured, after: Measured, loss: float) -> Verdict:
+    """HEALED needs named samples without the effect they had, other answers to all incidents, and accuracy."""
+    lost = after.accuracy < before.accuracy - loss or after.lost_class(before, loss) is not None
+    if lost or not after.finite:
+        return Verdict.WORSE
+    others = all(a != b for a, b in zip(after.answers, before.answers, strict=True))
+    gone = before.taught(after) and not after.taught(before) and after.sure
+    return Verdict.HEALED if gone and others else Verdict.NOT_PROVEN

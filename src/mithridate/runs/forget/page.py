@@ -2,134 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
-from hashlib import blake2b
 from pathlib import Path
 
 from mithridate.core.report import Report, Subject
 from mithridate.core.results import Action, Clear, Exhibit, Finding, Result, Severity, Skip
 from mithridate.core.verdict import Verdict
-from mithridate.repairs.base import Passes
-from mithridate.repairs.forgetting import Forgetting
+from mithridate.runs.costs import Costs
+from mithridate.runs.forget.asking import Asked, Ready
+from mithridate.runs.forget.done import Done
 from mithridate.runs.forget.measuring import Measured
-from mithridate.runs.forget.reading import Training
 from mithridate.sources.base import RowSource
 
 __all__ = ["page"]
 
-_ID = Forgetting.card.id
+_TRAIN = "Train again on the rest of the data."
+_TRACE = "Look for more with the repaired model: trace again, or audit the data."
 
 
 def page(
-    *, model: Path, source: RowSource, seed: int, named: int, training: Training, labels: Sequence[str],
-    incidents: Sequence[str], before: Measured, after: Measured, passes: Passes, trained: float | None,
-    healing: float, verdict: Verdict, loss: float, unseen: bool, seconds: float,
+    *, subject: Subject, source: RowSource, asked: Asked, done: Done, verdict: Verdict, costs: Costs
 ) -> Report:  # fmt: skip
     """The report.
 
     Args:
-        model: file with the weights.
+        subject: the model.
         source: the training data.
-        seed: of everything drawn.
-        named: samples to forget.
-        training: what was read.
-        labels: that each output stands for.
-        incidents: their names.
-        before: the model as it was.
-        after: repaired.
-        passes: that the repair took.
-        trained: passes of the training; None where unknown.
-        healing: seconds that the repair took.
+        asked: what the user said.
+        done: what was done.
         verdict: of the whole.
-        loss: accuracy that may be lost.
-        unseen: accuracy was measured on samples that the model was not trained on.
-        seconds: of the whole.
+        costs: of the run.
     """
     from mithridate.report.notebook import render_notebook
 
-    digest = blake2b(model.read_bytes(), digest_size=32).hexdigest()
-    held = after.held
-    kind = "clean" if unseen else "other training"
-    told = (
-        f"{model.name}: {named:,} named samples; accuracy on {kind} samples {before.accuracy:.1%} before, "
-        f"{after.accuracy:.1%} after; of {held:,} named samples that were not learnt from, {before.named:.1%} got the "
-        f"label they taught, now {after.named:.1%}"
-    )
-    if verdict is Verdict.WORSE:
-        told += "; that is worse, so the original weights are kept"
-    exhibits = [_costs(training, named, source.count, passes, trained, healing)]
-    if incidents:
-        exhibits.append(_answers(incidents, labels, before, after))
+    card, before, after, name = done.card, done.before, done.after, Path(subject.uri).name
+    exhibits = [costs.exhibit("training on the rest, exact" if done.exact else "this repair")]
+    if done.known.names:
+        exhibits.append(_answers(done.known, before, after))
     result = Finding(
-        check=_ID, severity=Severity.INFO, message=told, targets=(model.name,), scores=(1.0,), count=1,
-        effect=after.named,
+        check=card.id, severity=Severity.INFO, message=_told(name, asked, done, verdict), targets=(name,),
+        scores=(1.0,), count=1, effect=after.named,
         details={
             "accuracy": [before.accuracy, after.accuracy], "named": [before.named, after.named],
-            "usual": [before.usual, after.usual], "at_most": after.at_most, "held": held, "passes": asdict(passes),
-            "of_training": None if trained is None else passes.both / trained,
+            "usual": [before.usual, after.usual], "at_most": after.at_most, "held": after.held,
+            "passes": asdict(done.passes), "costs": costs.told(),
+            "of_training": None if asked.trained is None else done.passes.both / asked.trained,
         },
         exhibits=tuple(exhibits),
     )  # fmt: skip
     return Report(
         verdict=verdict,
-        subject=Subject(uri=str(model), digest=digest, modality="model", count=1, classes={}),
-        seed=seed,
-        cards={_ID: {**asdict(Forgetting.card), "arguments": {"data": source.uri, "named": named}}},
-        results=(result, *_doubts(before, after, incidents, labels, verdict, loss, unseen, passes)),
+        subject=subject,
+        seed=asked.seed,
+        cards={card.id: {**asdict(card), "arguments": {"data": source.uri, "named": done.named}}},
+        results=(result, *_doubts(asked, done, verdict)),
         actions=(
             Action(
-                kind="retrain", targets=(model.name,), because=(_ID,), before=digest,
-                undo="use the original file, which was not touched",
+                kind="retrain", targets=(name,), because=(card.id,), before=subject.digest,
+                undo="use the original, which was not touched",
             ),
         ),
-        timings={"total": round(seconds, 3)},
-        notes=_notes(labels, training),
+        timings={"total": round(costs.whole, 3)},
+        notes=_notes(done),
         renderer=render_notebook,
     )  # fmt: skip
 
 
-def _notes(labels: Sequence[str], training: Training) -> tuple[str, ...]:
+def _told(name: str, asked: Asked, done: Done, verdict: Verdict) -> str:
+    before, after = done.before, done.after
+    kind = "other training" if asked.clean is None else "clean"
+    told = (
+        f"{name}: {done.named:,} named samples; accuracy on {kind} samples {before.accuracy:.1%} before, "
+        f"{after.accuracy:.1%} after; of {after.held:,} named samples that were not learnt from, {before.named:.1%} "
+        f"got the label they taught, now {after.named:.1%}"
+    )
+    if verdict is Verdict.WORSE:
+        told += "; that is worse, so the original is kept"
+    return told
+
+
+def _notes(done: Done) -> tuple[str, ...]:
+    labels = done.known.labels
     notes = [
         f"output 0 is {labels[0]!r}, output {len(labels) - 1} is {labels[-1]!r}; say otherwise with --classes"
     ]
-    if training.unreadable:
-        names = ", ".join(training.unreadable[:5])
+    if done.unreadable:
+        names = ", ".join(done.unreadable[:5])
         notes.append(
-            f"{len(training.unreadable):,} training samples could not be read or are no numbers: {names}"
+            f"{len(done.unreadable):,} training samples could not be read or are no numbers: {names}"
         )
-    return tuple(notes)
+    return (*notes, *done.notes)
 
 
-def _doubts(
-    before: Measured, after: Measured, incidents: Sequence[str], labels: Sequence[str], verdict: Verdict, loss: float,
-    unseen: bool, passes: Passes,
-) -> list[Result]:  # fmt: skip
-    doubts = []
-    again = "Train again on the rest of the data."
+def _doubts(asked: Asked, done: Done, verdict: Verdict) -> list[Result]:
+    before, after, doubts = done.before, done.after, []
+    again = _TRACE if done.exact else _TRAIN
     if not after.finite:
         doubts.append(("the repair did not converge: its weights are not finite", again))
     elif verdict is Verdict.WORSE:
-        lost = after.lost_class(before, loss)
-        what = f"more than {loss:.0%} of accuracy was lost"
-        if lost is not None:
-            what = f"class {labels[lost]!r} was lost with the named samples"
-        remedy = f"Are these the samples to forget? {again}"
-        if not unseen:
-            remedy += " Training samples may only have been learnt by heart: give others with --clean."
-        doubts.append((f"{what}, so nothing was changed", remedy))
+        doubts.append(_worse(asked, done, again))
     if not before.taught(after):
         reason = (
             "the model does not give the named samples their label: nothing shows that it learnt from them"
         )
         doubts.append((reason, "Are these the samples, and is this the data that the model was trained on?"))
     elif after.taught(before):
-        reason = (
-            f"{after.named:.1%} of named samples that were not learnt from still get the label they taught, "
-            f"by mistake {min(before.usual, after.usual):.1%} of others do, after {passes.backward:,} passes of a "
-            "sample: more samples may teach it than were named, or --trained was too small"
+        doubts.append(
+            (_left(done), f"Name more of them: trace several incidents, or audit the data. {again}")
         )
-        doubts.append((reason, f"Name more of them: trace several incidents, or audit the data. {again}"))
     elif not after.sure:
         reason = (
             f"{after.held} named samples that were not learnt from are too few to tell: up to {after.at_most:.0%} of "
@@ -138,36 +118,47 @@ def _doubts(
         doubts.append(
             (reason, "Name more samples that belong together: trace several incidents, or audit the data.")
         )
-    same = [name for name, a, b in zip(incidents, before.answers, after.answers, strict=True) if a == b]
+    names = done.known.names
+    same = [name for name, a, b in zip(names, before.answers, after.answers, strict=True) if a == b]
     if same:
-        reason = (
-            f"{len(same)} of {len(incidents)} incidents get the same answer as before: {', '.join(same[:5])}"
-        )
+        reason = f"{len(same)} of {len(names)} incidents get the same answer as before: {', '.join(same[:5])}"
         doubts.append((reason, f"Trace these once more. {again}"))
     if not doubts:
-        return [Clear(check=_ID, message="nothing is left in doubt that was tested", limit="")]
-    return [Skip(check=_ID, reason=reason, remedy=remedy) for reason, remedy in doubts]
+        return [Clear(check=done.card.id, message="nothing is left in doubt that was tested", limit="")]
+    return [Skip(check=done.card.id, reason=reason, remedy=remedy) for reason, remedy in doubts]
 
 
-def _costs(
-    training: Training, named: int, count: int, passes: Passes, trained: float | None, healing: float
-) -> Exhibit:
-    pace = healing / max(passes.both, 1)
-    rest = (1 - named / count) * (count if trained is None else trained)
-    what = "training again on the rest" + (", each epoch" if trained is None else "")
+def _worse(asked: Asked, done: Done, again: str) -> tuple[str, str]:
+    """What was lost, and what to do."""
+    lost = done.after.lost_class(done.before, asked.loss)
+    what = f"more than {asked.loss:.0%} of accuracy was lost"
+    if lost is not None:
+        what = f"class {done.known.labels[lost]!r} was lost with the named samples"
+    remedy = f"Are these the samples to forget? {again}"
+    if asked.clean is None:
+        remedy += " Training samples may only have been learnt by heart: give others with --clean."
+    return f"{what}, so nothing was changed", remedy
+
+
+def _left(done: Done) -> str:
+    """What is left of the named samples' effect."""
+    before, after = done.before, done.after
+    told = (
+        f"{after.named:.1%} of named samples that were not learnt from still get the label they taught, by mistake "
+        f"{min(before.usual, after.usual):.1%} of others do"
+    )
+    if done.exact:
+        return f"{told}: other samples teach it, too, which nobody named"
+    return (
+        f"{told}, after {done.passes.backward:,} passes of a sample: more samples may teach it than were named, or "
+        "--trained was too small"
+    )
+
+
+def _answers(known: Ready, before: Measured, after: Measured) -> Exhibit:
     rows = [
-        ["this repair", f"{passes.both:,.0f}", f"{healing:,.0f} s"],
-        [f"{what} (forecast)", f"{rest:,.0f}", f"{rest * pace:,.0f} s"],
-    ]
-    title = "What it cost, beside training again"
-    columns = ["", "passes of a sample, forward and backward", "time"]
-    return Exhibit(kind="cells", title=title, data={"columns": columns, "rows": rows, "marks": []})
-
-
-def _answers(incidents: Sequence[str], labels: Sequence[str], before: Measured, after: Measured) -> Exhibit:
-    rows = [
-        [name, labels[a], labels[b]]
-        for name, a, b in zip(incidents, before.answers, after.answers, strict=True)
+        [name, known.labels[a], known.labels[b]]
+        for name, a, b in zip(known.names, before.answers, after.answers, strict=True)
     ]
     columns = ["incident", "answer before", "answer of the repaired model"]
     title = "Answers to the incidents"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -16,7 +16,15 @@ from mithridate.core.hashing import uniform
 from mithridate.runs.tracing.feeding import Feeding
 from mithridate.sources.base import RowSource, quote, take
 
-__all__ = ["Part", "Training", "first_readable", "read_samples", "read_training"]
+__all__ = [
+    "Part",
+    "Training",
+    "first_readable",
+    "numbered",
+    "read_samples",
+    "read_training",
+    "refuse_unknown",
+]
 
 Progress = Callable[[str, int, int | None], None]
 _MOST, _BYTES = 20_000, 1 << 30  # samples of either kind that are kept in memory, and what they may take
@@ -116,11 +124,33 @@ def read_training(
         mine = np.array([i in wanted for i in batch.ids], dtype=bool)
         drawn = uniform(batch.ids, seed, "forget") < np.where(mine, *shares)
         _keep(kept, batch, how, labels, mine, drawn, source.uri)
-    if met != wanted:
-        lost = sorted(wanted - met)
-        got = f"{len(lost):,} unknown ids: {quote(lost)}"
-        raise UsageError("ids of this data", got, source.uri, "Is this what the report was written about?")
+    refuse_unknown(wanted - met, source.uri)
     return _parts(kept, seed, source.uri)
+
+
+def refuse_unknown(ids: Collection[str], where: str) -> None:
+    """Refuse ids that the data does not have.
+
+    Raises:
+        UsageError: there are such.
+    """
+    if ids:
+        got = f"{len(ids):,} unknown ids: {quote(sorted(ids))}"
+        raise UsageError("ids of this data", got, where, "Is this what the report was written about?")
+
+
+def numbered(said: Iterable[str], labels: Sequence[str], where: str) -> NDArray[np.int64]:
+    """The outputs that labels stand for.
+
+    Raises:
+        UsageError: a label that is none of the model's.
+    """
+    outputs, told = {label: k for k, label in enumerate(labels)}, list(said)
+    unknown = sorted(set(told) - set(outputs))
+    if unknown:
+        remedy = "Give samples with the labels of the training data."
+        raise UsageError("labels that are outputs of the model", quote(unknown), where, remedy)
+    return np.array([outputs[label] for label in told], dtype=np.int64)
 
 
 def read_samples(source: RowSource, how: Feeding, labels: tuple[str, ...], seed: int) -> tuple[Any, Any]:
@@ -151,17 +181,12 @@ def _keep(
     drawn: NDArray[np.bool_], where: str,
 ) -> None:  # fmt: skip
     """Add what is drawn and labelled of a batch."""
-    outputs = {label: k for k, label in enumerate(labels)}
     known = np.array([label is not None for label in batch.labels or [None] * len(mine)], dtype=bool)
     rows = np.flatnonzero(known & drawn)
     if not len(rows):
         return
     part = take(batch, rows)
-    said = [label for label in part.labels or () if label is not None]
-    unknown = sorted(set(said) - set(outputs))
-    if unknown:
-        remedy = "Give samples with the labels of the training data."
-        raise UsageError("labels that are outputs of the model", quote(unknown), where, remedy)
+    y = numbered((label for label in part.labels or () if label is not None), labels, where)
     x = _numbers(how.inputs(part.raw, part.modality))
     if kept.x and x.shape[1:] != kept.x[0].shape[1:]:
         got = f"{kept.x[0].shape[1:]} and {x.shape[1:]}"
@@ -169,7 +194,7 @@ def _keep(
     fine = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
     kept.unreadable += [part.ids[k] for k in np.flatnonzero(~fine)]
     kept.x.append(x[fine])
-    kept.y.append(np.array([outputs[label] for label in said], dtype=np.int64)[fine])
+    kept.y.append(y[fine])
     kept.mine.append(mine[rows][fine])
 
 

@@ -11,6 +11,7 @@ from mithridate.core.report import Report, Subject
 from mithridate.core.results import Action, Clear, Exhibit, Finding, Result, Severity, Skip
 from mithridate.core.verdict import Verdict
 from mithridate.repairs.base import REPAIRS, Passes
+from mithridate.runs.costs import Costs
 from mithridate.runs.heal.candidates import Candidate
 from mithridate.runs.heal.relapse import SAMPLES
 from mithridate.runs.heal.samples import Samples
@@ -23,7 +24,8 @@ __all__ = ["page"]
 def page(
     *, model: Path, asked: Asked, samples: Samples, surrogates: Sequence[Surrogate], before: Candidate,
     candidates: Sequence[Candidate], chosen: Candidate, again: Sequence[float], verdict: Verdict,
-    alarms: Sequence[Result], search: Passes, trained: float | None, loss: float, seconds: float,
+    alarms: Sequence[Result], search: Passes, trained: float | None, price: float | None, loss: float,
+    seconds: float,
 ) -> Report:  # fmt: skip
     """The report of a repair.
 
@@ -40,6 +42,7 @@ def page(
         alarms: of the graph.
         search: passes that recovering triggers took.
         trained: passes of the training; None where unknown.
+        price: of an hour; None where unknown.
         loss: accuracy that may be lost.
         seconds: of the whole.
     """
@@ -53,6 +56,8 @@ def page(
     if surrogates:
         exhibits.append(_left(surrogates, before, chosen, again))
     exhibits += [_path(c) for c in candidates if c.path]
+    costs = _costs(candidates, trained, price, seconds)
+    exhibits.append(costs.exhibit("what was tried, without the search for triggers", "training again"))
     result = Finding(
         check=chosen.method, severity=Severity.INFO, message=told, targets=(model.name,), scores=(1.0,), count=1,
         effect=chosen.worst,
@@ -60,6 +65,7 @@ def page(
             "accuracy": [before.accuracy, chosen.accuracy],
             "candidates": [_plain(c, trained) for c in candidates],
             "search": {"passes": round(search.both)},
+            "costs": costs.told(),
         },
         exhibits=tuple(exhibits),
     )  # fmt: skip
@@ -80,6 +86,15 @@ def page(
         notes=(f"labels were matched with the outputs {samples.matching}",),
         renderer=render_notebook,
     )  # fmt: skip
+
+
+def _costs(
+    candidates: Sequence[Candidate], trained: float | None, price: float | None, seconds: float
+) -> Costs:
+    """Of the whole run; the pace is that of the candidates, whose passes and seconds belong together."""
+    done = [c for c in candidates if c.module is not None]
+    passes, busy = sum(c.passes.both for c in done), sum(c.seconds for c in done)
+    return Costs(passes=passes, busy=busy, whole=seconds, again=trained, price=price)
 
 
 def _told(

@@ -14,6 +14,7 @@ from mithridate.core.report import Report
 from mithridate.core.results import Finding, Result, Severity, Skip
 from mithridate.core.verdict import Verdict
 from mithridate.repairs.base import Passes, RepairScope, counted
+from mithridate.runs.costs import refuse_numbers
 from mithridate.runs.evade_model import module_with_weights
 from mithridate.runs.heal.candidates import DEFAULT, Candidate, best, tried
 from mithridate.runs.heal.page import page
@@ -52,6 +53,7 @@ def heal(
     loss: float = 0.02,
     epochs: float = _EPOCHS,
     trained: float | None = None,
+    price: float | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Healed:
     """Repair weights with a few clean samples. Nothing is written, the model is not touched.
@@ -66,11 +68,13 @@ def heal(
         loss: accuracy that may be lost, as a share.
         epochs: over the clean samples that each method may take.
         trained: samples times epochs of the training, to compare costs with; None where unknown.
+        price: of an hour of this machine, in any currency; None where unknown.
         progress: told (stage, done, total or None).
 
     Raises:
         UsageError: no labelled clean samples, a module that does not train, or one that no method can serve.
     """
+    refuse_numbers(trained, price)
     started = perf_counter()
     module = _trainable(module_with_weights(str(model), arch), arch)
     shape = asked.shape or shape_of(asked)
@@ -98,7 +102,7 @@ def heal(
     report = page(
         model=Path(model), asked=asked, samples=samples, surrogates=surrogates, before=before,
         candidates=candidates, chosen=chosen, again=again, verdict=verdict, alarms=alarms, search=search,
-        trained=trained, loss=loss, seconds=perf_counter() - started,
+        trained=trained, price=price, loss=loss, seconds=perf_counter() - started,
     )  # fmt: skip
     kept = module if verdict is Verdict.WORSE else chosen.module
     return Healed(report=report, weights=kept.state_dict())

@@ -1,0 +1,115 @@
+"""Forgetting in a linear model or trees: fitted again on the rest of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from mithridate.core.errors import UsageError
+from mithridate.models.levels import reader_of
+from mithridate.repairs.base import Passes
+from mithridate.repairs.removal import REMOVAL, fitted
+from mithridate.runs.forget.asking import Asked, Ready, ready
+from mithridate.runs.forget.done import Done, Progress
+from mithridate.runs.forget.measuring import Labelled, Measured, measured
+from mithridate.runs.forget.rows import Rows, read_rows
+from mithridate.sources.base import RowSource
+
+__all__ = ["remove_from_estimator"]
+
+
+def remove_from_estimator(
+    model: Any, source: RowSource, named: Sequence[str], asked: Asked, progress: Progress
+) -> Done:
+    """All named samples judge, as none of them is learnt from.
+
+    Without clean samples a second fit, on nine tenths of the rest, says of the last tenth how often a label is given by
+    mistake: of samples that it has seen, a model knows too much.
+
+    Raises:
+        UsageError: no fitted classifier, samples that it does not take, a class of which nothing would be left.
+    """
+    classes = _classes(model, asked)
+    reader = reader_of(model)
+    known = ready(reader, source, asked)
+    rows = read_rows(source, known.how, known.labels, named, progress)
+    _refuse_empty(rows, known, source.uri)
+    clean = None if asked.clean is None else read_rows(asked.clean, known.how, known.labels, (), progress)
+    judging = None if clean is None else clean.part(~clean.named)
+    progress("fitting", 0, None)
+    rest, started = rows.part(~rows.named), perf_counter()
+    new, warned = fitted(model, rest[0], classes[rest[1]])
+    seconds = perf_counter() - started
+    progress("judging", 0, None)
+    bad = rows.part(rows.named)
+    before, after = (
+        measured(_answers(m, classes), named=bad, others=rest, clean=judging, wrong=known.wrong)
+        for m in (model, new)
+    )
+    if judging is None:
+        usual = _usual(model, rows, bad, classes, asked.seed)
+        before, after = replace(before, usual=usual), replace(after, usual=usual)
+    count = len(rest[1])
+    return Done(
+        card=REMOVAL, old=model, new=new, known=known, before=before, after=after, unreadable=rows.unreadable,
+        named=len(bad[1]), passes=Passes(forward=count, backward=count), busy=seconds, exact=True,
+        notes=(_OWN, *(f"while fitting: {text}" for text in warned)),
+    )  # fmt: skip
+
+
+_OWN = (
+    "fitted with the estimator's own parameters, on samples and labels in their order; what else the first fit was "
+    "given, such as weights of samples, is not known"
+)
+
+
+def _classes(model: Any, asked: Asked) -> Any:
+    """(k,) labels as the estimator knows them.
+
+    Raises:
+        UsageError: it has none, or was told what only torch modules have.
+    """
+    if asked.trained is not None:
+        remedy = "Leave it out: the time of training again is measured."
+        raise UsageError("--trained with a torch module", type(model).__name__, "--trained", remedy)
+    classes = getattr(model, "classes_", None)
+    if classes is None or np.ndim(classes) != 1 or not callable(getattr(model, "predict", None)):
+        remedy = "Hand over a fitted classifier, or name a function that gives it."
+        raise UsageError("a fitted classifier", type(model).__name__, "MODEL", remedy)
+    return np.asarray(classes)
+
+
+def _refuse_empty(rows: Rows, known: Ready, where: str) -> None:
+    """Refuse data of which a class, or everything that is named, is not there."""
+    if not rows.named.any():
+        remedy = "Give a report that accuses samples with labels."
+        raise UsageError("readable samples to forget", "none that the report names", where, remedy)
+    gone = set(rows.y[rows.named].tolist()) - set(rows.y[~rows.named].tolist())
+    if gone:
+        got = f"none of class {known.labels[min(gone)]!r}"
+        remedy = "Give a report that accuses samples, but not all of a class."
+        raise UsageError("others of every class", got, where, remedy)
+
+
+def _answers(model: Any, classes: Any) -> Callable[[Any], Any]:
+    """Inputs → (n,) outputs."""
+    outputs = {label: k for k, label in enumerate(classes.tolist())}
+
+    def answers(x: Any) -> Any:
+        return np.array([outputs[label] for label in np.asarray(model.predict(x)).ravel().tolist()])
+
+    return answers
+
+
+def _usual(model: Any, rows: Rows, bad: Labelled, classes: Any, seed: int) -> float:
+    """The largest share of unseen others that gets a label, which named samples taught, by mistake."""
+    held = rows.held(seed)
+    x, y = rows.part(~rows.named & ~held)
+    judge, _ = fitted(model, x, classes[y])
+    unseen = rows.part(held)
+    seen: Measured = measured(_answers(judge, classes), named=bad, others=unseen, clean=None, wrong=None)
+    return seen.usual
