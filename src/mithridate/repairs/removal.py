@@ -46,8 +46,6 @@ def fitted(estimator: Any, x: Any, y: Any) -> tuple[Any, tuple[str, ...]]:
 
     try:
         copy = clone(estimator)
-        if hasattr(copy, "warm_start"):
-            copy.set_params(warm_start=False)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             copy.fit(x, y)

@@ -27,8 +27,8 @@ def remove_from_estimator(
 ) -> Done:
     """All named samples judge, as none of them is learnt from.
 
-    Without clean samples a second fit, on nine tenths of the rest, says of the last tenth how often a label is given by
-    mistake: of samples that it has seen, a model knows too much.
+    Without clean samples two more fits, with the named samples and without, leave out a tenth of the others, which then
+    tells accuracy and mistakes: of samples that it has seen, a model knows too much.
 
     Raises:
         UsageError: no fitted classifier, samples that it does not take, a class of which nothing would be left.
@@ -38,8 +38,7 @@ def remove_from_estimator(
     known = ready(reader, source, asked)
     rows = read_rows(source, known.how, known.labels, named, progress)
     _refuse_empty(rows, known, source.uri)
-    clean = None if asked.clean is None else read_rows(asked.clean, known.how, known.labels, (), progress)
-    judging = None if clean is None else clean.part(~clean.named)
+    judge = _judge(rows, known, asked, progress)
     progress("fitting", 0, None)
     rest, started = rows.part(~rows.named), perf_counter()
     new, warned = fitted(model, rest[0], classes[rest[1]])
@@ -47,12 +46,11 @@ def remove_from_estimator(
     progress("judging", 0, None)
     bad = rows.part(rows.named)
     before, after = (
-        measured(_answers(m, classes), named=bad, others=rest, clean=judging, wrong=known.wrong)
+        measured(_answers(m, classes), named=bad, others=judge, clean=None, wrong=known.wrong)
         for m in (model, new)
     )
-    if judging is None:
-        usual = _usual(model, rows, bad, classes, asked.seed)
-        before, after = replace(before, usual=usual), replace(after, usual=usual)
+    if asked.clean is None:
+        before, after = _unseen(model, rows, judge, classes, asked.seed, (before, after))
     count = len(rest[1])
     return Done(
         card=REMOVAL, old=model, new=new, known=known, before=before, after=after, unreadable=rows.unreadable,
@@ -95,6 +93,14 @@ def _refuse_empty(rows: Rows, known: Ready, where: str) -> None:
         raise UsageError("others of every class", got, where, remedy)
 
 
+def _judge(rows: Rows, known: Ready, asked: Asked, progress: Progress) -> Labelled:
+    """The clean samples; without such, what is held back of the others."""
+    if asked.clean is None:
+        return rows.part(rows.held(asked.seed))
+    clean = read_rows(asked.clean, known.how, known.labels, (), progress)
+    return clean.part(~clean.named)
+
+
 def _answers(model: Any, classes: Any) -> Callable[[Any], Any]:
     """Inputs → (n,) outputs."""
     outputs = {label: k for k, label in enumerate(classes.tolist())}
@@ -105,11 +111,15 @@ def _answers(model: Any, classes: Any) -> Callable[[Any], Any]:
     return answers
 
 
-def _usual(model: Any, rows: Rows, bad: Labelled, classes: Any, seed: int) -> float:
-    """The largest share of unseen others that gets a label, which named samples taught, by mistake."""
-    held = rows.held(seed)
-    x, y = rows.part(~rows.named & ~held)
-    judge, _ = fitted(model, x, classes[y])
-    unseen = rows.part(held)
-    seen: Measured = measured(_answers(judge, classes), named=bad, others=unseen, clean=None, wrong=None)
-    return seen.usual
+def _unseen(
+    model: Any, rows: Rows, judge: Labelled, classes: Any, seed: int, seen: tuple[Measured, Measured]
+) -> tuple[Measured, Measured]:
+    """The same with accuracy and mistakes on others that neither of two fits has seen."""
+    held, bad = rows.held(seed), rows.part(rows.named)
+    told = []
+    for left_out, figures in zip((held, held | rows.named), seen, strict=True):
+        x, y = rows.part(~left_out)
+        other = _answers(fitted(model, x, classes[y])[0], classes)
+        fair = measured(other, named=bad, others=judge, clean=None, wrong=None)
+        told.append(replace(figures, accuracy=fair.accuracy, usual=fair.usual, classes=fair.classes))
+    return told[0], told[1]

@@ -70,7 +70,7 @@ def page(
 
 def _told(name: str, asked: Asked, done: Done, verdict: Verdict) -> str:
     before, after = done.before, done.after
-    kind = "other training" if asked.clean is None else "clean"
+    kind = "clean" if asked.clean else "held back" if done.exact else "other training"
     told = (
         f"{name}: {done.named:,} named samples; accuracy on {kind} samples {before.accuracy:.1%} before, "
         f"{after.accuracy:.1%} after; of {after.held:,} named samples that were not learnt from, {before.named:.1%} "
@@ -135,7 +135,7 @@ def _worse(asked: Asked, done: Done, again: str) -> tuple[str, str]:
     if lost is not None:
         what = f"class {done.known.labels[lost]!r} was lost with the named samples"
     remedy = f"Are these the samples to forget? {again}"
-    if asked.clean is None:
+    if asked.clean is None and not done.exact:
         remedy += " Training samples may only have been learnt by heart: give others with --clean."
     return f"{what}, so nothing was changed", remedy
 
