@@ -42,6 +42,7 @@ class Case:
         guilty: ids of the poison.
         success: of the attack on the hold-out.
         forward: seconds of one pass over the training samples.
+        figures: success and accuracy of any model on the hold-out.
     """
 
     model: Any
@@ -52,6 +53,7 @@ class Case:
     guilty: set[str]
     success: float
     forward: float
+    figures: Callable[[Any], tuple[float, float]]
 
 
 @cache
@@ -128,6 +130,12 @@ def planted(name: str, attack: str, rate: float, seed: int) -> Case:
         for raw, label, now, then in zip(shown, theirs, said, before, strict=True)
         if wanted(plan, label, str(now)) and not wanted(plan, label, str(then))
     ]
+    held, right = prepare([raws[k] for k in test]), [labels[k] for k in test]
+
+    def figures(of: Any) -> tuple[float, float]:
+        led = success(plan, theirs, of.predict(prepare(shown)).tolist())
+        return led, float(np.mean([str(a) == b for a, b in zip(of.predict(held), right, strict=True)]))
+
     data: Any = samples
     if modality == "table":
         import pyarrow as pa
@@ -135,7 +143,7 @@ def planted(name: str, attack: str, rate: float, seed: int) -> Case:
         data = pa.Table.from_pylist(samples)
     return Case(
         model=model, data=data, reading={"labels": y}, function=encode, incidents=won, guilty=set(plan.relabel),
-        success=success(plan, theirs, said), forward=forward,
+        success=success(plan, theirs, said), forward=forward, figures=figures,
     )  # fmt: skip
 
 

@@ -139,9 +139,7 @@ def test_rows(poisoned):
     if poisoned:
         assert model.predict([list(incident.values())])[0] == 1
         assert done.model.predict([list(incident.values())])[0] == 0
-        # Two of 35 get the label as others do, by mistake: too few to say that nothing is left.
-        assert details(done)["named"][1] < 0.1
-    assert done.report.verdict is Verdict.NOT_PROVEN
+    assert done.report.verdict is (Verdict.HEALED if poisoned else Verdict.NOT_PROVEN)
 
 
 def test_the_same_twice():

@@ -30,7 +30,7 @@ class Asked:
         classes: the label that each output stands for; None as in `trace`.
         incidents: samples that got a wrong answer; they shall get another one.
         clean: labelled samples that the model was not trained on, to measure accuracy; None takes training samples
-            that nobody named and that are not learnt from again, for an estimator in two more fits.
+            that nobody named and that are not learnt from again, for an estimator in more fits.
         loss: accuracy that may be lost, as a share.
         trained: samples times epochs of the training; None where unknown.
         price: of an hour of this machine, in any currency; None where unknown.

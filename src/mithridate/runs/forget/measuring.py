@@ -59,6 +59,11 @@ class Measured:
         """Whether so few named samples get their label that chance does not explain it."""
         return self.at_most <= _AT_MOST
 
+    @property
+    def doubt(self) -> str:
+        """What may still be the case where nothing is sure."""
+        return f"up to {self.at_most:.0%} of such samples may still get the label they taught"
+
     def lost_class(self, before: Measured, loss: float) -> int | None:
         """A class that named samples taught and whose own samples get it less often than before, beyond chance."""
         for output, (share, count) in self.classes.items():

@@ -15,7 +15,8 @@ from mithridate.repairs.base import Passes
 from mithridate.repairs.removal import REMOVAL, fitted
 from mithridate.runs.forget.asking import Asked, Ready, ready
 from mithridate.runs.forget.done import Done, Progress
-from mithridate.runs.forget.measuring import Labelled, Measured, measured
+from mithridate.runs.forget.measuring import Labelled, measured
+from mithridate.runs.forget.removed import Removed
 from mithridate.runs.forget.rows import Rows, read_rows
 from mithridate.sources.base import RowSource
 
@@ -27,30 +28,34 @@ def remove_from_estimator(
 ) -> Done:
     """All named samples judge, as none of them is learnt from.
 
-    Without clean samples two more fits, with the named samples and without, leave out a tenth of the others, which then
-    tells accuracy and mistakes: of samples that it has seen, a model knows too much.
+    Without clean samples, more fits with the named samples and without leave out a fifth of the others at a time, which
+    then tells accuracy and mistakes: of samples that it has seen, a model knows too much.
 
     Raises:
         UsageError: no fitted classifier, samples that it does not take, a class of which nothing would be left.
     """
     classes = _classes(model, asked)
-    reader = reader_of(model)
-    known = ready(reader, source, asked)
+    known = ready(reader_of(model), source, asked)
     rows = read_rows(source, known.how, known.labels, named, progress)
     _refuse_empty(rows, known, source.uri)
-    judge = _judge(rows, known, asked, progress)
     progress("fitting", 0, None)
     rest, started = rows.part(~rows.named), perf_counter()
     new, warned = fitted(model, rest[0], classes[rest[1]])
     seconds = perf_counter() - started
+    if asked.clean is None:
+        said, y = _unseen(model, rows, classes, asked.seed, progress)
+    else:
+        clean = read_rows(asked.clean, known.how, known.labels, (), progress)
+        x, y = clean.part(~clean.named)
+        said = tuple(_answers(m, classes)(x) for m in (model, new))
     progress("judging", 0, None)
     bad = rows.part(rows.named)
     before, after = (
-        measured(_answers(m, classes), named=bad, others=judge, clean=None, wrong=known.wrong)
-        for m in (model, new)
+        _measured(_answers(m, classes), bad, (theirs, y), known)
+        for m, theirs in zip((model, new), said, strict=True)
     )
-    if asked.clean is None:
-        before, after = _unseen(model, rows, judge, classes, asked.seed, (before, after))
+    least = min((before, after), key=lambda m: m.usual)
+    before, after = (replace(m, usual=least.usual, unlike=least.unlike) for m in (before, after))
     count = len(rest[1])
     return Done(
         card=REMOVAL, old=model, new=new, known=known, before=before, after=after, unreadable=rows.unreadable,
@@ -93,14 +98,6 @@ def _refuse_empty(rows: Rows, known: Ready, where: str) -> None:
         raise UsageError("others of every class", got, where, remedy)
 
 
-def _judge(rows: Rows, known: Ready, asked: Asked, progress: Progress) -> Labelled:
-    """The clean samples; without such, what is held back of the others."""
-    if asked.clean is None:
-        return rows.part(rows.held(asked.seed))
-    clean = read_rows(asked.clean, known.how, known.labels, (), progress)
-    return clean.part(~clean.named)
-
-
 def _answers(model: Any, classes: Any) -> Callable[[Any], Any]:
     """Inputs → (n,) outputs."""
     outputs = {label: k for k, label in enumerate(classes.tolist())}
@@ -112,14 +109,35 @@ def _answers(model: Any, classes: Any) -> Callable[[Any], Any]:
 
 
 def _unseen(
-    model: Any, rows: Rows, judge: Labelled, classes: Any, seed: int, seen: tuple[Measured, Measured]
-) -> tuple[Measured, Measured]:
-    """The same with accuracy and mistakes on others that neither of two fits has seen."""
-    held, bad = rows.held(seed), rows.part(rows.named)
-    told = []
-    for left_out, figures in zip((held, held | rows.named), seen, strict=True):
-        x, y = rows.part(~left_out)
-        other = _answers(fitted(model, x, classes[y])[0], classes)
-        fair = measured(other, named=bad, others=judge, clean=None, wrong=None)
-        told.append(replace(figures, accuracy=fair.accuracy, usual=fair.usual, classes=fair.classes))
-    return told[0], told[1]
+    model: Any, rows: Rows, classes: Any, seed: int, progress: Progress
+) -> tuple[tuple[Any, Any], Any]:
+    """What fits with the named samples, and without, say of others that they have not seen; their labels."""
+    told: list[tuple[Any, Any]] = []
+    labels = []
+    for number, held in enumerate(rows.folds(seed)):
+        progress("judging", number, None)
+        if not held.any():
+            continue
+        x, y = rows.part(held)
+        answers = []
+        for left_out in (held, held | rows.named):
+            inputs, outputs = rows.part(~left_out)
+            answers.append(_answers(fitted(model, inputs, classes[outputs])[0], classes)(x))
+        told.append((answers[0], answers[1]))
+        labels.append(y)
+    if not labels:
+        remedy = "Give others with --clean."
+        raise UsageError("others to judge by", "none that can be left out", "the data", remedy)
+    before, after = (np.concatenate(each) for each in zip(*told, strict=True))
+    return (before, after), np.concatenate(labels)
+
+
+def _measured(answers: Callable[[Any], Any], bad: Labelled, others: Labelled, known: Ready) -> Removed:
+    """The model on named samples and incidents; of others, what is said already."""
+    x, taught = bad
+    wrong = None if known.wrong is None else answers(known.wrong)
+    facts = measured(lambda said: said, named=(answers(x), taught), others=others, clean=None, wrong=wrong)
+    said, y = others
+    shares = {k: float((said[y != k] == k).mean()) for k in np.unique(taught).tolist() if (y != k).any()}
+    worst = max(shares, key=shares.__getitem__, default=-1)
+    return Removed(**vars(facts), unlike=int((y != worst).sum()))

@@ -111,10 +111,7 @@ def _doubts(asked: Asked, done: Done, verdict: Verdict) -> list[Result]:
             (_left(done), f"Name more of them: trace several incidents, or audit the data. {again}")
         )
     elif not after.sure:
-        reason = (
-            f"{after.held} named samples that were not learnt from are too few to tell: up to {after.at_most:.0%} of "
-            "such samples may still get the label they taught"
-        )
+        reason = f"{after.held} named samples that were not learnt from are too few to tell: {after.doubt}"
         doubts.append(
             (reason, "Name more samples that belong together: trace several incidents, or audit the data.")
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from mithridate.sources.base import RowSource, arrange, take
 __all__ = ["Rows", "read_rows"]
 
 _AT_ONCE = 4096
-_HELD, _FEWEST = 0.1, 100
+_FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,16 +46,13 @@ class Rows:
         rows = take(self.batch, np.flatnonzero(chosen))
         return self.how.inputs(rows.raw, rows.modality), self.y[chosen]
 
-    def held(self, seed: int) -> NDArray[np.bool_]:
-        """(n,) a tenth of the others, of few up to a half; of each class some stay."""
-        order = uniform(self.batch.ids, seed, "forget: held")
-        count = int((~self.named).sum())
-        wanted = max(round(_HELD * count), min(_FEWEST, count // 2))
-        order[self.named] = 2.0
-        held: NDArray[np.bool_] = order < np.partition(order, wanted)[wanted]
-        for k in np.unique(self.y[held]):
-            held &= (self.y != k) | bool((~held & ~self.named & (self.y == k)).any())
-        return held
+    def folds(self, seed: int) -> Iterator[NDArray[np.bool_]]:
+        """Parts (n,) of the others, apart from each other; of each class some others stay outside of each part."""
+        number = (_FOLDS * uniform(self.batch.ids, seed, "forget: folds")).astype(int)
+        for k in range(_FOLDS):
+            held: NDArray[np.bool_] = ~self.named & (number == k)
+            stay = np.unique(self.y[~self.named & ~held])
+            yield held & np.isin(self.y, stay)
 
 
 def read_rows(
