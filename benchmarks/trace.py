@@ -214,7 +214,8 @@ def cells(given: argparse.Namespace) -> Iterator[tuple[tuple[str, str, str, floa
                 for where in ("fashion", "mnist"):
                     yield (where, given.kind, "honest", 0.0, seed), honest
             elif set_ == "collision":
-                yield ("fashion", given.kind, "collision", 0.005, seed), collision
+                for where in ("fashion", "mnist"):
+                    yield (where, given.kind, "collision", 0.03, seed), collision
             elif set_ in _SETS:
                 for name in given.attacks or _ATTACKS:
                     for rate in given.rates:

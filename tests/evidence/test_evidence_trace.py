@@ -6,7 +6,9 @@ from sklearn.linear_model import LogisticRegression
 
 from mithridate.evidence.conflict import telling_columns
 from mithridate.evidence.exact import logistic_without, ridge_without
-from mithridate.evidence.trait import Level, grow
+from mithridate.evidence.foreign import Content
+from mithridate.evidence.likeness import likeness
+from mithridate.evidence.trait import Level, grow, whole
 from mithridate.evidence.unlearning import unlearn
 from mithridate.evidence.valley import crossing, separation, two_heaps
 
@@ -94,3 +96,58 @@ def test_words_tell_by_what_else_they_come_with():
     )
     assert telling_columns(words, np.arange(60)).tolist() == [0]
     assert telling_columns(words, np.arange(20, 60)) is None
+
+
+@pytest.mark.parametrize("count", [30, 120])
+def test_labels_that_were_flipped_look_like_the_other_label(count):
+    draw = np.random.default_rng(5)
+    middle = np.repeat([2.0, 0.0], [2, 8])
+    same, other = draw.normal(size=(200, 10)) - middle, draw.normal(size=(200, 10)) + middle
+    same[:count] += 2 * middle
+    found = likeness(same, other, other[:1])
+    assert found.times > 3
+    assert found.chance() < 1e-3
+    assert found.incidents[0] > found.bar
+    right = len(set(found.members.tolist()) & set(range(count)))
+    assert right >= 0.95 * count
+    assert right >= 0.95 * len(found.members)
+
+
+@pytest.mark.parametrize("apart", [0.5, 1.0, 2.0])
+def test_what_two_labels_have_in_common_goes_both_ways(apart):
+    draw = np.random.default_rng(6)
+    middle = np.repeat([apart, 0.0], [2, 8])
+    same, other = draw.normal(size=(300, 10)) - middle, draw.normal(size=(300, 10)) + middle
+    found = likeness(same, other, other[:1])
+    assert found.times < 1.5 or found.chance() > 1e-3
+
+
+def test_content_of_other_labels():
+    draw = np.random.default_rng(7)
+    same, others = draw.normal(size=(300, 20)), draw.normal(size=(900, 20))
+    others[:, :5] += 3.0
+    same[:40, :5] += 3.0  # content of others,
+    same[:80, 19] += 50.0  # and a trigger that some with content of their own label bear as well
+    content = Content([Level(name="inputs", same=same, others=others, incidents=same[:1])])
+    assert content.foreign(np.arange(40)) > 0.9
+    assert content.foreign(np.arange(40, 80)) < 0.1
+
+
+def test_a_group_may_be_most_of_its_label():
+    draw = np.random.default_rng(8)
+    same, others = draw.normal(size=(300, 30)), draw.normal(size=(600, 30))
+    same[:260, 4:8] += 6.0
+    [split] = grow([Level(name="inputs", same=same, others=others, incidents=same[:1])])
+    assert split.apart
+    assert split.alone == np.inf
+    assert set(split.members.tolist()) == set(range(260))
+
+
+def test_incidents_have_nothing_but_their_words():
+    words = Level(
+        name="last layer", same=np.ones((4, 2)), others=np.ones((5, 2)), incidents=np.ones((1, 2)),
+        content=(np.ones((4, 3)), np.ones((5, 3))),
+    )  # fmt: skip
+    same, others, incidents = whole(words)
+    assert (same.shape, others.shape) == ((4, 5), (5, 5))
+    assert incidents.tolist() == [[1, 1, 0, 0, 0]]

@@ -48,12 +48,14 @@ class TraceScope:
         answer: column of the wrong answer.
         levels: features of samples with that label, of others, and of the incidents.
         heads: of each checkpoint, the model itself last.
+        kinds: (o,) the column of each of the other samples' labels.
         seed: the run's seed.
     """
 
     answer: int
     levels: tuple[Level, ...]
     heads: tuple[Heads, ...]
+    kinds: NDArray[np.intp]
     seed: int = 0
 
     def level(self, name: str) -> Level:

@@ -9,7 +9,7 @@ magnified (as in robust estimation of covariance: Hayase et al., SPECTRE, arXiv:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mithridate.evidence.valley import Split, heap, separation, two_heaps
 
-__all__ = ["FEWEST", "OWN", "Features", "Level", "Whitened", "Whitening", "grow", "shared_columns"]
+__all__ = ["FEWEST", "OWN", "Features", "Level", "Whitened", "Whitening", "grow", "shared_columns", "whole"]
 
 Values = NDArray[np.float64]
 Features = NDArray[np.floating[Any]]
@@ -31,6 +31,10 @@ OWN = 4.0
 _FAINT = 2.0  # standard deviations above the rest that an incident is at least
 _GAP = 2.0  # width of the valley from which on a trait is one
 _LOSES = 0.25  # of the score, by unlearning
+_LOW = 0.3  # where the lower of two heaps is sought, from below
+# Share of a label that is in no group for certain: of groups of the fewer, of the most.
+_HALF, _RARE = 0.5, 0.05
+_ALONE = 8.0  # width of the valley from which on the content need not speak for a trait
 #: samples of a group.
 FEWEST = 3
 _MOST_COLUMNS = 2048
@@ -99,6 +103,7 @@ class Whitened:
     def __init__(self, level: Level) -> None:
         white = Whitening(level.others)
         self.name = level.name
+        self.dense = level.content is None
         self.same, self.others, self.incidents = (
             white(part) for part in (level.same, level.others, level.incidents)
         )
@@ -106,7 +111,7 @@ class Whitened:
         unit = self.incidents / (np.linalg.norm(self.incidents, axis=1, keepdims=True) + 1e-12)
         self.cosine: Values = ((self.same @ unit.T) / np.sqrt(self._own + 1e-24)[:, None]).mean(axis=1)
 
-    def grow(self, start: NDArray[np.intp]) -> Split | None:
+    def grow(self, start: NDArray[np.intp], low: float) -> Split | None:
         """The group that a start grows into; None where it falls apart.
 
         The mean of the group takes the place of the incident until the group stays as it is. A sample never votes
@@ -114,13 +119,14 @@ class Whitened:
 
         Args:
             start: positions among the samples of the same label.
+            low: share of those that are not in the group for certain.
         """
         members, seen = start, set[bytes]()
         for _ in range(_ROUNDS):
             total, n = self.same[members].sum(axis=0), len(members)
             scores = self.same @ total / n
             scores[members] = (self.same[members] @ total - self._own[members]) / max(n - 1, 1)
-            bar = max(float(np.quantile(self.others @ total / n, _OTHERS)), heap(scores, OWN))
+            bar = max(float(np.quantile(self.others @ total / n, _OTHERS)), heap(scores, OWN, low))
             answers = self.incidents @ total / n
             members = np.flatnonzero(scores > bar)
             if not FEWEST <= len(members) <= len(scores) - FEWEST:
@@ -128,11 +134,11 @@ class Whitened:
             if (key := members.tobytes()) in seen:
                 break
             seen.add(key)
-        return self._cut(scores, members, answers)
+        return self._cut(scores, members, answers, low)
 
-    def _cut(self, scores: Values, members: NDArray[np.intp], answers: Values) -> Split:
+    def _cut(self, scores: Values, members: NDArray[np.intp], answers: Values, low: float) -> Split:
         """The group, cut where the valley is widest: as it grew, or halfway between two heaps."""
-        halfway = np.flatnonzero(scores > two_heaps(scores))
+        halfway = np.flatnonzero(scores > two_heaps(scores, min(low, _LOW)))
         cuts = [members]
         if FEWEST <= len(halfway) <= len(scores) - FEWEST:
             cuts.append(halfway)
@@ -142,13 +148,14 @@ class Whitened:
         splits = (
             separation(scores, cut, inside=inside, where=self.name, needed=_GAP, loses=_LOSES) for cut in cuts
         )
-        return max(splits, key=lambda split: split.gap)
+        return replace(max(splits, key=lambda split: split.gap), alone=_ALONE if self.dense else np.inf)
 
 
 def grow(levels: Sequence[Level]) -> list[Split]:
     """The samples of the incidents' label that share a trait with them, at each level where there are such.
 
-    Starts are the ten samples of largest influence at a level, and at all levels taken together.
+    Starts are the ten samples of largest influence at a level, and at all levels taken together. Where no group of
+    the fewer samples stands apart, one of the most is sought: the rest of its label is the lower heap then.
 
     Returns:
         Of each level the group that stands apart most clearly, members as positions in `same`.
@@ -157,11 +164,26 @@ def grow(levels: Sequence[Level]) -> list[Split]:
     together = np.mean([(w.cosine - w.cosine.mean()) / (w.cosine.std() + 1e-12) for w in white], axis=0)
     found = []
     for w in white:
-        groups = [w.grow(np.argsort(-s, kind="stable")[:_SEEDS]) for s in (w.cosine, together)]
-        kept = [group for group in groups if group is not None]
+        starts = [np.argsort(-s, kind="stable")[:_SEEDS] for s in (w.cosine, together)]
+        kept = [group for start in starts if (group := w.grow(start, _HALF)) is not None]
+        if w.dense and not any(group.apart for group in kept):
+            many = [group for start in starts if (group := w.grow(start, _RARE)) is not None]
+            kept += [replace(g, alone=np.inf) for g in many if 2 * len(g.members) > len(w.same)]
         if kept:
             found.append(max(kept, key=lambda g: (g.inside > 0.5, g.gap, len(g.members))))
     return found
+
+
+def whole(level: Level) -> tuple[Features, Features, Features]:
+    """Samples of the label, others, and incidents, with all that is in them: incidents have nothing but the level."""
+    if level.content is None:
+        return level.same, level.others, level.incidents
+    same, others = (
+        np.concatenate([part, rest], axis=1)
+        for part, rest in zip((level.same, level.others), level.content, strict=True)
+    )
+    nothing = np.zeros((len(level.incidents), level.content[0].shape[1]), dtype=level.incidents.dtype)
+    return same, others, np.concatenate([level.incidents, nothing], axis=1)
 
 
 def shared_columns(incidents: Any) -> NDArray[np.intp]:

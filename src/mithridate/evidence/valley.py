@@ -26,11 +26,14 @@ class Split:
         members: positions, highest score first.
         scores: of the members.
         profile: (n,) scores of all, from the mean of the rest in standard deviations of the rest.
-        gap: from the 99 % quantile of the rest to the 10 % quantile of the members, in standard deviations of the rest.
+        gap: from the 99 % quantile of the rest to the 10 % quantile of the members, in standard deviations of the rest;
+            of other measures, what the card of the check calls its effect.
         inside: share of the incidents that are on the members' side.
         where: level or score that it was seen in.
         needed: width from which on the two heaps are two.
         loses: how much of the incidents' score its unlearning takes away at least, if it is to blame.
+        times: how many times as much as that of any control.
+        alone: width from which on the content need not speak for it: below, it must be that of other labels.
     """
 
     members: NDArray[np.intp]
@@ -41,6 +44,8 @@ class Split:
     where: str
     needed: float
     loses: float
+    times: float = 3.0
+    alone: float = 0.0
 
     @property
     def apart(self) -> bool:
@@ -88,9 +93,15 @@ def joined(splits: Sequence[Split], own: float) -> tuple[NDArray[np.intp], Value
     return order, score[order]
 
 
-def heap(scores: Values, own: float) -> float:
-    """So many standard deviations above the mean of what is below; from below, so that a large group is not hidden."""
-    bar = float(np.median(scores))
+def heap(scores: Values, own: float, low: float = 0.5) -> float:
+    """So many standard deviations above the mean of what is below; from below, so that a large group is not hidden.
+
+    Args:
+        scores: of all.
+        own: so many.
+        low: share of the scores that is below for certain.
+    """
+    bar = float(np.quantile(scores, low))
     for _ in range(_STEPS):
         rest = scores[scores <= bar]
         higher = float(rest.mean() + own * rest.std())
@@ -100,10 +111,14 @@ def heap(scores: Values, own: float) -> float:
     return bar
 
 
-def two_heaps(scores: Values) -> float:
-    """The bar halfway between the means of two heaps (2-means on a line, the upper one started at the maximum)."""
-    low, high = float(np.quantile(scores, 0.3)), float(scores.max())
-    bar = (low + high) / 2
+def two_heaps(scores: Values, low: float = 0.3) -> float:
+    """The bar halfway between the means of two heaps (2-means on a line, the upper one started at the maximum).
+
+    Args:
+        scores: of all.
+        low: share of the scores at whose end the lower one starts.
+    """
+    bar = (float(np.quantile(scores, low)) + float(scores.max())) / 2
     for _ in range(_STEPS):
         above = scores > bar
         if above.sum() < 2 or (~above).sum() < 2:

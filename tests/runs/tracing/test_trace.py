@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from trace_samples import TARGET, backdoored, clean, flipped, rows, texts
+from trace_samples import TARGET, backdoored, clean, flipped, mostly, rows, texts
 
 import mithridate
-from mithridate.core.errors import UsageError
+from mithridate.core.errors import SourceError, UsageError
 from mithridate.core.report import Report
 from mithridate.core.verdict import Verdict
 from mithridate.runs.tracing.feeding import Feeding
@@ -16,13 +16,35 @@ from mithridate.runs.tracing.run import Asked
 torch = pytest.importorskip("torch")
 
 
+def pictures_of():
+    """Model, data, labels, an incident and its answer."""
+    module, x, y, _, incidents = backdoored()
+    return module, x, y.astype(str).tolist(), incidents[0], str(TARGET)
+
+
+def texts_of():
+    model, lines, labels, _, incident = texts(poisoned=True)
+    return model, lines, labels, incident, "ham"
+
+
+def rows_of():
+    model, x, y, _, incident = rows(poisoned=True)
+    return model, x, y.astype(str).tolist(), incident, "1"
+
+
+def some(data, kept):
+    return data[kept] if isinstance(data, np.ndarray) else [data[k] for k in kept]
+
+
 def judged(report, poison):
     """Recall and precision of the accused."""
     accused = {i for f in report.findings for i in f.accused}
     return len(accused & poison) / len(poison), len(accused & poison) / max(1, len(accused))
 
 
-@pytest.mark.parametrize("planted", [backdoored, flipped], ids=["patch", "flips"])
+@pytest.mark.parametrize(
+    "planted", [backdoored, flipped, mostly], ids=["patch", "flips", "most of the label"]
+)
 @pytest.mark.parametrize("count", [1, 3])
 def test_poison_is_named(planted, count):
     module, x, y, poison, incidents = planted()
@@ -123,6 +145,33 @@ def test_what_cannot_be_looked_into():
     how = Feeding(function=lambda pictures: np.zeros((len(pictures), 3), dtype=np.float32))
     with pytest.raises(UsageError, match="inputs that the module takes"):
         mithridate.trace(module, x, incidents[0], asked=Asked(how=how), labels=y.astype(str))
+
+
+@pytest.mark.parametrize("case", [pictures_of, texts_of, rows_of])
+def test_a_label_with_three_samples_is_not_judged(case):
+    model, data, labels, incident, answer = case()
+    kept = [k for k in range(len(labels)) if labels[k] != answer]
+    kept += [k for k in range(len(labels)) if labels[k] == answer][:3]
+    report = mithridate.trace(model, some(data, kept), incident, labels=[labels[k] for k in kept])
+    assert report.verdict is Verdict.NO_GROUP
+    [skip] = report.results
+    assert "3 samples labelled" in skip.reason
+    assert len(skip.items) == 3
+
+
+@pytest.mark.parametrize("case", [pictures_of, texts_of, rows_of])
+def test_one_label_alone_is_refused(case):
+    model, data, labels, incident, answer = case()
+    kept = [k for k in range(len(labels)) if labels[k] == answer]
+    with pytest.raises(UsageError, match="two labels or more"):
+        mithridate.trace(model, some(data, kept), incident, labels=[labels[k] for k in kept])
+
+
+def test_ids_that_occur_twice_are_refused(tmp_path):
+    module, x, y, _, incidents = backdoored()
+    np.savez(tmp_path / "data.npz", x=x, y=y, i=np.arange(len(x)) // 2)
+    with pytest.raises(SourceError, match="more than once"):
+        mithridate.trace(module, tmp_path / "data.npz", incidents[0], id="i")
 
 
 def test_on_the_command_line(tmp_path, monkeypatch):

@@ -1,8 +1,8 @@
 """Renormalised influence in the last layer (GAS): which samples pull the answer the way the incident goes.
 
 With d = p - onehot(y) and h what the last layer reads, the gradient of the loss in the last layer is d h'. The
-influence of sample i on incident t, renormalised, is cos(d_i, d_t) cos(h_i, h_t), summed over checkpoints. Evaded
-where the last layer sees poison and clean samples alike (see `shared_trait`).
+influence of sample i on incident t, renormalised, is cos(d_i, d_t) cos(h_i, h_t), summed over checkpoints; heaps are
+sought on the scale of Fisher's z. Evaded where the last layer sees poison and clean samples alike (see `shared_trait`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from mithridate.models.levels import LAST
 __all__ = ["LastLayerInfluence", "influence"]
 
 Values = NDArray[np.float64]
-# Width of the valley from which on two heaps are two: of influence, and of leaning.
-_GAP, _GAP_LEANING = 1.5, 0.9
+_GAP = 4.5  # width of the valley from which on two heaps are two
+_SAME = 0.9999  # cosine from which on directions are one
 _LOSES = 0.1  # of the score, by unlearning: half of a class may be flipped, and the other half still speaks against it
 
 
@@ -34,7 +34,7 @@ _LOSES = 0.1  # of the score, by unlearning: half of a class may be flipped, and
         modalities=("image", "text", "table", "model"),
         needs=("features of the last layer", "logits"),
         assumes="Samples that taught the answer changed the last layer in the direction in which the incident does.",
-        catches=("targeted-flip", "feature-collision"),
+        catches=("feature-collision", "targeted-flip"),
         misses="Backdoors of networks trained to the end: their last layer sees poison and clean samples alike.",
         effect="width of the valley between the group and the rest of its label, in standard deviations of the rest",
         cites="Hammoudeh & Lowd, Identifying a Training-Set Attack's Target Using Renormalized Influence Estimation, "
@@ -46,16 +46,15 @@ _LOSES = 0.1  # of the score, by unlearning: half of a class may be flipped, and
     )
 )
 class LastLayerInfluence(TraceCheck):
-    """Two scores: the influence itself, and how far a sample leans from the answer to the incident's second."""
+    """One score, summed over checkpoints."""
 
     def split(self, scope: TraceScope) -> list[Split]:
-        """The upper heap of each score, if there are two heaps."""
+        """The upper heap of it, if there are two heaps."""
         if len(scope.heads[-1].same) <= 2 * FEWEST:
             return []
-        total = sum(influence(head, scope.answer) for head in scope.heads) / len(scope.heads)
-        leaning, theirs = _leaning(scope.heads[-1], scope.answer)
-        found = (_heap(np.asarray(total), None, _GAP), _heap(leaning, theirs, _GAP_LEANING))
-        return [split for split in found if split is not None]
+        worded = scope.level(LAST).content is not None
+        found = _heap(np.mean([influence(head, scope.answer) for head in scope.heads], axis=0))
+        return [replace(split, alone=np.inf if worded else 0.0) for split in found]
 
 
 def influence(head: Heads, answer: int) -> Values:
@@ -82,28 +81,10 @@ def _unit(rows: Values) -> Values:
     return unit
 
 
-def _leaning(head: Heads, answer: int) -> tuple[Values, Values]:
-    """How much rather than the answer, samples and incidents get what the incidents get next."""
-    mean = head.incident_logits.mean(axis=0).copy()
-    mean[answer] = -np.inf
-    second = int(mean.argmax())
-
-    def lean(logits: Values) -> Values:
-        difference: Values = logits[:, second] - logits[:, answer]
-        return difference
-
-    return lean(head.same_logits), lean(head.incident_logits)
-
-
-def _heap(scores: Values, incidents: Values | None, needed: float) -> Split | None:
-    bar = two_heaps(scores)
-    halves = np.flatnonzero(scores > bar)
-    members = np.flatnonzero(scores > crossing(scores, bar))
-    if min(len(halves), len(members)) < FEWEST or max(len(halves), len(members)) > len(scores) - FEWEST:
-        return None
-    inside = 1.0 if incidents is None else float((incidents > bar).mean())
-    split = separation(scores, members, inside=inside, where=LAST, needed=needed, loses=_LOSES)
-    # The valley is measured halfway; the cut where fewest are on the wrong side may lie at its edge.
-    return replace(
-        split, gap=separation(scores, halves, inside=inside, where=LAST, needed=needed, loses=_LOSES).gap
-    )
+def _heap(cosines: Values) -> list[Split]:
+    """The upper heap of cosines on Fisher's scale, where the same direction is far from nearly the same."""
+    scores = np.arctanh(np.clip(cosines, -_SAME, _SAME))
+    members = np.flatnonzero(scores > crossing(scores, two_heaps(scores)))
+    if not FEWEST <= len(members) <= len(scores) - FEWEST:
+        return []
+    return [separation(scores, members, inside=1.0, where=LAST, needed=_GAP, loses=_LOSES)]

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 
 from mithridate.checks.trace_check import TRACE_CHECKS, TraceScope
 from mithridate.evidence.conflict import telling_columns
+from mithridate.evidence.foreign import Content
 from mithridate.evidence.trait import OWN, grow
 from mithridate.evidence.unlearning import Unlearned, unlearn
 from mithridate.evidence.valley import Split, joined
+from mithridate.models.levels import LAST
 
 __all__ = ["Blamed", "Judged", "judge"]
 
+_FOREIGN = 0.5  # of a group has content of other labels
 _ALIKE, _ALIKE_GAP = 0.6, 1.0  # overlap with the group, and valley, of what is taken together with it
 
 
@@ -44,8 +47,12 @@ class Judged:
 
 
 def judge(scope: TraceScope) -> Judged:
-    """Ask every check, and confirm what it proposes by unlearning it."""
+    """Ask every check, and confirm what it proposes: by its content, and by unlearning it."""
+    dense = [level for level in scope.levels if level.content is None]
+    # To the last layer poison looks like the answer; elsewhere it looks like what it is.
+    content = Content([level for level in dense if level.name != LAST] or dense)
     guilty: list[Blamed] = []
+    worded: list[Blamed] = []
     seen: list[Split] = []
     best: dict[str, float] = {}
     for kind in TRACE_CHECKS:
@@ -53,26 +60,28 @@ def judge(scope: TraceScope) -> Judged:
         best[kind.card.id] = max([0.0, *(s.gap for s in splits)])
         seen += splits
         for split in splits:
-            sifted = _sifted(split, scope) if split.apart else None
+            sifted = _sifted(split, scope, content) if split.apart else None
             if sifted is not None:
                 unlearned = unlearn(scope.level(split.where), sifted.members, scope.seed)
-                by_word = scope.level(split.where).content is not None
-                if unlearned.guilty(0.0 if by_word else split.loses, times=1.0 if by_word else 3.0):
-                    guilty.append(Blamed(check=kind.card.id, split=sifted, unlearned=unlearned))
+                by_word = sifted is not split
+                if unlearned.guilty(*(0.0, 1.0) if by_word else (split.loses, split.times)):
+                    blamed = Blamed(check=kind.card.id, split=sifted, unlearned=unlearned)
+                    (worded if by_word else guilty).append(blamed)
     # Words and values are what somebody planted, in person; levels of features hold them among other things.
-    worded = [b for b in guilty if scope.level(b.split.where).content is not None]
-    blamed = max(worded, key=lambda b: (b.split.gap, -len(b.split.members)), default=None)
-    return Judged(blamed=blamed or _whole(guilty, seen), best=best)
+    clearest = max(worded, key=lambda b: (b.split.gap, -len(b.split.members)), default=None)
+    return Judged(blamed=clearest or _whole(guilty, seen), best=best)
 
 
-def _sifted(split: Split, scope: TraceScope) -> Split | None:
-    """The group; of words and leaves, seen only by those that come with content of other labels, None without.
+def _sifted(split: Split, scope: TraceScope, content: Content) -> Split | None:
+    """The group, None without content of other labels; of words and leaves, seen only by those that come with it.
 
     What is usual with a label is shared by many of its samples, too, and none of their doing.
     """
+    if split.gap >= split.alone:
+        return split
     level = scope.level(split.where)
     if level.content is None:
-        return split
+        return split if content.foreign(split.members) >= _FOREIGN else None
     columns = telling_columns(level, split.members)
     if columns is None:
         return None

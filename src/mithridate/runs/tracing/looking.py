@@ -36,6 +36,7 @@ class Looked:
         sources: (c,) where they came from; None where the data does not say.
         levels: features at each level.
         logits: (c, k).
+        kinds: (o,) labels of the others.
         labelled: samples with that label in all.
         unreadable: ids of samples that could not be read.
     """
@@ -44,6 +45,7 @@ class Looked:
     sources: tuple[str, ...] | None
     levels: tuple[Level, ...]
     logits: NDArray[np.float64]
+    kinds: tuple[str, ...]
     labelled: int
     unreadable: tuple[str, ...]
 
@@ -158,9 +160,14 @@ def _joined(
         sources=sources,
         levels=tuple(levels),
         logits=logits,
+        kinds=tuple(_picked((_labels(batch) for batch, _, _ in kept), ~mine)),
         labelled=labelled,
         unreadable=unreadable,
     )
+
+
+def _labels(batch: Batch) -> list[str]:
+    return [label or "" for label in batch.labels or ()]
 
 
 def _picked(parts: Iterator[Sequence[str]], mine: NDArray[np.bool_]) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.trace_check import Heads, TraceScope
+from mithridate.core.errors import UsageError
 from mithridate.core.report import Report, Subject
 from mithridate.core.results import Action, Finding, Result, Skip
 from mithridate.core.verdict import Verdict
@@ -83,6 +84,9 @@ def trace(
     raws, names = incidents_of(listed, source)
     how = settled(asked.how, reader, next(iter(source.batches(8))))
     sizes = labels_in(source)
+    if len(sizes) < 2:
+        got = f"{', '.join(map(repr, sizes)) or 'none'} alone"
+        raise UsageError("samples of two labels or more", got, source.uri, "Give all of the training data.")
     wrong = reader.read(how.inputs(raws, source.modality))
     labels = names_of_outputs(reader, sizes, wrong.logits.shape[1], asked.classes)
     answers = wrong.logits.argmax(axis=1)
@@ -118,8 +122,13 @@ class _Tracing:
             then = reader.read(self.how.inputs(raws, self.source.modality))
             heads.append(_heads(self._look(reader, then, label), then))
         self.progress("blaming", 0, None)
+        columns = {name: column for column, name in enumerate(self.labels)}
         scope = TraceScope(
-            answer=answer, levels=seen.levels, heads=(*heads, _heads(seen, wrong)), seed=self.asked.seed
+            answer=answer,
+            levels=seen.levels,
+            heads=(*heads, _heads(seen, wrong)),
+            kinds=np.array([columns.get(name, -1) for name in seen.kinds], dtype=np.intp),
+            seed=self.asked.seed,
         )
         return tell(
             judge(scope), scope, seen, self.source, label=label, raws=raws, names=names,

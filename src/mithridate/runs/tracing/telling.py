@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.trace_check import TraceScope
-from mithridate.core.results import Clear, Exhibit, Finding, Result, Severity
+from mithridate.core.results import Clear, Exhibit, Finding, Result, Severity, Skip
+from mithridate.evidence.trait import FEWEST
 from mithridate.models.levels import LAST
 from mithridate.report.exhibits import as_they_are
 from mithridate.report.exhibits.samples import CARRIERS, Sample, fetched
@@ -25,7 +26,8 @@ __all__ = ["Told", "tell"]
 _MOST_SOURCES = 15
 _OTHERS = 6
 _LIMIT = (
-    "fewer than 3 samples; poison that shares nothing with the incident, or only what other labels have, too"
+    "fewer than 3 samples; poison that shares nothing with the incident, or only what other labels have, too; poison "
+    "that is all of its label, so that there is no rest to tell it from"
 )
 
 
@@ -61,7 +63,9 @@ def tell(
         linear: the estimator where it is linear, else None.
     """
     results: list[Result]
-    if judged.blamed is None:
+    if len(seen.ids) <= 2 * FEWEST:
+        results = [_too_few(seen, label)]
+    elif judged.blamed is None:
         results = [
             Clear(
                 check=check,
@@ -74,6 +78,16 @@ def tell(
     else:
         results = [_finding(judged.blamed, scope, seen, source, label, raws, names, linear)]
     return Told(results=tuple(results), unreadable=seen.unreadable, labelled=seen.labelled)
+
+
+def _too_few(seen: Looked, label: str) -> Skip:
+    return Skip(
+        check="trace",
+        reason=f"{len(seen.ids)} samples labelled {label!r} are too few to tell a group from the rest",
+        remedy="Look at them one by one, or give all of the training data.",
+        items=seen.ids,
+        count=len(seen.ids),
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
