@@ -21,6 +21,7 @@ import torch
 from benchmarks.inputs import cache_folder
 from benchmarks.networks import Recipe, fit_network, small_cnn
 from benchmarks.repair import WORKS, Cell, answers, models, options, pictures
+from benchmarks.untrained import blank
 from benchmarks.zoo_networks import Normalised
 from mithridate.runs.forget.run import Asked, forget
 from mithridate.runs.tracing.feeding import Feeding
@@ -34,11 +35,6 @@ _CHW = Feeding(layout="chw")
 _INCIDENTS, _FIFTH = 3, 0.2
 
 
-def _network(channels: int, classes: int) -> Any:
-    blank = torch.zeros(channels, 1, 1)
-    return Normalised(small_cnn(channels, classes), blank, blank)
-
-
 def _retrained(cell: Cell, x: Any, y: Any, rest: Any, epochs: int, file: Path) -> Any:
     """Trained on the rest, with the same recipe and seed."""
     channels = 3 if x.ndim == 4 else 1
@@ -47,7 +43,7 @@ def _retrained(cell: Cell, x: Any, y: Any, rest: Any, epochs: int, file: Path) -
         net, mean, spread = fit_network(x[rest], y[rest], cell.bench.classes, recipe, cell.seed)
         whole = Normalised(net.to(memory_format=torch.contiguous_format), mean, spread)
         torch.save(whole.state_dict(), file)
-    module = _network(channels, cell.bench.classes)
+    module = blank(channels, cell.bench.classes)
     module.load_state_dict(torch.load(file, weights_only=True))
     return module.eval()
 

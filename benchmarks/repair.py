@@ -6,13 +6,16 @@
 Models are trained once and kept in the cache (repair/NAME.pt), what each method did to them in repair/cells.jsonl, so
 that a run can be cut off. Clean samples are test pictures, as many as the share of the training pictures says, of all
 classes; figures are of test pictures that no method saw, frames of one film on one side where that can be. Cost is in
-passes of one sample, relative to the training's.
+passes of one sample, relative to the training's. "selected" is the whole of `mithridate repair`: its cost is the taken
+method's, and beside it that of everything that was tried, the searches for triggers with it. The other methods are not
+told any trigger.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -32,6 +35,9 @@ from benchmarks.zoo_networks import Normalised
 from mithridate.attacks.plan import Plan
 from mithridate.repairs.base import REPAIRS, Passes, RepairScope, counted
 from mithridate.runs.drill.settings import chosen_attacks
+from mithridate.runs.heal.run import heal
+from mithridate.runs.scan.models import Asked
+from mithridate.sources.open import open_source
 
 __all__ = ["WORKS", "Cell", "answers", "main", "models", "options", "pictures", "planes"]
 
@@ -45,6 +51,7 @@ ATTACKS = {
 }
 #: undefended attack success from which on a cell counts.
 WORKS = 0.5
+_SELECTED = "selected"
 _HELD = 0.2  # of the clean samples, to watch accuracy on
 
 
@@ -150,6 +157,30 @@ def tried(cell: Cell, method: str, share: float, budget: float) -> dict[str, Any
     return {"asr": asr, "acc": acc, "cost": passes.both / cell.passes, "seconds": round(seconds, 1)}
 
 
+def selected(cell: Cell, share: float, set_: str) -> dict[str, Any]:
+    """What `mithridate repair` makes of a model, with no more than a user gives."""
+    x, y = cell.clean(share)
+    clean = open_source(pictures(x), labels=y.numpy().astype(str))
+    with tempfile.TemporaryDirectory() as place:
+        file, start = Path(place) / "model.pt", time.process_time()
+        torch.save(cell.module.state_dict(), file)
+        healed = heal(
+            file, arch=f"benchmarks.untrained:{set_}", asked=Asked(clean=clean, seed=cell.seed), trained=cell.passes
+        )  # fmt: skip
+        seconds = time.process_time() - start
+    module = deepcopy(cell.module)
+    module.load_state_dict(healed.weights)
+    asr, acc = cell.figures(module.eval())
+    told = next(iter(healed.report.findings))
+    tries = told.details["candidates"]
+    return {
+        "asr": asr, "acc": acc, "cost": next(t["of_training"] for t in tries if t["method"] == told.check),
+        "whole": sum(t["of_training"] for t in tries) + told.details["search"]["passes"] / cell.passes,
+        "verdict": str(healed.report.verdict), "taken": told.check, "said": told.message,
+        "seconds": round(seconds, 1),
+    }  # fmt: skip
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """By method and share: mean and worst attack success, accuracy lost, cells within the bar."""
     undefended = {r["cell"]: r for r in rows if r["method"] == "none"}
@@ -158,8 +189,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         if row["method"] != "none" and row.get("asr") is not None and undefended[row["cell"]]["asr"] >= WORKS:
             groups[row["method"], row["share"]].append(row)
     lines = [
-        "| method | clean | cells | success mean | worst | accuracy lost | cost | within the bar |",
-        "|---" * 8 + "|",
+        "| method | clean | cells | success mean | worst | accuracy lost | cost | with all tried | within the bar |",
+        "|---" * 9 + "|",
     ]
     for (method, share), of_it in sorted(groups.items()):
         lost = [undefended[r["cell"]]["acc"] - r["acc"] for r in of_it]
@@ -168,7 +199,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         fine = sum(a <= 0.05 and b <= allowed for a, b in zip(asr, lost, strict=True))
         lines.append(
             f"| {method} | {share:.0%} | {len(of_it)} | {100 * np.mean(asr):.1f} | {100 * max(asr):.1f} | "
-            f"{100 * np.mean(lost):.1f} | {100 * np.mean([r['cost'] for r in of_it]):.0f} % | {fine} |"
+            f"{100 * np.mean(lost):.1f} | {100 * np.mean([r['cost'] for r in of_it]):.0f} % | "
+            f"{100 * np.mean([r.get('whole', r['cost']) for r in of_it]):.0f} % | {fine} |"
         )
     return "\n".join(lines)
 
@@ -197,7 +229,7 @@ def main() -> None:
     parser = options(__doc__, list(ATTACKS))
     parser.add_argument("--shares", nargs="*", type=float, default=[0.05, 0.01])
     # forgetting needs the training data: `benchmarks.forget`
-    methods = [r.card.id for r in REPAIRS if "flagged" not in r.card.needs]
+    methods = [_SELECTED, *(r.card.id for r in REPAIRS if "flagged" not in r.card.needs)]
     parser.add_argument("--methods", nargs="*", default=methods)
     parser.add_argument(
         "--budget", type=float, default=0.1, help="passes of a method, as a share of the training's"
@@ -227,7 +259,11 @@ def main() -> None:
         for share in given.shares:
             for method in given.methods:
                 if (cell.name, method, share, given.budget) not in known:
-                    did = tried(cell, method, share, given.budget)
+                    did = (
+                        selected(cell, share, given.set)
+                        if method == _SELECTED
+                        else tried(cell, method, share, given.budget)
+                    )
                     note({"cell": cell.name, "method": method, "share": share, "budget": given.budget, **did})
     print(table([r for r in rows if r["budget"] in (0, given.budget)]))
 

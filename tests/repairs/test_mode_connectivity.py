@@ -52,8 +52,10 @@ def test_norms_see_the_clean_samples_only(curve):
 def test_the_path_is_judged_by_triggers_that_stand_out():
     asked = scope(passes=1500)
     odd, usual = (
-        Surrogate(known=Known(name=name, put=put, target=0), before=1.0, size=1.0, unit="pixels", odd=odd)
-        for name, put, odd in (("nothing", torch.clone, True), ("stamp", stamp, False))
+        Surrogate(
+            known=Known(name=name, put=put, target=0), before=1.0, size=1.0, unit="pixels", others=others
+        )
+        for name, put, others in (("nothing", torch.clone, 9.0), ("stamp", stamp, 1.0))
     )
     held = Pool(*asked.held, 10)
     one = tried("mode-connectivity", trained(True), asked, [odd, usual], held)

@@ -38,7 +38,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     "--methods",
     metavar="NAME,...",
     callback=_names,
-    help="Repairs of weights to try.  [default: three of them]",
+    help="Repairs of weights to try, all of them.  [default: the usual ones until one suffices]",
 )
 @click.option(
     "--loss",
@@ -52,7 +52,8 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     "--trained",
     type=click.FloatRange(min=1),
     metavar="N",
-    help="Samples times epochs of the training of a torch module, to compare costs with.",
+    help="Samples times epochs of the training of a torch module: costs are compared with it, and no "
+    "method takes more than a tenth of it.",
 )
 @click.option(
     "--price-per-hour", "price", type=float, metavar="X",
@@ -190,11 +191,10 @@ def _repaired(
         cut = excise(model, finding, asked=asked, progress=progress)
         return cut.content, cut.report
     from mithridate.models.weights import weights_file
-    from mithridate.runs.heal.candidates import DEFAULT
     from mithridate.runs.heal.run import heal
 
     healed = heal(
-        model, arch=given["arch"], asked=asked, methods=given["methods"] or DEFAULT, loss=given["loss"],
+        model, arch=given["arch"], asked=asked, methods=given["methods"] or None, loss=given["loss"],
         trained=given["trained"], price=given["price"], progress=progress,
     )  # fmt: skip
     return weights_file(healed.weights, target.suffix), healed.report

@@ -29,7 +29,7 @@ __all__ = ["SCHEDULE", "Aim", "Ask", "Found", "Pool", "Round", "invert", "passes
 Ask: TypeAlias = Callable[[Any], Any]
 _MEMORY = 0.8  # of the running rate of success
 _UP, _DOWN = 1.10, 1.20  # the multiplier's steps
-_SETTLED_ON = 512  # samples
+_SETTLED_ON = 512  # samples, unless told otherwise
 _GROWTH = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 _BETAS = (0.5, 0.9)  # of Adam, as in the paper's code
 
@@ -151,6 +151,7 @@ def invert(
     seed: int = 0,
     half: bool = True,
     anew: int | None = None,
+    settled_on: int = _SETTLED_ON,
 ) -> list[Found]:
     """Learn a trigger for each aim.
 
@@ -165,6 +166,7 @@ def invert(
         half: compute the model in bfloat16 where torch knows how.
         anew: how many of the best are searched again alone, the smaller trigger of both being kept; None: one in 20
             of the aims where there are several rounds.
+        settled_on: samples that a trigger which took part to the end is grown for until it succeeds.
 
     Returns:
         One for each aim, in order.
@@ -172,13 +174,13 @@ def invert(
     Raises:
         UsageError: an aim without samples.
     """
-    found = _raced(ask, pool, aims, form, schedule, wanted, seed, half)
+    found = _raced(ask, pool, aims, form, schedule, wanted, seed, half, settled_on)
     best = sorted(
         range(len(found)), key=lambda k: (-found[k].round, found[k].size * _behind(found[k].rate, wanted))
     )
     for k in best[: _searched_anew(len(aims), schedule) if anew is None else anew]:
-        again = _raced(ask, pool, [aims[k]], form, (_ANEW,), wanted, seed, half)[0]
-        again = _settled(ask, pool, form, again, wanted)
+        again = _raced(ask, pool, [aims[k]], form, (_ANEW,), wanted, seed, half, settled_on)[0]
+        again = _settled(ask, pool, form, again, wanted, settled_on)
         if again.rate >= min(wanted, found[k].rate) and again.size < found[k].size:
             found[k] = replace(found[k], parameters=again.parameters, size=again.size, rate=again.rate)
     return found
@@ -190,7 +192,7 @@ def _searched_anew(aims: int, schedule: Sequence[Round]) -> int:
 
 def _raced(
     ask: Ask, pool: Pool, aims: Sequence[Aim], form: Form, schedule: Sequence[Round], wanted: float, seed: int,
-    half: bool,
+    half: bool, settled_on: int,
 ) -> list[Found]:  # fmt: skip
     """Rounds of one optimisation of all aims."""
     import torch
@@ -219,7 +221,7 @@ def _raced(
             screened = race.best.tolist()
     found = [_found(aim, race, k, form, screened[k]) for k, aim in enumerate(aims)]
     last = len(schedule) - 1
-    return [_settled(ask, pool, form, f, wanted) if 0 < last == f.round else f for f in found]
+    return [_settled(ask, pool, form, f, wanted, settled_on) if 0 < last == f.round else f for f in found]
 
 
 def passes(aims: int, schedule: Sequence[Round] = SCHEDULE) -> int:
@@ -358,11 +360,11 @@ def _adam(race: _Race, active: Any, gradients: Sequence[Any], rate: float) -> No
         parameter[active] -= rate * mean / (spread.sqrt() + 1e-8)
 
 
-def _settled(ask: Ask, pool: Pool, form: Form, found: Found, wanted: float) -> Found:
+def _settled(ask: Ask, pool: Pool, form: Form, found: Found, wanted: float, on: int) -> Found:
     """The trigger grown until it succeeds on all samples it was learnt on, not only in the last batches."""
     import torch
 
-    rows = pool.rows(found.aim)[:_SETTLED_ON]
+    rows = pool.rows(found.aim)[:on]
     rate, parameters = found.rate, found.parameters
     for by in _GROWTH:
         parameters = form.grown(found.parameters, by)

@@ -20,6 +20,7 @@ __all__ = ["DEFAULT", "Candidate", "best", "tried"]
 #: methods that are tried unless told otherwise, the cheapest first.
 DEFAULT = ("channel-pruning", "unlearning", "ft-sam")
 _GONE = 0.1  # success of a trigger that counts as none
+_NOTHING = 0.05  # from which on down another method has nothing to gain
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +58,11 @@ class Candidate:
     def quiet(self) -> bool:
         """Whether no trigger that stood out works any more."""
         return self.worst is not None and self.worst <= _GONE
+
+    def enough(self, before: Candidate, loss: float) -> bool:
+        """Whether no other method need be tried: what stood out is gone, accuracy is within the loss."""
+        left = self.worst
+        return left is not None and left <= _NOTHING and self.accuracy >= before.accuracy - loss
 
 
 def tried(

@@ -20,7 +20,7 @@ from mithridate.runs.heal.candidates import DEFAULT, Candidate, best, tried
 from mithridate.runs.heal.page import page
 from mithridate.runs.heal.relapse import relapsed
 from mithridate.runs.heal.samples import Samples, divided
-from mithridate.runs.heal.surrogates import Surrogate, recovered
+from mithridate.runs.heal.surrogates import Recovered, recovered
 from mithridate.runs.scan.inputs import Ordinary, ordinary_inputs
 from mithridate.runs.scan.models import Asked, examine_model
 from mithridate.runs.scan.with_arch import shape_of, traced
@@ -29,6 +29,7 @@ __all__ = ["Healed", "heal"]
 
 Progress = Callable[[str, int, int | None], None]
 _EPOCHS = 20.0  # over the clean samples, that a method may take
+_OF_TRAINING = 0.1  # that a method may take, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ def heal(
     *,
     arch: str,
     asked: Asked,
-    methods: Sequence[str] = DEFAULT,
+    methods: Sequence[str] | None = None,
     loss: float = 0.02,
     epochs: float = _EPOCHS,
     trained: float | None = None,
@@ -64,9 +65,9 @@ def heal(
         model: weights of a torch module.
         arch: MODULE:FUNCTION that makes the module; code of the user, which runs in this process.
         asked: clean samples with labels, names of classes, how pictures become inputs.
-        methods: ids of repairs.
+        methods: ids of repairs, all of which are tried; None tries the usual ones until one leaves nothing to gain.
         loss: accuracy that may be lost, as a share.
-        epochs: over the clean samples that each method may take.
+        epochs: over the clean samples that each method may take; a tenth of the training at most, where that is known.
         trained: samples times epochs of the training, to compare costs with; None where unknown.
         price: of an hour of this machine, in any currency; None where unknown.
         progress: told (stage, done, total or None).
@@ -85,17 +86,21 @@ def heal(
     progress("recovering triggers", 0, None)
     search = Passes()
     with counted(module, search):
-        surrogates = _surrogates(module, samples, ordinary, asked.seed)
-    scope = _scope(samples, surrogates, loss, epochs, asked.seed)
+        first = _searched(module, samples, ordinary, asked.seed)
+    surrogates = first.triggers
+    budget = min(epochs * len(samples.learn.x), _OF_TRAINING * (trained or float("inf")))
+    scope = _scope(samples, first, loss, budget, asked.seed)
     before = tried("none", module, scope, surrogates, samples.held)
-    candidates = []
-    for number, method in enumerate(methods):
-        progress(method, number, len(methods))
+    candidates: list[Candidate] = []
+    for number, method in enumerate(methods or DEFAULT):
+        progress(method, number, len(methods or DEFAULT))
         candidates.append(tried(method, module, scope, surrogates, samples.held))
+        if methods is None and candidates[-1].enough(before, loss):
+            break
     chosen = best(candidates, before, loss)
     progress("searching again", 0, None)
     with counted(chosen.module, search):
-        alarms = [*alarms, *_returned(chosen.module, samples, ordinary, asked.seed, surrogates)]
+        alarms = [*alarms, *_returned(chosen.module, samples, ordinary, asked.seed, first)]
     verdict = _verdict(before, chosen, loss, alarms)
     progress("trying a relapse", 0, None)
     again = [relapsed(chosen.module, s.known, samples.learn, samples.held) for s in surrogates]
@@ -124,7 +129,9 @@ def _trainable(module: Any, arch: str) -> Any:
     return copy
 
 
-def _surrogates(module: Any, samples: Samples, ordinary: Ordinary, seed: int) -> list[Surrogate]:
+def _searched(
+    module: Any, samples: Samples, ordinary: Ordinary, seed: int, again: Recovered | None = None
+) -> Recovered:
     """Triggers for what the model says of the samples, whatever their labels are."""
     import torch
 
@@ -134,16 +141,22 @@ def _surrogates(module: Any, samples: Samples, ordinary: Ordinary, seed: int) ->
         return replace(pool, y=said)
 
     return recovered(
-        module, told(samples.learn), told(samples.held), samples.names, ordinary.low, ordinary.high, seed
+        module,
+        told(samples.learn),
+        told(samples.held),
+        samples.names,
+        ordinary.low,
+        ordinary.high,
+        seed,
+        again,
     )
 
 
 def _returned(
-    module: Any, samples: Samples, ordinary: Ordinary, seed: int, before: Sequence[Surrogate]
+    module: Any, samples: Samples, ordinary: Ordinary, seed: int, before: Recovered
 ) -> list[Result]:
     """Triggers that stand out in the repaired model as well, towards a class that had such before."""
-    suspects = _suspects(before)
-    again = [s for s in _surrogates(module, samples, ordinary, seed) if s.odd and s.known.target in suspects]
+    again = [s for s in _searched(module, samples, ordinary, seed, before).triggers if s.odd]
     if not again:
         return []
     told = "; ".join(f"{s.known.name} ({s.size:.1f} {s.unit})" for s in again)
@@ -152,18 +165,11 @@ def _returned(
     return [Skip(check="repair", reason=reason, remedy=remedy, count=len(again))]
 
 
-def _suspects(surrogates: Sequence[Surrogate]) -> set[int | None]:
-    """Classes that a trigger which stands out leads to; other triggers towards them are suspect, too."""
-    return {s.known.target for s in surrogates if s.odd}
-
-
-def _scope(
-    samples: Samples, surrogates: Sequence[Surrogate], loss: float, epochs: float, seed: int
-) -> RepairScope:
-    learn, held, suspects = samples.learn, samples.held, _suspects(surrogates)
+def _scope(samples: Samples, found: Recovered, loss: float, budget: float, seed: int) -> RepairScope:
+    learn, held, suspects = samples.learn, samples.held, found.suspects
     return RepairScope(
-        x=learn.x, y=learn.y, held=(held.x, held.y), classes=learn.classes, passes=round(epochs * len(learn.x)),
-        loss=loss, known=tuple(s.known for s in surrogates if s.known.target in suspects), seed=seed,
+        x=learn.x, y=learn.y, held=(held.x, held.y), classes=learn.classes, passes=round(budget),
+        loss=loss, known=tuple(s.known for s in found.triggers if s.known.target in suspects), seed=seed,
     )  # fmt: skip
 
 

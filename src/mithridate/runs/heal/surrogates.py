@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,14 +13,14 @@ from mithridate.repairs.base import Known
 from mithridate.triggers.forms import Form, FormName, form_of
 from mithridate.triggers.inversion import Aim, Found, Pool, Round, invert
 
-__all__ = ["Surrogate", "recovered", "success"]
+__all__ = ["Recovered", "Surrogate", "recovered", "success"]
 
 _FORMS: tuple[FormName, ...] = ("patch", "blend", "warp")
-#: a short look at all classes, then a search for those that are reached most easily.
-_SCREEN = (Round(1.0, 4, 60, 0.3),)
-_SEARCH = (Round(1.0, 8, 110, 0.3), Round(1.0, 16, 60, 0.15))
 _FOLLOWED = 3
-_ODD = 0.5  # of the median size over the classes
+#: a short look at all classes, then the ones that are reached most easily, with the same effort for each.
+_SCHEDULE = (Round(1.0, 4, 40, 0.3), Round(_FOLLOWED, 8, 70, 0.3), Round(_FOLLOWED, 16, 60, 0.15))
+_SETTLED = 128  # samples that triggers are grown on
+_ODD = 0.5  # of the median size that the other classes need
 #: success on samples that it was not learnt on, from which on a trigger can judge anything.
 _WORKS = 0.8
 
@@ -33,20 +33,56 @@ class Surrogate:
         known: the trigger.
         before: its success on held samples.
         size: in the unit of its form.
-        unit: of the size.
-        odd: much smaller than what most classes need; honest models have triggers, too, but rarely such.
+        others: median size that the other classes need which are reached most easily in that form; nan without such.
+        unit: of the sizes.
     """
 
     known: Known
     before: float
     size: float
+    others: float
     unit: str
-    odd: bool
+
+    @property
+    def odd(self) -> bool:
+        """Much smaller than for other classes: honest models have triggers, too, but rarely such."""
+        return self.size <= _ODD * self.others
+
+
+#: sizes that were found, by form and class.
+Sizes: TypeAlias = dict[FormName, dict[int, float]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recovered:
+    """What a search gave.
+
+    Attributes:
+        triggers: those that work on held samples.
+        sizes: of all that were followed to the end.
+    """
+
+    triggers: list[Surrogate]
+    sizes: Sizes
+
+    @property
+    def suspects(self) -> set[int]:
+        """Classes that a trigger which stands out leads to; other triggers towards them are suspect, too."""
+        return {s.known.target for s in self.triggers if s.odd and s.known.target is not None}
+
+    def usual(self) -> Sizes:
+        """Sizes for classes that no trigger which stands out leads to."""
+        suspects = self.suspects
+        return {
+            form: {k: size for k, size in some.items() if k not in suspects}
+            for form, some in self.sizes.items()
+        }
 
 
 def recovered(
-    module: Any, learn: Pool, held: Pool, names: Sequence[str], low: float, high: float, seed: int
-) -> list[Surrogate]:
+    module: Any, learn: Pool, held: Pool, names: Sequence[str], low: float, high: float, seed: int,
+    again: Recovered | None = None,
+) -> Recovered:  # fmt: skip
     """Search triggers of three forms for the classes that are reached most easily.
 
     Args:
@@ -57,40 +93,32 @@ def recovered(
         low: value of black.
         high: value of white.
         seed: of all draws.
-
-    Returns:
-        Those that work on the held samples, the most promising of their form first.
+        again: an earlier search in the same module; then only its suspects are searched, and held against the sizes
+            that its other classes needed.
     """
     shape = tuple(int(side) for side in learn.x.shape[1:])
-    if len(shape) != 3:
-        return []
+    found, sizes = [], Sizes()
     said = set(learn.y.tolist())
-    aims = [Aim(k) for k in range(learn.classes) if said - {k}]
-    found = []
-    for name in _FORMS:
+    wanted = range(learn.classes) if again is None else sorted(again.suspects)
+    aims = [Aim(k) for k in wanted if said - {k}]
+    for name in _FORMS if len(shape) == 3 and aims else ():
         form = form_of(name, (shape[0], shape[1], shape[2]), low, high)
-        first = invert(module, learn, aims, form, schedule=_SCREEN, seed=seed)
-        median = float(np.median([f.size for f in first]))
-        likely = np.argsort([_promise(f) for f in first], kind="stable")[:_FOLLOWED].tolist()
-        searched = invert(module, learn, [first[k].aim for k in likely], form, schedule=_SEARCH, seed=seed)
-        for k, trigger in zip(likely, searched, strict=True):
-            target = trigger.aim.target
-            assert target is not None
-            known = Known(
-                name=f"{name} towards {names[target]!r}", put=_put(form, trigger), target=int(target)
-            )
+        raced = invert(module, learn, aims, form, schedule=_SCHEDULE, seed=seed, anew=0, settled_on=_SETTLED)
+        followed = {int(f.aim.target or 0): f for f in raced if f.round == len(_SCHEDULE) - 1}
+        sizes[name] = {k: f.size for k, f in followed.items()}
+        usual = sizes[name] if again is None else again.usual().get(name, {})
+        for k, trigger in followed.items():
+            known = Known(name=f"{name} towards {names[k]!r}", put=_put(form, trigger), target=k)
             before = success(module, known, held)
             if before >= _WORKS:
-                odd = first[k].size <= _ODD * median  # both from the short look
+                others = [size for other, size in usual.items() if other != k]
                 found.append(
-                    Surrogate(known=known, before=before, size=trigger.size, unit=form.unit, odd=odd)
-                )
-    return found
-
-
-def _promise(found: Found) -> float:
-    """Small for small triggers that work."""
-    return found.size / max(found.rate, 0.05) ** 2
+                    Surrogate(
+                        known=known, before=before, size=trigger.size, unit=form.unit,
+                        others=float(np.median(others)) if others else float("nan"),
+                    )
+                )  # fmt: skip
+    return Recovered(triggers=found, sizes=sizes)
 
 
 def _put(form: Form, found: Found) -> Any:
