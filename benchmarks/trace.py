@@ -5,10 +5,10 @@
 
 Pictures: a small network (`--kind` of the zoo) on 10,000 pictures; texts and tables: scikit-learn. An incident is a
 hold-out sample with the trigger that the poisoned model gets wrong as the attack wants and the clean model does not;
-attacks that succeed on less than half of the hold-out are left out, and said. Honest mistakes: of clean models, as
-they come. Finished runs are kept in the file. Rules were made on scikit-learn's digits,
-and on `lenet` of MNIST and Fashion-MNIST, SMS and Adult with seeds 0 to 2: other kinds of network, other sets and
-seeds from 3 on are for testing.
+attacks that succeed on less than half of the hold-out (flips: a quarter) are left out, and said. Honest mistakes: of
+clean models, as they come. Finished runs are kept in the file. Rules were made on scikit-learn's digits, and on `lenet`
+and `plain` of MNIST and Fashion-MNIST, SMS and Adult with seeds 0 to 2: other kinds of network, other sets and seeds
+from 3 on are for testing.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _ATTACKS = {
     "TaCT": "tact",
     "flips": "targeted-flip",
 }
-_SUCCESS = 0.5
+_SUCCESS, _FLIPPED = 0.5, 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,11 @@ def _said(net: torch.nn.Module, x: NDArray[np.uint8]) -> NDArray[np.intp]:
     return np.concatenate([net(part.float() / 255).argmax(dim=1).numpy() for part in planes.split(500)])
 
 
+def _needed(attack: str) -> float:
+    """Success from which on an attack is traced: of flips the incident bears no trigger, and half is the most."""
+    return _FLIPPED if attack in ("flips", "targeted-flip") else _SUCCESS
+
+
 def _scored(
     cell: tuple[str, str, str, float, int], model: Any, data: Any, incidents: list[Any], guilty: set[str],
     forward: float, success: float, asked: Asked, **reading: Any,
@@ -135,7 +140,7 @@ def pictures(cell: tuple[str, str, str, float, int], count: int) -> Iterator[Run
     start = time.perf_counter()
     _said(net, x)
     forward = time.perf_counter() - start
-    if won.mean() < _SUCCESS or len(ok) < 3:
+    if won.mean() < _needed(name) or len(ok) < 3:
         yield Run(cell=cell, incidents=0, recall=0, precision=0, blamed=0, seconds=0, forward=forward,
                   success=float(won.mean()))  # fmt: skip
         return
@@ -195,7 +200,7 @@ def rows(cell: tuple[str, str, str, float, int], count: int) -> Iterator[Run]:
     from benchmarks.trace_rows import planted
 
     case = planted(cell[0], cell[2], cell[3], cell[4])
-    if case.success < _SUCCESS or len(case.incidents) < 3:
+    if case.success < _needed(cell[2]) or len(case.incidents) < 3:
         yield Run(cell=cell, incidents=0, recall=0, precision=0, blamed=0, seconds=0, forward=case.forward,
                   success=case.success)  # fmt: skip
         return

@@ -14,7 +14,7 @@ from mithridate.models.levels import LAST
 
 __all__ = ["Blamed", "Judged", "judge"]
 
-_FOREIGN = 0.5  # of a group has content of other labels
+_FOREIGN = 0.65  # of a group has content of other labels
 _ALIKE, _ALIKE_GAP = 0.6, 1.0  # overlap with the group, and valley, of what is taken together with it
 
 
