@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ def forgotten(model: Path, target: Path, given: dict[str, Any], progress: Any) -
         given: what was typed.
         progress: told (stage, done, total or None).
     """
-    from mithridate.models.estimator_file import estimator_file, refuse_format
+    from mithridate.models.estimator_file import estimator_file, refuse_format, to_trust
     from mithridate.models.torch_module import is_module
     from mithridate.models.weights import weights_file
     from mithridate.runs.evade_model import given_model
@@ -49,7 +50,12 @@ def forgotten(model: Path, target: Path, given: dict[str, Any], progress: Any) -
     done = forget(thing, source, given["forget_file"], asked=asked, origin=model, progress=progress)
     if is_module(thing):
         return weights_file(done.weights, target.suffix), done.report
-    return estimator_file(done.model, target), done.report
+    content = estimator_file(done.model, target)
+    types = to_trust(content, target)
+    if not types:
+        return content, done.report
+    note = f"to read {target.name}, trust these types: skops.io.load(file, trusted={types})"
+    return content, replace(done.report, notes=(*done.report.notes, note))
 
 
 def _like(given: dict[str, Any]) -> Any:

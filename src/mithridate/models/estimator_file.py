@@ -8,7 +8,7 @@ from typing import Any
 
 from mithridate.core.errors import UsageError
 
-__all__ = ["estimator_file", "refuse_format"]
+__all__ = ["estimator_file", "refuse_format", "to_trust"]
 
 _FORMATS = {
     "xgboost": ((".json", ".ubj"), "XGBoost's own format, .json or .ubj"),
@@ -57,6 +57,15 @@ def estimator_file(estimator: Any, path: Path) -> bytes:
         got = f"{type(error).__name__}: {str(error)[:200]}"
         remedy = "In Python, mithridate.forget(...).model is the estimator itself."
         raise UsageError("an estimator that skops can write", got, "--to", remedy) from error
+
+
+def to_trust(content: bytes, path: Path) -> list[str]:
+    """Types that skops makes from this file only where its reader trusts them; none of other formats."""
+    if path.suffix.lower() != _SKOPS:
+        return []
+    from skops.io import get_untrusted_types
+
+    return sorted(map(str, get_untrusted_types(data=content)))
 
 
 def _own(estimator: Any) -> tuple[tuple[str, ...], str]:

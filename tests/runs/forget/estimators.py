@@ -62,6 +62,14 @@ def boosted():
     return XGBClassifier(n_estimators=20, n_jobs=1).fit(flat(x), y)
 
 
+@cache
+def forest():
+    from sklearn.ensemble import RandomForestClassifier
+
+    x, y, *_ = digits()
+    return RandomForestClassifier(20, random_state=0).fit(flat(x), y)
+
+
 class Slow(ClassifierMixin, BaseEstimator):
     """Says that it is being fitted, and takes its time."""
 

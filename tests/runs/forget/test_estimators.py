@@ -253,6 +253,15 @@ def test_from_report_to_file(place):
     assert "training on the rest, exact" in page
 
 
+def test_types_that_skops_asks_about_are_named(place):
+    skops = pytest.importorskip("skops.io")
+    result = typed("--forget", "trace.json", "--to", "healed.skops", model="forest")
+    told = " ".join(result.output.split())
+    assert "to read healed.skops, trust these types" in told
+    assert "['sklearn.tree._tree.Tree']" in told
+    assert success(skops.load("healed.skops", trusted=["sklearn.tree._tree.Tree"])) < 0.02
+
+
 def test_xgboost_in_its_own_format(place):
     xgboost = pytest.importorskip("xgboost")
     result = typed("--forget", "trace.json", "--to", "healed.json", model="boosted")

@@ -7,11 +7,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import mithridate
 from mithridate.cli.repair import repair
 from mithridate.core.errors import UsageError
 from mithridate.core.report import Report, Subject
 from mithridate.core.results import Finding, Severity
 from mithridate.core.verdict import Verdict
+from mithridate.runs.forget.asking import Asked
 from mithridate.runs.forget.reading import read_training
 from mithridate.runs.tracing.feeding import Feeding
 from mithridate.sources.open import open_source
@@ -108,6 +110,21 @@ def test_all_poison_named(folder, tmp_path, monkeypatch):
     assert "training again on the rest" in page
 
 
+def test_a_module_in_python(folder):
+    module = trained(True)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    ids = [str(i) for i in mislabelled()]
+    asked = Asked(how=HOW, trained=40_000, price=3600.0, clean=open_source(folder / "clean.npz"))
+    done = mithridate.forget(module, folder / "data.npz", [*ids, *ids], asked=asked)
+    assert done.report.verdict is Verdict.HEALED
+    assert figures(done.model)[0] < 0.05
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    costs = done.report.findings[0].details["costs"]
+    assert costs["retraining"]["passes"] == pytest.approx(40_000 * (1 - len(ids) / 1200))
+    assert costs["retraining"]["money"] == pytest.approx(costs["retraining"]["seconds"])
+    assert costs["money"] == pytest.approx(costs["seconds"], abs=1e-3)
+
+
 def test_innocents_of_a_class_named(folder, tmp_path, monkeypatch):
     """Their class must not be forgotten with them, however good the mean looks."""
     monkeypatch.chdir(tmp_path)
@@ -192,7 +209,9 @@ def test_too_few_named_to_tell(folder, tmp_path, monkeypatch):
         (("--data", "data.npz"), "one of them"),
         (("--forget", "trace.json", "--data", "data.npz", "--excise", "x"), "both"),
         (("--forget", "trace.json", "--data", "data.npz", "--methods", "fst"), "--methods without --forget"),
+        (("--forget", "trace.json", "--data", "data.npz", "--shape", "1,8,8"), "--shape without --forget"),
         (("--incident", "x.png"), "--incident with --forget"),
+        (("--price-per-hour", "nan"), "a number above 0"),
     ],
 )
 def test_options_that_do_not_go_together(folder, tmp_path, monkeypatch, words, says):
