@@ -20,7 +20,8 @@ __all__ = ["Content"]
 
 Values = NDArray[np.float64]
 
-_DIRECTIONS = 64
+# Directions that samples are seen along: so many at most, and no more than hold so much of what varies.
+_DIRECTIONS, _VARIES = 64, 0.95
 _RIDGE = 1e-3  # of the mean variance
 _MOST = 4000  # samples that directions are made of
 
@@ -59,8 +60,10 @@ def _view(same: Features, others: Features) -> tuple[Values, Values]:
     from scipy.linalg import eigh
 
     count = len(gram)
-    _, directions = eigh(gram, subset_by_index=(max(0, count - _DIRECTIONS), count - 1))
-    turned = directions.astype(np.float32)
+    sizes, directions = eigh(gram, subset_by_index=(max(0, count - _DIRECTIONS), count - 1))
+    beyond = np.cumsum(sizes[::-1]) >= _VARIES * float(np.trace(gram))
+    kept = int(np.argmax(beyond)) + 1 if beyond.any() else len(sizes)
+    turned = directions[:, len(sizes) - kept :].astype(np.float32)
     a, b = (((part - middle) / scale).astype(np.float32) @ turned for part in (same, others))
     return a.astype(np.float64), b.astype(np.float64)
 
