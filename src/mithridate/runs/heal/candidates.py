@@ -20,6 +20,7 @@ __all__ = ["DEFAULT", "Candidate", "best", "tried"]
 #: methods that are tried unless told otherwise, the cheapest first.
 DEFAULT = ("channel-pruning", "unlearning", "ft-sam")
 _GONE = 0.1  # success of a trigger that counts as none
+_ROUNDING = 1e-6
 _NOTHING = 0.05  # from which on down another method has nothing to gain
 
 
@@ -32,6 +33,7 @@ class Candidate:
         module: repaired; None where the method refused.
         why: it refused, or failed; "" where it did neither.
         accuracy: on held samples.
+        held: how many these are.
         successes: of the surrogates, in their order.
         odd: places of those that stand out.
         passes: what it took.
@@ -43,6 +45,7 @@ class Candidate:
     module: Any = None
     why: str = ""
     accuracy: float = 0.0
+    held: int = 0
     successes: tuple[float, ...] = ()
     odd: tuple[int, ...] = ()
     passes: Passes
@@ -62,7 +65,11 @@ class Candidate:
     def enough(self, before: Candidate, loss: float) -> bool:
         """Whether no other method need be tried: what stood out is gone, accuracy is within the loss."""
         left = self.worst
-        return left is not None and left <= _NOTHING and self.accuracy >= before.accuracy - loss
+        return left is not None and left <= _NOTHING and self.within(before, loss)
+
+    def within(self, before: Candidate, loss: float) -> bool:
+        """Whether accuracy fell by no more than may be lost; one sample decides nothing, however few there are."""
+        return before.accuracy - self.accuracy <= max(loss, 1 / max(before.held, 1)) + _ROUNDING
 
 
 def tried(
@@ -95,7 +102,7 @@ def tried(
             )
         path = tuple(_along(repair, scope, surrogates, held))
     return Candidate(
-        method=method, module=copy, path=path, accuracy=accuracy(copy, *scope.held),
+        method=method, module=copy, path=path, accuracy=accuracy(copy, *scope.held), held=len(scope.held[1]),
         successes=tuple(success(copy, s.known, held) for s in surrogates),
         odd=tuple(k for k, s in enumerate(surrogates) if s.odd),
         passes=passes, seconds=perf_counter() - started,
@@ -128,7 +135,7 @@ def best(candidates: Sequence[Candidate], before: Candidate, loss: float) -> Can
     if not able:
         reasons = "; ".join(f"{c.method}: {c.why}" for c in candidates)
         raise UsageError("a model that one of the repairs can serve", reasons, "the model", "Try --methods.")
-    within = [c for c in able if c.accuracy >= before.accuracy - loss]
+    within = [c for c in able if c.within(before, loss)]
     if not within:
         return max(able, key=lambda c: c.accuracy)
     return min(within, key=_rank)

@@ -102,7 +102,8 @@ def _told(
     verdict: Verdict, loss: float,
 ) -> str:  # fmt: skip
     facts = [
-        f"{model.name}: {chosen.method}, accuracy {before.accuracy:.1%} before, {chosen.accuracy:.1%} after"
+        f"{model.name}: {chosen.method}, accuracy on {before.held:,} held samples {before.accuracy:.1%} before, "
+        f"{chosen.accuracy:.1%} after"
     ]
     odd = [k for k, s in enumerate(surrogates) if s.odd]
     if odd:
@@ -160,7 +161,7 @@ def _table(
     rows.append(["search for triggers", "", "", cost, ""])
     columns = [
         "repair",
-        "accuracy on held samples",
+        f"accuracy on {before.held:,} held samples",
         "what is left of triggers that stand out",
         "passes of a sample",
         "time",

@@ -189,6 +189,6 @@ def _branches(model: Path, arch: str, asked: Asked) -> list[Result]:
 
 def _verdict(before: Candidate, chosen: Candidate, loss: float, alarms: Sequence[Result]) -> Verdict:
     """HEALED needs triggers that worked before and do not now, accuracy, and a graph without alarms."""
-    if chosen.accuracy < before.accuracy - loss:
+    if not chosen.within(before, loss):
         return Verdict.WORSE
     return Verdict.HEALED if chosen.quiet and not alarms else Verdict.NOT_PROVEN
