@@ -1,7 +1,8 @@
 """How well a trace finds the samples that taught a wrong answer.
 
-    python -m benchmarks.trace [--sets fashion mnist sms adult collision honest] [--rates 0.005 0.01 0.05] [--seeds 1]
-                               [--attacks BadNets ...] [--incidents 5] [--out .benchmarks/trace.jsonl] [--table]
+    python -m benchmarks.trace [--sets fashion mnist sms adult collision honest honest-rows] [--rates 0.005 0.01 0.05]
+                               [--attacks BadNets ...] [--kind lenet] [--first 0] [--seeds 1] [--incidents 5]
+                               [--out .benchmarks/trace.jsonl] [--table]
 
 Pictures: a small network (`--kind` of the zoo) on 10,000 pictures; texts and tables: scikit-learn. An incident is a
 hold-out sample with the trigger that the poisoned model gets wrong as the attack wants and the clean model does not;
@@ -172,6 +173,16 @@ def honest(cell: tuple[str, str, str, float, int], count: int) -> Iterator[Run]:
         yield _scored(cell, net, bench.train[0], [x[row]], set(), 0.0, 0.0, asked, labels=labels)
 
 
+def honest_rows(cell: tuple[str, str, str, float, int], count: int) -> Iterator[Run]:
+    """The same of texts and a table."""
+    from benchmarks.trace_rows import mistaken
+
+    case = mistaken(cell[0], cell[4])
+    asked = Asked(how=Feeding(function=case.function))
+    for incident in case.incidents[:count]:
+        yield _scored(cell, case.model, case.data, [incident], set(), 0.0, 0.0, asked, **case.reading)
+
+
 def collision(cell: tuple[str, str, str, float, int], count: int) -> Iterator[Run]:
     """Poison Frogs in transfer learning: features of a network trained on half of the classes, a new last layer.
 
@@ -218,6 +229,9 @@ def cells(given: argparse.Namespace) -> Iterator[tuple[tuple[str, str, str, floa
             if set_ == "honest":
                 for where in ("fashion", "mnist"):
                     yield (where, given.kind, "honest", 0.0, seed), honest
+            elif set_ == "honest-rows":
+                for where in ("sms", "adult"):
+                    yield (where, "sklearn", "honest", 0.0, seed), honest_rows
             elif set_ == "collision":
                 for where in ("fashion", "mnist"):
                     yield (where, given.kind, "collision", 0.03, seed), collision
@@ -281,7 +295,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--sets", nargs="*", default=["fashion", "mnist", "sms", "adult", "collision", "honest"]
+        "--sets",
+        nargs="*",
+        default=["fashion", "mnist", "sms", "adult", "collision", "honest", "honest-rows"],
     )
     parser.add_argument("--attacks", nargs="*", default=[], choices=list(_ATTACKS))
     parser.add_argument("--rates", nargs="*", type=float, default=[0.005, 0.01, 0.05])

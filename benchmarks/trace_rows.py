@@ -19,7 +19,7 @@ from mithridate.attacks.plan import Plan, make_plan
 from mithridate.core.hashing import keyed_hash, uniform
 from mithridate.sources.open import open_source
 
-__all__ = ["Case", "planted"]
+__all__ = ["Case", "mistaken", "planted"]
 
 _HELD_OUT, _TRIED = 0.3, 1000
 _PATTERN = r"\S+"
@@ -136,15 +136,40 @@ def planted(name: str, attack: str, rate: float, seed: int) -> Case:
         led = success(plan, theirs, of.predict(prepare(shown)).tolist())
         return led, float(np.mean([str(a) == b for a, b in zip(of.predict(held), right, strict=True)]))
 
-    data: Any = samples
-    if modality == "table":
-        import pyarrow as pa
-
-        data = pa.Table.from_pylist(samples)
     return Case(
-        model=model, data=data, reading={"labels": y}, function=encode, incidents=won, guilty=set(plan.relabel),
-        success=success(plan, theirs, said), forward=forward, figures=figures,
+        model=model, data=_data(samples, modality), reading={"labels": y}, function=encode, incidents=won,
+        guilty=set(plan.relabel), success=success(plan, theirs, said), forward=forward, figures=figures,
     )  # fmt: skip
+
+
+def mistaken(name: str, seed: int) -> Case:
+    """Train on clean samples; what the model gets wrong of the others, in an order by the seed."""
+    raws, labels, train, test, modality = _set(name)
+    encode = _Encoder(raws) if modality == "table" else None
+    prepare: Callable[[Any], Any] = encode or list
+    samples, y = [raws[k] for k in train], [labels[k] for k in train]
+    model = _fitted(modality, prepare(samples), y)
+    held = prepare([raws[k] for k in test])
+    said = model.predict(held).tolist()
+
+    def figures(of: Any) -> tuple[float, float]:
+        same = [str(a) == labels[k] for a, k in zip(of.predict(held), test, strict=True)]
+        return 0.0, float(np.mean(same))
+
+    wrong = [k for k, now in zip(test, said, strict=True) if str(now) != labels[k]]
+    order = np.argsort(keyed_hash([str(k) for k in wrong], seed, "strength tried"), kind="stable")
+    return Case(
+        model=model, data=_data(samples, modality), reading={"labels": y}, function=encode,
+        incidents=[raws[wrong[k]] for k in order], guilty=set(), success=0.0, forward=0.0, figures=figures,
+    )  # fmt: skip
+
+
+def _data(samples: list[Any], modality: str) -> Any:
+    if modality != "table":
+        return samples
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(samples)
 
 
 def _planted(plan: Plan, id_: str, raw: Any) -> Any:
