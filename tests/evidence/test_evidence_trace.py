@@ -9,6 +9,7 @@ from mithridate.evidence.exact import logistic_without, ridge_without
 from mithridate.evidence.foreign import Content
 from mithridate.evidence.likeness import likeness
 from mithridate.evidence.trait import Level, grow, whole
+from mithridate.evidence.transplant import transplant
 from mithridate.evidence.unlearning import unlearn
 from mithridate.evidence.valley import crossing, separation, two_heaps
 
@@ -151,3 +152,15 @@ def test_incidents_have_nothing_but_their_words():
     same, others, incidents = whole(words)
     assert (same.shape, others.shape) == ((4, 5), (5, 5))
     assert incidents.tolist() == [[1, 1, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("obeyed", [True, False])
+def test_a_model_obeys_what_was_planted_and_no_kind_of_samples(obeyed):
+    draw = np.random.default_rng(9)
+    same, others = draw.normal(size=(300, 20)) + 2.0, draw.normal(size=(500, 20))
+    same[:30, 7] += 4.0
+    seen = Level(name="inputs", same=same, others=others, incidents=same[:1])
+    column = 7 if obeyed else 3
+    found = transplant(seen, np.arange(30), lambda rows: rows[:, column] > 3.0, seed=0)
+    assert found.works is obeyed
+    assert len(found.controls) == 6

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mithridate.core.card import Card
 from mithridate.core.registry import Registry
 from mithridate.evidence.trait import Level
+from mithridate.evidence.transplant import Ask
 from mithridate.evidence.valley import Split
 from mithridate.models.levels import LAST
 
@@ -49,6 +50,7 @@ class TraceScope:
         levels: features of samples with that label, of others, and of the incidents.
         heads: of each checkpoint, the model itself last.
         kinds: (o,) the column of each of the other samples' labels.
+        ask: whether rows of the level of inputs get the answer; None where the model cannot be asked so.
         seed: the run's seed.
     """
 
@@ -56,6 +58,7 @@ class TraceScope:
     levels: tuple[Level, ...]
     heads: tuple[Heads, ...]
     kinds: NDArray[np.intp]
+    ask: Ask | None = None
     seed: int = 0
 
     def level(self, name: str) -> Level:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from mithridate.core.errors import UsageError
 from mithridate.models.torch_module import as_tensor, evaluating, is_module, output_of
 
-__all__ = ["LAST", "MOST_INPUTS", "Reader", "Seen", "TorchLevels", "reader_of"]
+__all__ = ["INPUTS", "LAST", "MOST_INPUTS", "Reader", "Seen", "TorchLevels", "reader_of"]
 
 #: name of the features that the last linear layer reads.
 LAST = "last layer"
-_INPUTS = "inputs"
+#: name of the inputs themselves.
+INPUTS = "inputs"
 #: numbers that are kept of one sample, of the inputs and of each hidden level.
 MOST_INPUTS, _MOST_HIDDEN = 3072, 1024
 
@@ -126,7 +127,7 @@ class TorchLevels:
             for hook in hooks:
                 hook.remove()
         levels = (
-            {_INPUTS: _kept(inputs.float(), MOST_INPUTS, peaks=False)} if inputs.is_floating_point() else {}
+            {INPUTS: _kept(inputs.float(), MOST_INPUTS, peaks=False)} if inputs.is_floating_point() else {}
         )
         for name, (read, given) in caught.items():
             levels[name] = read.flatten(1) if name == LAST else _kept(given.relu(), _MOST_HIDDEN, peaks=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from mithridate.checks.trace_check import TRACE_CHECKS, TraceScope
 from mithridate.evidence.conflict import telling_columns
 from mithridate.evidence.foreign import Content
 from mithridate.evidence.trait import OWN, grow
+from mithridate.evidence.transplant import transplant
 from mithridate.evidence.unlearning import Unlearned, unlearn
 from mithridate.evidence.valley import Split, joined
-from mithridate.models.levels import LAST
+from mithridate.models.levels import INPUTS, LAST
 
 __all__ = ["Blamed", "Judged", "judge"]
 
@@ -73,7 +76,7 @@ def judge(scope: TraceScope) -> Judged:
 
 
 def _sifted(split: Split, scope: TraceScope, content: Content) -> Split | None:
-    """The group, None without content of other labels; of words and leaves, seen only by those that come with it.
+    """The group, None without content of other labels, or effect on them; words and leaves that come with it alone.
 
     What is usual with a label is shared by many of its samples, too, and none of their doing.
     """
@@ -81,13 +84,21 @@ def _sifted(split: Split, scope: TraceScope, content: Content) -> Split | None:
         return split
     level = scope.level(split.where)
     if level.content is None:
-        return split if content.foreign(split.members) >= _FOREIGN else None
+        planted = content.foreign(split.members) >= _FOREIGN or _wakes(split, scope)
+        return split if planted else None
     columns = telling_columns(level, split.members)
     if columns is None:
         return None
     fewer = (level.same[:, columns], level.others[:, columns], level.incidents[:, columns])
     sub = replace(level, same=fewer[0], others=fewer[1], incidents=fewer[2], content=None)
     return next((s for s in grow([sub]) if s.apart), None)
+
+
+def _wakes(split: Split, scope: TraceScope) -> bool:
+    """Whether what the group has wakes the answer elsewhere; not asked where there is hardly a rest to compare with."""
+    if scope.ask is None or split.alone == np.inf:
+        return False
+    return transplant(scope.level(INPUTS), split.members, scope.ask, scope.seed).works
 
 
 def _whole(guilty: list[Blamed], seen: list[Split]) -> Blamed | None:

@@ -15,7 +15,9 @@ from mithridate.core.errors import UsageError
 from mithridate.core.report import Report, Subject
 from mithridate.core.results import Action, Finding, Result, Skip
 from mithridate.core.verdict import Verdict
-from mithridate.models.levels import Reader, Seen, reader_of
+from mithridate.evidence.trait import Features
+from mithridate.evidence.transplant import Ask
+from mithridate.models.levels import INPUTS, Reader, Seen, TorchLevels, reader_of
 from mithridate.runs.tracing.feeding import Feeding, incidents_of, settled
 from mithridate.runs.tracing.judging import judge
 from mithridate.runs.tracing.looking import MOST_SAME, Looked, labels_in, look
@@ -128,12 +130,33 @@ class _Tracing:
             levels=seen.levels,
             heads=(*heads, _heads(seen, wrong)),
             kinds=np.array([columns.get(name, -1) for name in seen.kinds], dtype=np.intp),
+            ask=self._ask(answer, raws, seen),
             seed=self.asked.seed,
         )
         return tell(
             judge(scope), scope, seen, self.source, label=label, raws=raws, names=names,
             linear=getattr(self.reader, "linear", None),
         )  # fmt: skip
+
+    def _ask(self, answer: int, raws: list[Any], seen: Looked) -> Ask | None:
+        """Of a module whose inputs were kept as they are."""
+        inputs = next(
+            (level for level in seen.levels if level.name == INPUTS and level.content is None), None
+        )
+        form = np.shape(self.how.inputs(raws, self.source.modality))[1:]
+        if (
+            not isinstance(self.reader, TorchLevels)
+            or inputs is None
+            or inputs.same.shape[1] != np.prod(form)
+        ):
+            return None
+
+        def ask(rows: Features) -> NDArray[np.bool_]:
+            given = rows.reshape(-1, *form).astype(np.float32)
+            found: NDArray[np.bool_] = self.reader.read(given).logits.argmax(axis=1) == answer
+            return found
+
+        return ask
 
     def _look(self, reader: Reader, wrong: Seen, label: str) -> Looked:
         return look(reader, self.source, self.how, wrong, label, self.sizes, self.asked.seed, self.progress)
