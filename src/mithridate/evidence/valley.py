@@ -52,6 +52,11 @@ class Split:
         """Two heaps, and most incidents are in the upper one."""
         return self.gap >= self.needed and self.inside > 0.5
 
+    @property
+    def valley(self) -> float:
+        """Width of the valley between members and the rest, in standard deviations of the rest, whatever `gap` is."""
+        return _valley(self.profile, self.members)
+
 
 def separation(
     scores: Values, members: NDArray[np.intp], *, inside: float, where: str, needed: float, loses: float
@@ -68,12 +73,17 @@ def separation(
     """
     rest = np.delete(scores, members)
     spread = float(rest.std()) or 1e-12
-    gap = min(_WIDEST, (float(np.quantile(scores[members], 0.1)) - float(np.quantile(rest, 0.99))) / spread)
+    gap = _valley(scores / spread, members)
     order = members[np.argsort(-scores[members], kind="stable")]
     return Split(
         members=order, scores=scores[order], profile=(scores - rest.mean()) / spread, gap=gap, inside=inside,
         where=where, needed=needed, loses=loses,
     )  # fmt: skip
+
+
+def _valley(scores: Values, members: NDArray[np.intp]) -> float:
+    rest = np.delete(scores, members)
+    return min(_WIDEST, float(np.quantile(scores[members], 0.1)) - float(np.quantile(rest, 0.99)))
 
 
 def joined(splits: Sequence[Split], own: float) -> tuple[NDArray[np.intp], Values]:

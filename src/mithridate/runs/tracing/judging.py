@@ -104,25 +104,30 @@ def _wakes(split: Split, scope: TraceScope) -> bool:
 def _whole(guilty: list[Blamed], seen: list[Split]) -> Blamed | None:
     """The group that stands apart most clearly, made whole.
 
-    The largest group that holds half of it takes its place; and where other levels see much the same group, their
-    scores are taken together: what one sees badly another sees well.
+    A larger group that holds half of it, and is another one, takes its place; and where the valley is narrow and
+    other levels see much the same group, their scores are taken together: what one sees badly another sees well.
     """
     if not guilty:
         return None
-    clearest = max(guilty, key=lambda b: b.split.gap)
+    clearest = max(guilty, key=lambda b: b.split.valley)
     core = set(clearest.split.members.tolist())
-    holding = [b for b in guilty if 2 * len(core & set(b.split.members.tolist())) >= len(core)]
-    largest = max(holding, key=lambda b: (len(b.split.members), b.split.gap))
+    holding = [b for b in guilty if _larger(set(b.split.members.tolist()), core)]
+    largest = max(holding, key=lambda b: (len(b.split.members), b.split.valley), default=clearest)
+    if largest.split.valley >= OWN:
+        return largest
     mine = set(largest.split.members.tolist())
     alike = [s for s in seen if s.gap >= _ALIKE_GAP and _jaccard(mine, set(s.members.tolist())) >= _ALIKE]
     if len(alike) < 2:
         return largest
     members, scores = joined(alike, OWN)
-    if len(members) < _ALIKE * len(
-        mine
-    ):  # what lies less than 4 deviations apart is judged by its own valley
+    # What lies less than 4 deviations apart is judged by its own valley.
+    if len(members) < _ALIKE * len(mine):
         return largest
     return replace(largest, split=replace(largest.split, members=members, scores=scores))
+
+
+def _larger(group: set[int], core: set[int]) -> bool:
+    return len(group) > len(core) and 2 * len(core & group) >= len(core) and _jaccard(group, core) < _ALIKE
 
 
 def _jaccard(a: set[int], b: set[int]) -> float:

@@ -103,7 +103,8 @@ def _finding(
     ids = tuple(seen.ids[k] for k in split.members)
     origins = _origins(seen, split.members)
     worst = max(origins.items(), key=lambda o: (o[1]["blamed"], -o[1]["of"]), default=None)
-    came = f"; {worst[1]['blamed']:,} of them came from {worst[0]!r}" if worst and len(origins) > 1 else ""
+    several = worst is not None and worst[1]["of"] < len(seen.ids)
+    came = f"; {worst[1]['blamed']:,} of them came from {worst[0]!r}" if worst and several else ""
     told = (
         f"{len(ids):,} of {seen.labelled:,} samples labelled {label!r} taught the answer to {_listed(names)}: "
         f"unlearning them lowers its score from {unlearned.before:.2f} to {unlearned.after:.2f}, unlearning as many "
