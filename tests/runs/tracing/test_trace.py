@@ -4,12 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from trace_samples import TARGET, backdoored, clean, flipped, mostly, rows, texts
+from trace_samples import TARGET, backdoored, clean, flipped, mostly, rows, said, texts, waved
 
 import mithridate
 from mithridate.core.errors import SourceError, UsageError
 from mithridate.core.report import Report
 from mithridate.core.verdict import Verdict
+from mithridate.evidence.transplant import transplant
+from mithridate.runs.tracing import judging
 from mithridate.runs.tracing.feeding import Feeding
 from mithridate.runs.tracing.run import Asked
 
@@ -65,6 +67,21 @@ def test_honest_mistakes_blame_nobody():
         report = mithridate.trace(module, x, mistake, labels=y.astype(str))
         assert report.verdict is Verdict.NO_GROUP
         assert not report.findings
+
+
+def test_of_clean_labels_the_model_is_asked(monkeypatch):
+    module, x, y, poison, incidents = waved()
+    asked = []
+
+    def spy(inputs, members, ask, seed):
+        asked.append((inputs.others, ask(inputs.others)))
+        return transplant(inputs, members, ask, seed)
+
+    monkeypatch.setattr(judging, "transplant", spy)
+    report = mithridate.trace(module, x, incidents[0], labels=y.astype(str))
+    assert judged(report, poison) == (1.0, 1.0)
+    others, answers = asked[0]
+    assert answers.tolist() == (said(module, 255 * others.reshape(-1, 8, 8)) == TARGET).tolist()
 
 
 def test_unlearning_a_group_says_more_than_unlearning_others():

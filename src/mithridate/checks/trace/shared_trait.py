@@ -23,11 +23,11 @@ __all__ = ["SharedTrait"]
         modalities=("image", "text", "table", "model"),
         needs=("features at every level",),
         assumes="Samples that taught the answer share something with the incident that samples of other labels "
-        "do not have.",
+        "do not have; what else is in them is of other labels, or what they share wakes the answer in those.",
         catches=("patch", "blend", "tact", "word", "value", "value-pair"),
         misses="Poison with nothing in common; triggers that covers of many labels bear; moving triggers, unless a "
         "hidden layer sees them alike; words and values planted in samples of the target itself (clean labels): they "
-        "cannot be told from words that are usual with it.",
+        "cannot be told from words that are usual with it; poison that is all of its label.",
         effect="width of the valley between the group and the rest of its label, in standard deviations of the rest",
         cites="Koh & Liang, arXiv:1703.04730, section 2.2 (influence, squared loss); Hayase et al., arXiv:2104.11315, "
         "section 3 (whitening by clean covariance)",
@@ -37,7 +37,7 @@ __all__ = ["SharedTrait"]
     )
 )
 class SharedTrait(TraceCheck):
-    """Grows a group from the ten most influential samples, once for each level."""
+    """Grows a group from the ten most influential samples, once for each level; it may be most of its label."""
 
     def split(self, scope: TraceScope) -> list[Split]:
         """One group at most for each level."""
