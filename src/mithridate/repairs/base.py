@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mithridate.core.card import Card
 from mithridate.core.registry import Registry
 
-__all__ = ["REPAIRS", "Known", "Passes", "Repair", "RepairScope", "accuracy", "counted", "repair"]
+__all__ = ["REPAIRS", "Known", "Passes", "Repair", "RepairScope", "accuracy", "counted", "repair", "rights"]
 
 _BATCH = 64
 _SHIFT = 2  # pixels that pictures are moved by while training, at most
@@ -172,8 +173,14 @@ def counted(module: Any, passes: Passes) -> Iterator[None]:
 
 def accuracy(module: Any, x: Any, y: Any, at_once: int = 256) -> float:
     """Share of inputs that get their class; the module stays in the mode it is in."""
+    return float(np.mean(rights(module, x, y, at_once)))
+
+
+def rights(module: Any, x: Any, y: Any, at_once: int = 256) -> NDArray[np.bool_]:
+    """(n,) which inputs get their class; the module stays in the mode it is in."""
     import torch
 
     with torch.no_grad():
         said = torch.cat([module(part).argmax(1) for part in x.split(at_once)])
-    return float(np.mean((said == y).numpy()))
+    right: NDArray[np.bool_] = (said == y).numpy()
+    return right

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mithridate.core.errors import UsageError
-from mithridate.repairs.base import REPAIRS, Passes, Repair, RepairScope, accuracy, counted
+from mithridate.repairs.base import REPAIRS, Passes, Repair, RepairScope, accuracy, counted, rights
 from mithridate.runs.heal.surrogates import Surrogate, success
 from mithridate.triggers.inversion import Pool
 
@@ -20,8 +20,6 @@ __all__ = ["DEFAULT", "Candidate", "best", "tried"]
 #: methods that are tried unless told otherwise, the cheapest first.
 DEFAULT = ("channel-pruning", "unlearning", "ft-sam")
 _GONE = 0.1  # success of a trigger that counts as none
-_ROUNDING = 1e-6
-_NOTHING = 0.05  # from which on down another method has nothing to gain
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,8 +30,7 @@ class Candidate:
         method: id of the repair; "none" for the model as it was.
         module: repaired; None where the method refused.
         why: it refused, or failed; "" where it did neither.
-        accuracy: on held samples.
-        held: how many these are.
+        right: of each held sample, whether its answer is right.
         successes: of the surrogates, in their order.
         odd: places of those that stand out.
         passes: what it took.
@@ -44,13 +41,17 @@ class Candidate:
     method: str
     module: Any = None
     why: str = ""
-    accuracy: float = 0.0
-    held: int = 0
+    right: tuple[bool, ...] = ()
     successes: tuple[float, ...] = ()
     odd: tuple[int, ...] = ()
     passes: Passes
     seconds: float = 0.0
     path: tuple[tuple[float, float, float], ...] = ()
+
+    @property
+    def accuracy(self) -> float:
+        """On held samples; 0 where there is no model."""
+        return float(np.mean(self.right)) if self.right else 0.0
 
     @property
     def worst(self) -> float | None:
@@ -64,12 +65,16 @@ class Candidate:
 
     def enough(self, before: Candidate, loss: float) -> bool:
         """Whether no other method need be tried: what stood out is gone, accuracy is within the loss."""
-        left = self.worst
-        return left is not None and left <= _NOTHING and self.within(before, loss)
+        return self.quiet and self.within(before, loss)
 
     def within(self, before: Candidate, loss: float) -> bool:
-        """Whether accuracy fell by no more than may be lost; one sample decides nothing, however few there are."""
-        return before.accuracy - self.accuracy <= max(loss, 1 / max(before.held, 1)) + _ROUNDING
+        """Whether held samples tell no greater loss of accuracy than is allowed, by one standard error.
+
+        Of a difference between two models on the same samples, (b - c) / n where b went wrong and c right, the standard
+        error is sqrt(b + c) / n (McNemar, Psychometrika 12, 1947).
+        """
+        went = np.asarray(before.right, dtype=int) - np.asarray(self.right, dtype=int)
+        return float(went.sum() - np.abs(went).sum() ** 0.5) <= loss * len(went)
 
 
 def tried(
@@ -102,7 +107,7 @@ def tried(
             )
         path = tuple(_along(repair, scope, surrogates, held))
     return Candidate(
-        method=method, module=copy, path=path, accuracy=accuracy(copy, *scope.held), held=len(scope.held[1]),
+        method=method, module=copy, path=path, right=tuple(rights(copy, *scope.held).tolist()),
         successes=tuple(success(copy, s.known, held) for s in surrogates),
         odd=tuple(k for k, s in enumerate(surrogates) if s.odd),
         passes=passes, seconds=perf_counter() - started,

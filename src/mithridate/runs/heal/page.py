@@ -102,7 +102,7 @@ def _told(
     verdict: Verdict, loss: float,
 ) -> str:  # fmt: skip
     facts = [
-        f"{model.name}: {chosen.method}, accuracy on {before.held:,} held samples {before.accuracy:.1%} before, "
+        f"{model.name}: {chosen.method}, accuracy on {len(before.right):,} held samples {before.accuracy:.1%} before, "
         f"{chosen.accuracy:.1%} after"
     ]
     odd = [k for k, s in enumerate(surrogates) if s.odd]
@@ -161,7 +161,7 @@ def _table(
     rows.append(["search for triggers", "", "", cost, ""])
     columns = [
         "repair",
-        f"accuracy on {before.held:,} held samples",
+        f"accuracy on {len(before.right):,} held samples",
         "what is left of triggers that stand out",
         "passes of a sample",
         "time",

@@ -166,10 +166,10 @@ def _returned(
 
 
 def _scope(samples: Samples, found: Recovered, loss: float, budget: float, seed: int) -> RepairScope:
-    learn, held, suspects = samples.learn, samples.held, found.suspects
+    learn, held = samples.learn, samples.held
     return RepairScope(
         x=learn.x, y=learn.y, held=(held.x, held.y), classes=learn.classes, passes=round(budget),
-        loss=loss, known=tuple(s.known for s in found.triggers if s.known.target in suspects), seed=seed,
+        loss=loss, known=found.unwanted, seed=seed,
     )  # fmt: skip
 
 

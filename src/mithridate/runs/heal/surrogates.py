@@ -12,6 +12,7 @@ from mithridate.core.errors import UsageError
 from mithridate.repairs.base import Known
 from mithridate.triggers.forms import Form, FormName, form_of
 from mithridate.triggers.inversion import Aim, Found, Pool, Round, invert
+from mithridate.triggers.waves import Wave, lowest_waves
 
 __all__ = ["Recovered", "Surrogate", "recovered", "success"]
 
@@ -23,6 +24,7 @@ _SETTLED = 128  # samples that triggers are grown on
 _ODD = 0.5  # of the median size that the other classes need
 #: success on samples that it was not learnt on, from which on a trigger can judge anything.
 _WORKS = 0.8
+_WAVE, _LOWEST = "wave", 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +37,7 @@ class Surrogate:
         size: in the unit of its form.
         others: median size that the other classes need which are reached most easily in that form; nan without such.
         unit: of the sizes.
+        form: of the trigger.
     """
 
     known: Known
@@ -42,6 +45,7 @@ class Surrogate:
     size: float
     others: float
     unit: str
+    form: str = ""
 
     @property
     def odd(self) -> bool:
@@ -69,6 +73,14 @@ class Recovered:
     def suspects(self) -> set[int]:
         """Classes that a trigger which stands out leads to; other triggers towards them are suspect, too."""
         return {s.known.target for s in self.triggers if s.odd and s.known.target is not None}
+
+    @property
+    def unwanted(self) -> tuple[Known, ...]:
+        """What is to be unlearnt: all triggers towards suspects, and where there are none, waves."""
+        suspects = self.suspects
+        if not suspects:
+            return tuple(s.known for s in self.triggers if s.form == _WAVE)
+        return tuple(s.known for s in self.triggers if s.known.target in suspects)
 
     def usual(self) -> Sizes:
         """Sizes for classes that no trigger which stands out leads to."""
@@ -114,11 +126,39 @@ def recovered(
                 others = [size for other, size in usual.items() if other != k]
                 found.append(
                     Surrogate(
-                        known=known, before=before, size=trigger.size, unit=form.unit,
+                        known=known, before=before, size=trigger.size, unit=form.unit, form=name,
                         others=float(np.median(others)) if others else float("nan"),
                     )
                 )  # fmt: skip
-    return Recovered(triggers=found, sizes=sizes)
+    whole = Recovered(triggers=found, sizes=sizes)
+    if again is None and len(shape) == 3 and aims and not whole.suspects:
+        found += _waves(module, learn, held, names, low, high, seed)
+    return whole
+
+
+def _waves(
+    module: Any, learn: Pool, held: Pool, names: Sequence[str], low: float, high: float, seed: int
+) -> list[Surrogate]:
+    """The two lowest waves, where they are low: honest models have such, so they prove nothing by themselves."""
+    waves = lowest_waves(module, learn, low, high, seed)
+    median = float(np.median([wave.height for wave in waves]))
+    lowest = sorted(range(len(waves)), key=lambda k: waves[k].height)[:_LOWEST]
+    found = []
+    for k in lowest:
+        known = Known(name=f"wave towards {names[k]!r}", put=_laid(waves[k], low, high), target=k)
+        before = success(module, known, held)
+        if before >= _WORKS and waves[k].height <= _ODD * median:
+            found.append(
+                Surrogate(
+                    known=known, before=before, size=waves[k].height, others=float("nan"), unit="grey levels",
+                    form=_WAVE,
+                )
+            )  # fmt: skip
+    return found
+
+
+def _laid(wave: Wave, low: float, high: float) -> Any:
+    return lambda x: wave.put(x, low, high)
 
 
 def _put(form: Form, found: Found) -> Any:
@@ -126,14 +166,22 @@ def _put(form: Form, found: Found) -> Any:
 
 
 def success(module: Any, known: Known, pool: Pool) -> float:
-    """Share of the samples of other classes that a trigger takes to its class; 0 where there are none."""
+    """Share of the samples of other classes that a trigger takes to its class; 0 where there are none.
+
+    Samples that are taken for the class without the trigger, too, are the model's own mistakes and do not count.
+    """
     import torch
 
     try:
         rows = pool.rows(Aim(known.target))
     except UsageError:
         return 0.0
+    led = moved = 0
     with torch.no_grad():
-        said = torch.cat([module(known.put(part)).argmax(1) for part in pool.x[rows].split(256)])
-    away = said != pool.y[rows] if known.target is None else said == known.target
-    return float(away.float().mean())
+        for x, y in zip(pool.x[rows].split(256), pool.y[rows].split(256), strict=True):
+            said, shown = module(x).argmax(1), module(known.put(x)).argmax(1)
+            own = said == y if known.target is None else said != known.target
+            away = shown != y if known.target is None else shown == known.target
+            moved += int(own.sum())
+            led += int((own & away).sum())
+    return led / moved if moved else 0.0
