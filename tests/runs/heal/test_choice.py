@@ -1,0 +1,84 @@
+"""How repairs are chosen: paired samples bound the loss, a model's own mistakes are no trigger's, waves come last."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from mithridate.repairs.base import Known, Passes  # noqa: E402
+from mithridate.runs.heal.candidates import Candidate, best  # noqa: E402
+from mithridate.runs.heal.surrogates import Recovered, Surrogate, success  # noqa: E402
+from mithridate.triggers.inversion import Pool  # noqa: E402
+
+
+def candidate(right, left=(), method="any"):
+    return Candidate(
+        method=method, module=object(), right=tuple(right), successes=tuple(left), odd=tuple(range(len(left))),
+        passes=Passes(),
+    )  # fmt: skip
+
+
+def wrong(count, of):
+    return [False] * count + [True] * (of - count)
+
+
+@pytest.mark.parametrize(
+    ("lost", "of", "within"),
+    [
+        (1, 28, True),  # 3.6 points, but one sample decides nothing
+        (3, 128, True),  # 2.3 points
+        (8, 128, False),  # 6.3 points
+        (20, 500, False),  # 4 points
+        (10, 500, True),
+    ],
+)
+def test_a_loss_is_judged_by_paired_samples(lost, of, within):
+    before, after = candidate([True] * of), candidate(wrong(lost, of))
+    assert after.within(before, 0.02) is within
+
+
+def test_samples_that_change_both_ways_tell_less():
+    before, after = candidate([True] * 60 + [False] * 40), candidate([False] * 4 + [True] * 56 + [False] * 40)
+    both = candidate([False] * 24 + [True] * 36 + [True] * 20 + [False] * 20)
+    assert before.accuracy - after.accuracy == pytest.approx(before.accuracy - both.accuracy)
+    assert after.within(before, 0.02)
+    assert both.within(before, 0.0)
+    assert not after.within(before, 0.0)
+
+
+def test_the_loss_bounds_what_is_taken():
+    before = candidate([True] * 500, [1.0])
+    costly, kept = candidate(wrong(60, 500), [0.0], "costly"), candidate(wrong(5, 500), [0.3], "kept")
+    assert best([costly, kept], before, 0.02) is kept
+    assert not costly.enough(before, 0.02)
+    assert not kept.enough(before, 0.02)
+    assert candidate(wrong(5, 500), [0.05]).enough(before, 0.02)
+    assert not candidate(wrong(5, 500)).enough(before, 0.02)  # nothing judged it
+
+
+def test_own_mistakes_are_no_triggers_doing():
+    x = torch.zeros(10, 1, 4, 4)
+    x[:4] = 1.0  # four of class 1, taken for class 0 without any trigger
+
+    def module(x):
+        return torch.stack([x[:, 0, 0, 0], 0.5 * torch.ones(len(x))], dim=1)
+
+    pool = Pool(x, torch.ones(10, dtype=torch.long), 2)
+    assert success(module, Known(name="nothing", put=torch.clone, target=0), pool) == 0.0
+    assert success(module, Known(name="all", put=torch.ones_like, target=0), pool) == 1.0
+
+
+def surrogate(form, target, size, others):
+    known = Known(name=form, put=torch.clone, target=target)
+    return Surrogate(known=known, before=1.0, size=size, others=others, unit="", form=form)
+
+
+def test_waves_are_unlearnt_only_where_nothing_else_stands_out():
+    wave = surrogate("wave", 2, 20.0, float("nan"))
+    usual = surrogate("patch", 1, 30.0, 35.0)
+    alone = Recovered(triggers=[usual, wave], sizes={})
+    assert alone.unwanted == (wave.known,)
+    assert not wave.odd
+    small, fellow = surrogate("patch", 0, 4.0, 35.0), surrogate("blend", 0, 20.0, 25.0)
+    found = Recovered(triggers=[usual, small, fellow, wave], sizes={})
+    assert found.suspects == {0}
+    assert found.unwanted == (small.known, fellow.known)
