@@ -1,12 +1,12 @@
 """Mode connectivity by the number of clean samples, beside fine-tuning, pruning, noise and training from nothing.
 
-    python -m benchmarks.path [--set cifar10] [--attacks BadNets] [--rates 0.1] [--sizes 2500 1000 500 250 50]
+    python -m benchmarks.path [--set cifar10] [--attacks BadNets] [--rates 0.1] [--sizes 2500 1000 500 250 50] [--twin]
 
 Attack success and accuracy (of test pictures that nothing saw) along the path, which here may know the planted trigger:
 this asks whether the path does what Zhao et al. (arXiv:2005.00060, section 3) found, not whether a user could choose a
-place on it. Ends: the model and its fine-tuned copy; two models poisoned in the same way, as in the paper, are not
-tried yet. The budget of each end, path and method is 20 passes over the clean samples, at least a tenth of the
-training.
+place on it. Ends: the model and its fine-tuned copy; with `--twin`, two models trained on the same poisoned pictures with
+other seeds, as in the paper. The budget of each end, path and method is 20 passes over the clean samples, at least a
+tenth of the training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.inputs import cache_folder
 from benchmarks.networks import Recipe, fit_network, small_cnn
-from benchmarks.repair import Cell, models, options, pictures
+from benchmarks.repair import Cell, models, options, pictures, trained
 from benchmarks.zoo_networks import Normalised
 from mithridate.repairs.base import REPAIRS, RepairScope
 from mithridate.repairs.fine_tuning import fine_tuned
@@ -27,6 +27,7 @@ from mithridate.repairs.mode_connectivity import POINTS, connected
 
 __all__ = ["main"]
 
+_OTHER = 1000  # added to the seed of a twin's training
 _NOISE = 0.05  # of the standard deviation of each tensor
 
 
@@ -60,12 +61,12 @@ def _told(name: str, figures: tuple[float, float]) -> str:
     return f"{name}: {100 * figures[0]:.1f}, {100 * figures[1]:.1f}"
 
 
-def shown(cell: Cell, size: int) -> None:
+def shown(cell: Cell, size: int, twin: Any) -> None:
     """Print success and accuracy of everything for one number of clean samples."""
     scope, module = _scope(cell, size), cell.module
     for parameter in module.parameters():
         parameter.requires_grad_(True)
-    far = fine_tuned(deepcopy(module), scope, epochs=100)
+    far = fine_tuned(deepcopy(module), scope, epochs=100) if twin is None else twin
     path = connected(module, far, scope, epochs=100)
     print(f"{cell.name}, {len(scope.x)} clean samples; success, accuracy")
     print("  path: " + "; ".join(_told(f"t={t:g}", cell.figures(path.at(t))) for t in POINTS), flush=True)
@@ -82,11 +83,17 @@ def main() -> None:
     """Print one block for each model and size."""
     parser = options(__doc__, ["BadNets"])
     parser.add_argument("--sizes", nargs="*", type=int, default=[2500, 1000, 500, 250, 50])
+    parser.add_argument("--twin", action="store_true", help="another poisoned model as the other end")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    for cell in models(given, cache_folder(given.cache) / "repair"):
+    folder = cache_folder(given.cache) / "repair"
+    folder.mkdir(exist_ok=True)
+    for cell in models(given, folder):
+        twin = None
+        if given.twin:
+            twin = trained(cell.bench, cell.plan, cell.seed + _OTHER, folder / f"{cell.name}-twin.pt")
         for size in given.sizes:
-            shown(cell, size)
+            shown(cell, size, twin)
 
 
 if __name__ == "__main__":

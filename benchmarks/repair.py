@@ -39,7 +39,7 @@ from mithridate.runs.heal.run import heal
 from mithridate.runs.scan.models import Asked
 from mithridate.sources.open import open_source
 
-__all__ = ["WORKS", "Cell", "answers", "main", "models", "options", "pictures", "planes"]
+__all__ = ["WORKS", "Cell", "answers", "main", "models", "options", "pictures", "planes", "trained"]
 
 ATTACKS = {
     "BadNets": "patch",
@@ -120,11 +120,12 @@ def models(given: argparse.Namespace, folder: Path) -> Any:
                     chosen_attacks([spec], "image")[spec], round(rate * len(bench.train[1])), seed
                 )
                 name = f"{given.set}-{given.images}-{given.epochs}-{attack}-{rate:g}-{seed}"
-                module = _trained(bench, plan, seed, folder / f"{name}.pt")
+                module = trained(bench, plan, seed, folder / f"{name}.pt")
                 yield Cell(name, module, plan, seed, bench, given.epochs * len(bench.train[1]))
 
 
-def _trained(bench: PictureBench, plan: Plan, seed: int, file: Path) -> Any:
+def trained(bench: PictureBench, plan: Plan, seed: int, file: Path) -> Any:
+    """The model that a plan makes, from the file or trained now and kept there."""
     channels = 3 if bench.train[0].ndim == 4 else 1
     blank = torch.zeros(channels, 1, 1)
     if file.exists():
