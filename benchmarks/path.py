@@ -4,9 +4,9 @@
 
 Attack success and accuracy (of test pictures that nothing saw) along the path, which here may know the planted trigger:
 this asks whether the path does what Zhao et al. (arXiv:2005.00060, section 3) found, not whether a user could choose a
-place on it. Ends: the model and its fine-tuned copy; with `--twin`, two models trained on the same poisoned pictures with
-other seeds, as in the paper. The budget of each end, path and method is 20 passes over the clean samples, at least a
-tenth of the training.
+place on it. Ends: the model and its fine-tuned copy; with `--twin`, two models trained on the same poisoned pictures
+with other seeds, as in the paper. The budget of each end, path and method is 20 passes over the clean samples, at least
+a tenth of the training.
 """
 
 from __future__ import annotations
