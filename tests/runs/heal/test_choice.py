@@ -55,6 +55,21 @@ def test_the_loss_bounds_what_is_taken():
     assert not candidate(wrong(5, 500)).enough(before, 0.02)  # nothing judged it
 
 
+def test_of_quiet_ones_the_most_accurate_is_taken():
+    before = candidate([True] * 500, [1.0])
+    pruned, unlearnt = (
+        candidate(wrong(12, 500), [0.0], "pruned"),
+        candidate(wrong(3, 500), [0.04], "unlearnt"),
+    )
+    assert best([pruned, unlearnt], before, 0.02) is unlearnt
+    assert not pruned.enough(before, 0.02)  # within one standard error, not as seen: another is tried
+
+
+def test_a_plain_warp_does_not_stand_out():
+    assert not surrogate("warp", 0, 6.5, 15.0, plain=4.0).odd
+    assert surrogate("warp", 0, 3.5, 15.0, plain=4.0).odd
+
+
 def test_own_mistakes_are_no_triggers_doing():
     x = torch.zeros(10, 1, 4, 4)
     x[:4] = 1.0  # four of class 1, taken for class 0 without any trigger
@@ -67,9 +82,9 @@ def test_own_mistakes_are_no_triggers_doing():
     assert success(module, Known(name="all", put=torch.ones_like, target=0), pool) == 1.0
 
 
-def surrogate(form, target, size, others):
+def surrogate(form, target, size, others, plain=float("inf")):
     known = Known(name=form, put=torch.clone, target=target)
-    return Surrogate(known=known, before=1.0, size=size, others=others, unit="", form=form)
+    return Surrogate(known=known, before=1.0, size=size, others=others, unit="", form=form, plain=plain)
 
 
 def test_waves_are_unlearnt_only_where_nothing_else_stands_out():

@@ -64,8 +64,8 @@ class Candidate:
         return self.worst is not None and self.worst <= _GONE
 
     def enough(self, before: Candidate, loss: float) -> bool:
-        """Whether no other method need be tried: what stood out is gone, accuracy is within the loss."""
-        return self.quiet and self.within(before, loss)
+        """Whether no other method need be tried: what stood out is gone, accuracy as seen is within the loss."""
+        return self.quiet and self.accuracy >= before.accuracy - loss
 
     def within(self, before: Candidate, loss: float) -> bool:
         """Whether held samples tell no greater loss of accuracy than is allowed, by one standard error.
@@ -132,18 +132,17 @@ def _finite(module: Any, x: Any) -> bool:
 
 
 def best(candidates: Sequence[Candidate], before: Candidate, loss: float) -> Candidate:
-    """The candidate that leaves least of the surrogates within the accuracy that may be lost; cheap ones first.
+    """The most accurate candidate of those that leave no trigger which stood out; else the one that leaves least.
 
-    Where nothing judges them, or none stays within the loss, the most accurate one.
+    Where none stays within the accuracy that may be lost, the most accurate one.
     """
     able = [c for c in candidates if c.module is not None]
     if not able:
         reasons = "; ".join(f"{c.method}: {c.why}" for c in candidates)
         raise UsageError("a model that one of the repairs can serve", reasons, "the model", "Try --methods.")
     within = [c for c in able if c.within(before, loss)]
-    if not within:
-        return max(able, key=lambda c: c.accuracy)
-    return min(within, key=_rank)
+    quiet = [c for c in within if c.quiet]
+    return min(within, key=_rank) if within and not quiet else max(quiet or able, key=lambda c: c.accuracy)
 
 
 def _rank(one: Candidate) -> tuple[float, float, float]:

@@ -22,6 +22,7 @@ _FOLLOWED = 3
 _SCHEDULE = (Round(1.0, 4, 40, 0.3), Round(_FOLLOWED, 8, 70, 0.3), Round(_FOLLOWED, 16, 60, 0.15))
 _SETTLED = 128  # samples that triggers are grown on
 _ODD = 0.5  # of the median size that the other classes need
+_PLAIN = 1 / 8  # of a picture's side, by which a warp moves what is in it
 #: success on samples that it was not learnt on, from which on a trigger can judge anything.
 _WORKS = 0.8
 _WAVE, _LOWEST = "wave", 2
@@ -38,6 +39,7 @@ class Surrogate:
         others: median size that the other classes need which are reached most easily in that form; nan without such.
         unit: of the sizes.
         form: of the trigger.
+        plain: size beyond which anybody sees that something was done to a picture.
     """
 
     known: Known
@@ -46,11 +48,12 @@ class Surrogate:
     others: float
     unit: str
     form: str = ""
+    plain: float = float("inf")
 
     @property
     def odd(self) -> bool:
-        """Much smaller than for other classes: honest models have triggers, too, but rarely such."""
-        return self.size <= _ODD * self.others
+        """Much smaller than for other classes, and not plain: honest models have triggers, too, but rarely such."""
+        return self.size <= min(_ODD * self.others, self.plain)
 
 
 #: sizes that were found, by form and class.
@@ -127,6 +130,7 @@ def recovered(
                 found.append(
                     Surrogate(
                         known=known, before=before, size=trigger.size, unit=form.unit, form=name,
+                        plain=_PLAIN * min(shape[1:]) if name == "warp" else float("inf"),
                         others=float(np.median(others)) if others else float("nan"),
                     )
                 )  # fmt: skip
