@@ -50,6 +50,7 @@ def test_a_stamp_goes(folder, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     assert result.output.startswith("HEALED")
     assert "stand out" in " ".join(result.output.split())
+    assert "taken at your word" in " ".join(result.output.split())
     healed = net()
     healed.load_state_dict(torch.load(tmp_path / "healed.pt"))
     led, right = figures(healed.eval())

@@ -20,6 +20,8 @@ from mithridate.runs.scan.models import Asked
 
 __all__ = ["page"]
 
+_AT_WORD = "clean samples are taken at your word: poison among them is learnt again; `mithridate audit` looks for it"
+
 
 def page(
     *, model: Path, asked: Asked, samples: Samples, surrogates: Sequence[Surrogate], before: Candidate,
@@ -83,7 +85,7 @@ def page(
             ),
         ),
         timings={"total": round(seconds, 3)},
-        notes=(f"labels were matched with the outputs {samples.matching}",),
+        notes=(f"labels were matched with the outputs {samples.matching}", _AT_WORD),
         renderer=render_notebook,
     )  # fmt: skip
 
