@@ -20,7 +20,9 @@ from mithridate.runs.scan.models import Asked
 
 __all__ = ["page"]
 
-_AT_WORD = "clean samples are taken at your word: poison among them is learnt again; `mithridate audit` looks for it"
+_AT_WORD = (
+    "clean samples are taken at your word: poison among them is learnt again; `mithridate audit` looks for it"
+)
 
 
 def page(
