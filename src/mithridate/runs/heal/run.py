@@ -29,6 +29,7 @@ __all__ = ["Healed", "heal"]
 
 Progress = Callable[[str, int, int | None], None]
 _EPOCHS = 20.0  # over the clean samples, that a method may take
+_COMPARED = 3  # classes, from which on a trigger can stand out
 _OF_TRAINING = 0.1  # that a method may take, too
 
 
@@ -82,7 +83,7 @@ def heal(
     ordinary = ordinary_inputs(asked.clean, shape, "chw", asked.how, asked.seed)
     samples = divided(module, ordinary, asked.classes, asked.seed)
     progress("looking for branches", 0, None)
-    alarms = _branches(Path(model), arch, replace(asked, shape=shape))
+    alarms = [*_branches(Path(model), arch, replace(asked, shape=shape)), *_uncompared(samples.learn.classes)]
     progress("recovering triggers", 0, None)
     search = Passes()
     with counted(module, search):
@@ -185,6 +186,17 @@ def _branches(model: Path, arch: str, asked: Asked) -> list[Result]:
     return [
         r for r in results if isinstance(r, Skip) or (isinstance(r, Finding) and r.severity > Severity.INFO)
     ]
+
+
+def _uncompared(classes: int) -> list[Result]:
+    """One other class says little about what is usual."""
+    if classes >= _COMPARED:
+        return []
+    reason = (
+        f"of {classes} classes, a trigger towards one is held against a single other one: that proves nothing"
+    )
+    remedy = "Compare the model with clean ones of its kind: `mithridate scan --bank`."
+    return [Skip(check="repair", reason=reason, remedy=remedy)]
 
 
 def _verdict(before: Candidate, chosen: Candidate, loss: float, alarms: Sequence[Result]) -> Verdict:
