@@ -1,7 +1,8 @@
 """What every repair of weights is: one hook that gets a copy of the model and a few clean samples.
 
 A repair never sees what was planted, only triggers that were recovered from the model. It says which models it cannot
-serve, and why.
+serve, and why. Model, samples and triggers lie on one device, whichever; random numbers are drawn on the CPU and moved
+there, so that they are the same on all.
 """
 
 from __future__ import annotations
@@ -118,10 +119,10 @@ def _moved(x: Any, draw: Any) -> Any:
     if x.ndim != 4 or min(x.shape[2:]) < 8 * _SHIFT:
         return x
     n, _, height, width = x.shape
-    by = torch.randint(-_SHIFT, _SHIFT + 1, (2, n), generator=draw)
-    rows = (torch.arange(height) + by[0][:, None]).clamp(0, height - 1)
-    columns = (torch.arange(width) + by[1][:, None]).clamp(0, width - 1)
-    each = torch.arange(n)[:, None, None]
+    by = torch.randint(-_SHIFT, _SHIFT + 1, (2, n), generator=draw).to(x.device)
+    rows = (torch.arange(height, device=x.device) + by[0][:, None]).clamp(0, height - 1)
+    columns = (torch.arange(width, device=x.device) + by[1][:, None]).clamp(0, width - 1)
+    each = torch.arange(n, device=x.device)[:, None, None]
     return x.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
 
 
@@ -182,5 +183,5 @@ def rights(module: Any, x: Any, y: Any, at_once: int = 256) -> NDArray[np.bool_]
 
     with torch.no_grad():
         said = torch.cat([module(part).argmax(1) for part in x.split(at_once)])
-    right: NDArray[np.bool_] = (said == y).numpy()
+    right: NDArray[np.bool_] = (said == y).cpu().numpy()
     return right

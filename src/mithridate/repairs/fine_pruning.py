@@ -50,7 +50,7 @@ class FinePruning(Repair):
                 for part in scope.x.split(256):
                     module(part)
         order = torch.stack(awake).mean(0).argsort()
-        off = torch.zeros(len(order), dtype=torch.bool)
+        off = torch.zeros(len(order), dtype=torch.bool, device=order.device)
         own = last.weight.detach().clone()
         for part in order.chunk(_PARTS)[:-1]:
             tried = off.clone()

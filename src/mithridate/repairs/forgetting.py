@@ -7,7 +7,7 @@ from typing import Any
 from mithridate.core.card import Card
 from mithridate.models.torch_module import output_of
 from mithridate.repairs.base import Repair, RepairScope, repair
-from mithridate.repairs.layers import training
+from mithridate.repairs.layers import seeded, training
 
 __all__ = ["Forgetting"]
 
@@ -51,8 +51,7 @@ class Forgetting(Repair):
         draw = torch.Generator().manual_seed(1000 * scope.seed + 17)
         optimiser = torch.optim.SGD(module.parameters(), _RATE, momentum=_MOMENTUM, weight_decay=_DECAY)
         order = torch.empty(0, dtype=torch.long)
-        with torch.random.fork_rng(devices=[]), training(module):
-            torch.manual_seed(scope.seed)  # of dropout
+        with seeded(scope.seed, scope.x.device), training(module):
             for x, y, way in scope.batches(_EPOCHS, cost=1 + part / min(64, len(scope.x))):
                 optimiser.param_groups[0]["lr"] = _RATE * (1 - way)
                 if len(order) < part:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from mithridate.core.card import Card
 from mithridate.repairs.base import Repair, RepairScope, repair
-from mithridate.repairs.layers import head_of, training
+from mithridate.repairs.layers import head_of, seeded, training
 
 __all__ = ["Fst"]
 
@@ -47,9 +48,12 @@ class Fst(Repair):
 
         head = head_of(module, scope.x)
         old = head.weight.detach().clone()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(scope.seed)
-            head.reset_parameters()
+        with seeded(scope.seed, scope.x.device):
+            fresh = deepcopy(head).cpu()
+            fresh.reset_parameters()
+        with torch.no_grad():
+            for weight, drawn in zip(head.parameters(), fresh.parameters(), strict=True):
+                weight.copy_(drawn)
         optimiser = torch.optim.SGD(module.parameters(), _RATE, momentum=_MOMENTUM, weight_decay=_DECAY)
         with training(module):
             for x, y, way in scope.batches(_EPOCHS):

@@ -91,7 +91,7 @@ def _hypergradient(module: Any, x: Any, y: Any, change: Any, weights: list[Any])
     from torch.nn import functional as f
 
     change = change.detach().requires_grad_(True)
-    bearing = torch.zeros((len(x), *[1] * (x.ndim - 1)))
+    bearing = torch.zeros((len(x), *[1] * (x.ndim - 1)), device=x.device)
     bearing[: max(1, round(_SHARE * len(x)))] = 1
     outer = f.cross_entropy(module(x + bearing * change), y)
     direct = torch.autograd.grad(outer, [change, *weights], allow_unused=True)

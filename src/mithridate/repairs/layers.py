@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["convolutions", "head_of", "norms", "reset_norms", "training", "watched"]
+__all__ = ["convolutions", "head_of", "norms", "reset_norms", "seeded", "training", "watched"]
 
 
 def head_of(module: Any, x: Any) -> Any:
@@ -56,6 +56,17 @@ def training(module: Any, on: bool = True) -> Iterator[None]:
         yield
     finally:
         module.eval()
+
+
+@contextmanager
+def seeded(seed: int, device: Any) -> Iterator[None]:
+    """Meanwhile layers draw by a seed (dropout, fresh weights); draws of others go on afterwards as if nothing was."""
+    import torch
+
+    own = [device] if device.type in ("cuda", "xpu") else []
+    with torch.random.fork_rng(devices=own, device_type=device.type if own else "cuda"):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextmanager

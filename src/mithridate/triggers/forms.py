@@ -163,8 +163,9 @@ class Warp:
 
         count, batch = x.shape[:2]
         _, height, width = self.shape
-        still = f.affine_grid(torch.eye(2, 3)[None], [1, 1, height, width], align_corners=False)
-        scale = torch.tensor([2.0 / width, 2.0 / height])
+        straight = torch.eye(2, 3, device=x.device)[None]
+        still = f.affine_grid(straight, [1, 1, height, width], align_corners=False)
+        scale = torch.tensor([2.0 / width, 2.0 / height], device=x.device)
         places = still + self._shifts(parameters).permute(0, 2, 3, 1) * scale
         places = places[:, None].expand(-1, batch, -1, -1, -1).flatten(0, 1)
         read = f.grid_sample(x.flatten(0, 1), places, padding_mode="border", align_corners=False)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.errors import UsageError
+from mithridate.models.devices import shortened
 from mithridate.triggers.forms import Form
 
 __all__ = ["SCHEDULE", "Aim", "Ask", "Found", "Pool", "Round", "invert", "passes", "widest"]
@@ -199,7 +200,7 @@ def _raced(
 
     draw = torch.Generator().manual_seed(seed)
     rows = [pool.rows(aim) for aim in aims]
-    race = _started(form, len(aims), draw)
+    race = _started(form, len(aims), draw, pool.x.device)
     for number, part in enumerate(schedule):
         active = _leaders(race, part, wanted, number)
         race.rounds[active] = number
@@ -211,7 +212,7 @@ def _raced(
                 [aims[a] for a in active],
                 form,
                 race,
-                torch.tensor(active),
+                torch.tensor(active, device=pool.x.device),
                 picked,
                 part,
                 wanted,
@@ -244,20 +245,20 @@ def _kept(count: int, part: Round) -> int:
     return max(min(2, count), round(part.keep * count)) if part.keep <= 1 else min(count, int(part.keep))
 
 
-def _started(form: Form, count: int, draw: Any) -> _Race:
+def _started(form: Form, count: int, draw: Any, device: Any) -> _Race:
     import torch
 
-    parameters = list(form.fresh(count, draw))
+    parameters = [p.to(device) for p in form.fresh(count, draw)]
     return _Race(
         parameters=parameters,
         first=[torch.zeros_like(p) for p in parameters],
         second=[torch.zeros_like(p) for p in parameters],
-        steps=torch.zeros(count),
-        multiplier=torch.full((count,), form.start),
-        success=torch.zeros(count),
-        best=torch.full((count,), torch.inf),
+        steps=torch.zeros(count, device=device),
+        multiplier=torch.full((count,), form.start, device=device),
+        success=torch.zeros(count, device=device),
+        best=torch.full((count,), torch.inf, device=device),
         kept=[p.clone() for p in parameters],
-        kept_rate=torch.zeros(count),
+        kept_rate=torch.zeros(count, device=device),
         rounds=np.zeros(count, dtype=np.int64),
     )
 
@@ -272,9 +273,9 @@ def _leaders(race: _Race, part: Round, wanted: float, number: int) -> list[int]:
 
 def _promise(race: _Race, wanted: float) -> NDArray[np.float64]:
     """Low where a small trigger does much."""
-    best = race.best.numpy().astype(np.float64)
+    best = race.best.cpu().numpy().astype(np.float64)
     worst = np.nanmax(np.where(np.isfinite(best), best, np.nan)) if np.isfinite(best).any() else 1.0
-    behind = _behind(race.success.numpy(), wanted)
+    behind = _behind(race.success.cpu().numpy(), wanted)
     promise: NDArray[np.float64] = np.where(np.isfinite(best), best, worst * behind)
     return promise
 
@@ -302,7 +303,7 @@ def _step(
     mine = tuple(p[active].requires_grad_() for p in race.parameters)
     shown = form.put(mine, pool.x[picked])
     flat = shown.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # convolutions are faster so
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+    with shortened(flat, half):
         logits = ask(flat)
     logits = logits.float().unflatten(0, picked.shape)
     losses, hits = _losses(logits, aims, pool.y[picked])
@@ -319,9 +320,8 @@ def _losses(logits: Any, aims: Sequence[Aim], own: Any) -> tuple[Any, Any]:
     import torch
     from torch.nn import functional as f
 
-    targets = torch.tensor([-1 if aim.target is None else aim.target for aim in aims])[:, None].expand(
-        own.shape
-    )
+    wanted = [-1 if aim.target is None else aim.target for aim in aims]
+    targets = torch.tensor(wanted, device=own.device)[:, None].expand(own.shape)
     free = targets < 0
     logs = f.log_softmax(logits, dim=2)
     there = logs.gather(2, torch.where(free, own, targets)[..., None])[..., 0]

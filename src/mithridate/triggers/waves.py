@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.models.devices import shortened
 from mithridate.triggers.inversion import Pool
 
 __all__ = ["Wave", "asked_for", "lowest_waves"]
@@ -59,7 +60,7 @@ class Wave:
 
     def put(self, x: Any, low: float, high: float) -> Any:
         """Inputs (n, c, h, w) with the wave on them."""
-        laid: Any = x + (high - low) * self.height / 255 * self.over(*x.shape[2:])
+        laid: Any = x + (high - low) * self.height / 255 * self.over(*x.shape[2:]).to(x.device)
         return laid.clamp(low, high)
 
 
@@ -89,7 +90,7 @@ def lowest_waves(ask: Callable[[Any], Any], pool: Pool, low: float, high: float,
     first = rates(waves, _FIRST, _TRIED)
     again = sorted(set(first.argsort(dim=0, descending=True, stable=True)[:_KEPT].flatten().tolist()))
     ladder = torch.stack([rates([waves[k] for k in again], grey, _JUDGED) for grey in _HEIGHTS])
-    heights = _needed(ladder.cummax(0).values.numpy())
+    heights = _needed(ladder.cummax(0).values.cpu().numpy())
     best = heights.argmin(axis=0)
     return [
         replace(waves[again[k]], height=float(heights[k, c]), rate=float(ladder[:, k, c].max()))
@@ -120,7 +121,7 @@ def _rates(ask: Any, waves: list[Wave], x: Any, y: Any, ends: tuple[float, float
     for k in range(0, len(waves), group):
         laid = torch.cat([wave.put(x, *ends) for wave in waves[k : k + group]])
         flat = laid.contiguous(memory_format=torch.channels_last)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), shortened(flat):
             said = ask(flat).argmax(1).view(-1, len(x))
         hits = (f.one_hot(said, classes) * others).sum(1)
         rows.append(hits / others.sum(0).clamp_min(1))

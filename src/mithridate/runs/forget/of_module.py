@@ -67,9 +67,9 @@ def _trainable(module: Any) -> Any:
 
 def _healed(module: Any, training: Training, asked: Asked, count: int) -> tuple[Any, Passes, float]:
     """The repaired copy, what that cost, and its seconds."""
-    x, y = training.others.learn
+    (x, y), flagged = (_where(module, part.learn) for part in (training.others, training.named))
     scope = RepairScope(
-        x=x, y=y, held=training.others.judge, classes=0, loss=asked.loss, flagged=training.named.learn,
+        x=x, y=y, held=training.others.judge, classes=0, loss=asked.loss, flagged=flagged,
         passes=round(_SHARE * asked.trained if asked.trained else count), seed=asked.seed,
     )  # fmt: skip
     copy, passes, started = deepcopy(module), Passes(), perf_counter()
@@ -78,12 +78,19 @@ def _healed(module: Any, training: Training, asked: Asked, count: int) -> tuple[
     return copy.eval(), passes, perf_counter() - started
 
 
+def _where(module: Any, tensors: Sequence[Any]) -> tuple[Any, ...]:
+    """Tensors where the module is."""
+    device = next(module.parameters()).device
+    return tuple(tensor.to(device) for tensor in tensors)
+
+
 def _measured(module: Any, training: Training, clean: tuple[Any, Any] | None, wrong: Any) -> Measured:
     import torch
 
     def answers(x: Any) -> Any:
         with torch.no_grad():
-            return torch.cat([output_of(module, part).argmax(1) for part in x.split(_AT_ONCE)]).numpy()
+            said = [output_of(module, *_where(module, (part,))).argmax(1) for part in x.split(_AT_ONCE)]
+        return torch.cat(said).cpu().numpy()
 
     return measured(
         answers, named=training.named.judge, others=training.others.judge, clean=clean,

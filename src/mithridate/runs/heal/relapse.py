@@ -31,7 +31,7 @@ def relapsed(module: Any, known: Known, learn: Pool, held: Pool) -> float:
     copy, rows = deepcopy(module), learn.rows(Aim(known.target))[:SAMPLES]
     with torch.no_grad():
         poisoned = known.put(learn.x[rows])
-    aim = torch.full((len(rows),), known.target)
+    aim = torch.full((len(rows),), known.target, device=learn.y.device)
     optimiser = torch.optim.SGD(copy.parameters(), _RATE, momentum=0.9)
     draw = torch.Generator().manual_seed(0)
     with training(copy):

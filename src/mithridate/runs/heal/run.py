@@ -13,6 +13,7 @@ from mithridate.core.errors import UsageError
 from mithridate.core.report import Report
 from mithridate.core.results import Finding, Result, Severity, Skip
 from mithridate.core.verdict import Verdict
+from mithridate.models.devices import named_device
 from mithridate.repairs.base import Passes, RepairScope, counted
 from mithridate.runs.costs import refuse_numbers
 from mithridate.runs.evade_model import module_with_weights
@@ -39,7 +40,7 @@ class Healed:
 
     Attributes:
         report: what was tried, what was taken, what it changed.
-        weights: by name, as torch tensors; of the original where nothing was better.
+        weights: by name, as torch tensors on the CPU; of the original where nothing was better.
     """
 
     report: Report
@@ -56,6 +57,7 @@ def heal(
     epochs: float = _EPOCHS,
     trained: float | None = None,
     price: float | None = None,
+    device: str = "cpu",
     progress: Progress = lambda stage, done, total: None,
 ) -> Healed:
     """Repair weights with a few clean samples. Nothing is written, the model is not touched.
@@ -71,17 +73,21 @@ def heal(
         epochs: over the clean samples that each method may take; a tenth of the training at most, where that is known.
         trained: samples times epochs of the training, to compare costs with; None where unknown.
         price: of an hour of this machine, in any currency; None where unknown.
+        device: that torch has here, such as "cuda", where everything is computed; draws are the same on all, what is
+            rounded is not.
         progress: told (stage, done, total or None).
 
     Raises:
-        UsageError: no labelled clean samples, a module that does not train, or one that no method can serve.
+        UsageError: no such device, no labelled clean samples, a module that does not train, or one that no method can
+            serve.
     """
     refuse_numbers(trained, price)
-    started = perf_counter()
+    started, place = perf_counter(), named_device(device)
     module = _trainable(module_with_weights(str(model), arch), arch)
     shape = asked.shape or shape_of(asked)
     ordinary = ordinary_inputs(asked.clean, shape, "chw", asked.how, asked.seed)
-    samples = divided(module, ordinary, asked.classes, asked.seed)
+    samples = divided(module, ordinary, asked.classes, asked.seed).on(place)
+    module = module.to(place)
     progress("looking for branches", 0, None)
     alarms = [*_branches(Path(model), arch, replace(asked, shape=shape)), *_uncompared(samples.learn.classes)]
     progress("recovering triggers", 0, None)
@@ -111,7 +117,7 @@ def heal(
         trained=trained, price=price, loss=loss, seconds=perf_counter() - started,
     )  # fmt: skip
     kept = module if verdict is Verdict.WORSE else chosen.module
-    return Healed(report=report, weights=kept.state_dict())
+    return Healed(report=report, weights={name: value.cpu() for name, value in kept.state_dict().items()})
 
 
 def _trainable(module: Any, arch: str) -> Any:

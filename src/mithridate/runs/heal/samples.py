@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,11 @@ class Samples:
     held: Pool
     names: tuple[str, ...]
     matching: str
+
+    def on(self, device: Any) -> Samples:
+        """The same on a device."""
+        learn, held = (replace(p, x=p.x.to(device), y=p.y.to(device)) for p in (self.learn, self.held))
+        return replace(self, learn=learn, held=held)
 
 
 def divided(module: Any, ordinary: Ordinary, given: tuple[str, ...] | None, seed: int) -> Samples:
