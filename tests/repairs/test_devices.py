@@ -48,7 +48,7 @@ def test_triggers_are_recovered_on_another_device(name):
     def found(module, x, y):
         aims = [Aim(k) for k in range(4)]
         return invert(
-            module, Pool(x, y, 10), aims, form, schedule=schedule, half=False, anew=1, settled_on=40
+            module, Pool(x, y, 10), aims, form, schedule=schedule, half=False, anew=0, settled_on=40
         )
 
     here = found(trained(True), given.x, given.y)
@@ -59,6 +59,7 @@ def test_triggers_are_recovered_on_another_device(name):
 
 def test_waves_are_recovered_on_another_device(monkeypatch):
     monkeypatch.setattr("mithridate.triggers.waves.shortened", lambda x: torch.no_grad())
+    monkeypatch.setattr("mithridate.triggers.waves._CYCLES", 3)
     given = scope()
     here = lowest_waves(trained(True), Pool(given.x, given.y, 10), 0.0, 1.0, 0)
     with elsewhere():

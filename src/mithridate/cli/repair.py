@@ -56,6 +56,10 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     "method takes more than a tenth of it.",
 )
 @click.option(
+    "--device", default="cpu", show_default=True, metavar="NAME",
+    help="Where a torch module computes, such as cuda; the repaired file can be read without it.",
+)  # fmt: skip
+@click.option(
     "--price-per-hour", "price", type=float, metavar="X",
     help="Of this machine, in any currency: costs are told in money, too.",
 )  # fmt: skip
@@ -151,6 +155,9 @@ def _refuse_options(model: Path, finding: str | None, given: dict[str, Any]) -> 
     if finding is not None and given["price"] is not None:
         remedy = "Leave it out: nothing is trained."
         raise UsageError("--price-per-hour without --excise", "both", str(model), remedy)
+    if given["arch"] is None and given["device"] != "cpu":
+        remedy = "Leave it out: nothing else than a torch module computes there."
+        raise UsageError("--device with --arch", given["device"], str(model), remedy)
     alone = {"methods": "--methods", "shape": "--shape"} if forget else {"incidents": "--incident"}
     for name, option in alone.items():
         if given[name]:
@@ -195,6 +202,6 @@ def _repaired(
 
     healed = heal(
         model, arch=given["arch"], asked=asked, methods=given["methods"] or None, loss=given["loss"],
-        trained=given["trained"], price=given["price"], progress=progress,
+        trained=given["trained"], price=given["price"], device=given["device"], progress=progress,
     )  # fmt: skip
     return weights_file(healed.weights, target.suffix), healed.report

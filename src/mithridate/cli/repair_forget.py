@@ -24,6 +24,7 @@ def forgotten(model: Path, target: Path, given: dict[str, Any], progress: Any) -
         given: what was typed.
         progress: told (stage, done, total or None).
     """
+    from mithridate.models.devices import named_device
     from mithridate.models.estimator_file import estimator_file, refuse_format, to_trust
     from mithridate.models.torch_module import is_module
     from mithridate.models.weights import weights_file
@@ -45,7 +46,9 @@ def forgotten(model: Path, target: Path, given: dict[str, Any], progress: Any) -
         trained=given["trained"], price=given["price"], seed=given["seed"],
     )  # fmt: skip
     thing = given_model(str(model), given["arch"])
-    if not is_module(thing):
+    if is_module(thing):
+        thing = thing.to(named_device(given["device"]))
+    else:
         refuse_format(thing, target)
     done = forget(thing, source, given["forget_file"], asked=asked, origin=model, progress=progress)
     if is_module(thing):

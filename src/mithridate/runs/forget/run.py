@@ -59,8 +59,8 @@ def forget(
     label says whether what they have in common is forgotten.
 
     Args:
-        model: a torch module that ends in a linear layer, a scikit-learn classifier or pipeline, an XGBoost or
-            LightGBM classifier.
+        model: a torch module that ends in a linear layer, on the device where it is to be repaired; a scikit-learn
+            classifier or pipeline, an XGBoost or LightGBM classifier.
         data: what it was trained on, as `sources.open.open_source` takes it, or a source.
         named: a report of a trace or an audit, or its path, whose accused samples are forgotten; or their ids.
         asked: see `Asked`.

@@ -82,8 +82,9 @@ def heal(
             serve.
     """
     refuse_numbers(trained, price)
-    started, place = perf_counter(), named_device(device)
+    started = perf_counter()
     module = _trainable(module_with_weights(str(model), arch), arch)
+    place = named_device(device)
     shape = asked.shape or shape_of(asked)
     ordinary = ordinary_inputs(asked.clean, shape, "chw", asked.how, asked.seed)
     samples = divided(module, ordinary, asked.classes, asked.seed).on(place)
