@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from benchmarks.inputs import cache_folder
 from benchmarks.networks import Recipe, fit_network, small_cnn
 from benchmarks.pictures import PictureBench
 from benchmarks.strength import success
+from benchmarks.untrained import blank
 from benchmarks.zoo_networks import Normalised
 from mithridate.attacks.plan import Plan
 from mithridate.repairs.base import REPAIRS, Passes, RepairScope, counted
@@ -39,7 +41,10 @@ from mithridate.runs.heal.run import heal
 from mithridate.runs.scan.models import Asked
 from mithridate.sources.open import open_source
 
-__all__ = ["WORKS", "Cell", "answers", "main", "models", "options", "pictures", "planes", "trained"]
+__all__ = [
+    "WORKS", "Cell", "Rows", "answers", "main", "measure", "measuring", "models", "options", "pictures", "planes",
+    "table", "trained",
+]  # fmt: skip
 
 ATTACKS = {
     "BadNets": "patch",
@@ -66,6 +71,8 @@ class Cell:
         seed: of everything.
         bench: its pictures.
         passes: that training took.
+        arch: MODULE:FUNCTION that makes the module, untrained.
+        device: where repairs compute.
     """
 
     name: str
@@ -74,6 +81,8 @@ class Cell:
     seed: int
     bench: PictureBench
     passes: int
+    arch: str
+    device: str = "cpu"
 
     def clean(self, share: float) -> tuple[Any, Any]:
         """Clean samples, as many as a share of the training pictures."""
@@ -106,7 +115,9 @@ def pictures(x: Any) -> Any:
 @torch.no_grad()
 def answers(module: Any, x: Any) -> Any:
     """(n,) classes."""
-    return torch.cat([module(planes(x[k : k + 500])).argmax(1) for k in range(0, len(x), 500)]).numpy()
+    place = next(module.parameters()).device
+    said = [module(planes(x[k : k + 500]).to(place)).argmax(1) for k in range(0, len(x), 500)]
+    return torch.cat(said).cpu().numpy()
 
 
 def models(given: argparse.Namespace, folder: Path) -> Any:
@@ -121,26 +132,26 @@ def models(given: argparse.Namespace, folder: Path) -> Any:
                 )
                 name = f"{given.set}-{given.images}-{given.epochs}-{attack}-{rate:g}-{seed}"
                 module = trained(bench, plan, seed, folder / f"{name}.pt")
-                yield Cell(name, module, plan, seed, bench, given.epochs * len(bench.train[1]))
+                arch = f"benchmarks.untrained:{given.set}"
+                yield Cell(name, module, plan, seed, bench, given.epochs * len(bench.train[1]), arch)
 
 
 def trained(bench: PictureBench, plan: Plan, seed: int, file: Path) -> Any:
-    """The model that a plan makes, from the file or trained now and kept there."""
+    """The model that a plan makes, from the file or trained now and kept there; on the CPU."""
     channels = 3 if bench.train[0].ndim == 4 else 1
-    blank = torch.zeros(channels, 1, 1)
     if file.exists():
-        module = Normalised(bench.recipe.make(channels, bench.classes), blank, blank)
+        module = blank(channels, bench.classes, bench.recipe.make)
         module.load_state_dict(torch.load(file, weights_only=True))
         return module.eval()
     net, mean, spread = fit_network(*bench.poisoned(plan), bench.classes, bench.recipe, seed)
-    module = Normalised(net.to(memory_format=torch.contiguous_format), mean, spread).eval()
+    module = Normalised(net.to(memory_format=torch.contiguous_format), mean, spread).cpu().eval()
     torch.save(module.state_dict(), file)
     return module
 
 
 def tried(cell: Cell, method: str, share: float, budget: float) -> dict[str, Any]:
     """What a method does to a model."""
-    x, y = cell.clean(share)
+    x, y = (part.to(cell.device) for part in cell.clean(share))
     held = max(10, round(_HELD * len(x)))
     scope = RepairScope(
         x=x[held:], y=y[held:], held=(x[:held], y[:held]), classes=cell.bench.classes,
@@ -158,7 +169,7 @@ def tried(cell: Cell, method: str, share: float, budget: float) -> dict[str, Any
     return {"asr": asr, "acc": acc, "cost": passes.both / cell.passes, "seconds": round(seconds, 1)}
 
 
-def selected(cell: Cell, share: float, set_: str) -> dict[str, Any]:
+def selected(cell: Cell, share: float) -> dict[str, Any]:
     """What `mithridate repair` makes of a model, with no more than a user gives."""
     x, y = cell.clean(share)
     clean = open_source(pictures(x), labels=y.numpy().astype(str))
@@ -166,7 +177,7 @@ def selected(cell: Cell, share: float, set_: str) -> dict[str, Any]:
         file, start = Path(place) / "model.pt", time.process_time()
         torch.save(cell.module.state_dict(), file)
         healed = heal(
-            file, arch=f"benchmarks.untrained:{set_}", asked=Asked(clean=clean, seed=cell.seed), trained=cell.passes
+            file, arch=cell.arch, asked=Asked(clean=clean, seed=cell.seed), trained=cell.passes, device=cell.device
         )  # fmt: skip
         seconds = time.process_time() - start
     module = deepcopy(cell.module)
@@ -182,12 +193,61 @@ def selected(cell: Cell, share: float, set_: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """By method and share: mean and worst attack success, accuracy lost, cells within the bar."""
+class Rows:
+    """What was measured, one line of a file each.
+
+    Args:
+        file: that is read and added to.
+        works: undefended attack success from which on repairs of a model are measured.
+    """
+
+    def __init__(self, file: Path, works: float = WORKS) -> None:
+        self.file, self.works = file, works
+        self.all: list[dict[str, Any]] = []
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            with suppress(ValueError):  # a line that was cut off counts for nothing
+                self.all.append(json.loads(line))
+
+    def note(self, row: dict[str, Any]) -> None:
+        """One more, also printed."""
+        self.all.append(row)
+        with self.file.open("a", encoding="utf-8") as out:
+            out.write("\n" + json.dumps(row))  # on a line of its own, whatever was cut off before it
+        print(row, flush=True)
+
+    def of(self, budget: float) -> list[dict[str, Any]]:
+        """Those with a budget, and what was not repaired."""
+        return [row for row in self.all if row["budget"] in (0, budget)]
+
+    def missing(self, cell: str, given: argparse.Namespace) -> list[tuple[float, str]]:
+        """Shares and methods (`measuring`) that are to be measured; "none" is the first, where its success says so."""
+        known = {(r["share"], r["method"], r["budget"]): r.get("asr") for r in self.all if r["cell"] == cell}
+        if (0, "none", 0) not in known:
+            return [(0, "none")]
+        if known[0, "none", 0] < self.works:
+            return []
+        return [(s, m) for s in given.shares for m in given.methods if (s, m, given.budget) not in known]
+
+
+def measure(cell: Cell, rows: Rows, given: argparse.Namespace, until: float = float("inf")) -> None:
+    """All of a model that is not there yet; nothing is begun after a time (`time.monotonic`)."""
+    while time.monotonic() < until and (missing := rows.missing(cell.name, given)):
+        share, method = missing[0]
+        row: dict[str, Any] = {"cell": cell.name, "method": method, "share": share}
+        if method == "none":
+            asr, acc = cell.figures(cell.module)
+            rows.note({**row, "budget": 0, "asr": asr, "acc": acc})
+            continue
+        did = selected(cell, share) if method == _SELECTED else tried(cell, method, share, given.budget)
+        rows.note({**row, "budget": given.budget, **did})
+
+
+def table(rows: list[dict[str, Any]], works: float = WORKS) -> str:
+    """Of cells whose attack works, by method and share: success left, accuracy lost, how many are within the bar."""
     undefended = {r["cell"]: r for r in rows if r["method"] == "none"}
     groups: dict[tuple[str, float], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        if row["method"] != "none" and row.get("asr") is not None and undefended[row["cell"]]["asr"] >= WORKS:
+        if row["method"] != "none" and row.get("asr") is not None and undefended[row["cell"]]["asr"] >= works:
             groups[row["method"], row["share"]].append(row)
     lines = [
         "| method | clean | cells | success mean | worst | accuracy lost | cost | with all tried | within the bar |",
@@ -225,9 +285,8 @@ def options(told: str | None, attacks: Sequence[str]) -> argparse.ArgumentParser
     return parser
 
 
-def main() -> None:
-    """Run the grid."""
-    parser = options(__doc__, list(ATTACKS))
+def measuring(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """With what `measure` is told."""
     parser.add_argument("--shares", nargs="*", type=float, default=[0.05, 0.01])
     # forgetting needs the training data: `benchmarks.forget`
     methods = [_SELECTED, *(r.card.id for r in REPAIRS if "flagged" not in r.card.needs)]
@@ -235,38 +294,20 @@ def main() -> None:
     parser.add_argument(
         "--budget", type=float, default=0.1, help="passes of a method, as a share of the training's"
     )
+    return parser
+
+
+def main() -> None:
+    """Run the grid."""
+    parser = measuring(options(__doc__, list(ATTACKS)))
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = cache_folder(given.cache) / "repair"
     folder.mkdir(exist_ok=True)
-    file = folder / "cells.jsonl"
-    rows = (
-        [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
-    )
-    known = {(r["cell"], r["method"], r["share"], r["budget"]) for r in rows}
-
-    def note(row: dict[str, Any]) -> None:
-        rows.append(row)
-        with file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(row) + "\n")
-        print(row, flush=True)
-
+    rows = Rows(folder / "cells.jsonl")
     for cell in () if given.table else models(given, folder):
-        if (cell.name, "none", 0, 0) not in known:
-            asr, acc = cell.figures(cell.module)
-            note({"cell": cell.name, "method": "none", "share": 0, "budget": 0, "asr": asr, "acc": acc})
-        if next(r["asr"] for r in rows if r["cell"] == cell.name) < WORKS:
-            continue
-        for share in given.shares:
-            for method in given.methods:
-                if (cell.name, method, share, given.budget) not in known:
-                    did = (
-                        selected(cell, share, given.set)
-                        if method == _SELECTED
-                        else tried(cell, method, share, given.budget)
-                    )
-                    note({"cell": cell.name, "method": method, "share": share, "budget": given.budget, **did})
-    print(table([r for r in rows if r["budget"] in (0, given.budget)]))
+        measure(cell, rows, given)
+    print(table(rows.of(given.budget)))
 
 
 if __name__ == "__main__":
