@@ -1,9 +1,12 @@
 """What a trace computes: leave-out exactly, groups that share a trait, valleys between heaps, unlearning."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from mithridate.evidence.borrowed import grow_from, resembled
 from mithridate.evidence.conflict import telling_columns
 from mithridate.evidence.exact import logistic_without, ridge_without
 from mithridate.evidence.foreign import Content
@@ -58,6 +61,26 @@ def test_a_shared_trait_is_found():
     assert set(split.members.tolist()) == set(range(20))
 
 
+@pytest.mark.parametrize("planted", [True, False])
+def test_a_trait_that_covers_hide_is_seen_from_the_source(planted):
+    draw = np.random.default_rng(10)
+    middles, pattern = draw.normal(scale=2.0, size=(3, 30)), np.zeros(30)
+    pattern[:4] = 5.0
+    same = draw.normal(size=(300, 30)) + middles[0]
+    same[:80] += middles[1] - middles[0]  # taken from another label,
+    same[:80] += pattern if planted else 0  # and stamped
+    others = draw.normal(size=(600, 30)) + np.repeat(middles[1:], 300, axis=0)
+    others[300:400] += pattern  # covers
+    seen = Level(
+        name="inputs", same=same, others=others, incidents=draw.normal(size=(1, 30)) + middles[1] + pattern
+    )
+    kinds = np.repeat([1, 2], 300)
+    assert resembled(seen.others, kinds, seen.incidents, 1) == [1]
+    found = [split for split in grow_from([seen], kinds == 1) if split.apart]
+    assert [set(split.members.tolist()) for split in found] == ([set(range(80))] if planted else [])
+    assert not [split for split in grow([seen]) if split.apart]
+
+
 def test_no_trait_no_group():
     assert not [split for split in grow([level(planted=False)]) if split.apart]
 
@@ -97,6 +120,9 @@ def test_words_tell_by_what_else_they_come_with():
     )
     assert telling_columns(words, np.arange(60)).tolist() == [0]
     assert telling_columns(words, np.arange(20, 60)) is None
+    honest = np.zeros((300, 2))
+    honest[:60, 0] = 1  # the word comes with the other label as well
+    assert telling_columns(replace(words, others=honest), np.arange(60)) is None
 
 
 @pytest.mark.parametrize("count", [30, 120])

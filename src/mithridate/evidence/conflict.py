@@ -1,7 +1,8 @@
-"""Which shared words (columns, leaves) come with content of other labels.
+"""Which shared words (columns, leaves) come with content of other labels, and hardly ever with those labels.
 
 Words that are usual with the answer may be shared with an incident just as a trigger is. Samples that bear a
-trigger were taken from other labels: the rest of what they say still is of those.
+trigger were taken from other labels: the rest of what they say still is of those. And where a word honestly comes with
+both labels, samples with content of other labels bear it under their own label, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ _WIDTH = 512
 _RIDGE = 1e-2
 _CHANCE = 1e-3  # that carriers are in conflict so often, over all columns
 _CONFLICT = 0.3  # of the carriers of a column, from which on it tells
+# Of samples with content of other labels: it comes so many times as often with the answer as with those labels.
+_TIMES = 10.0
 
 
 def contents(features: Any, shared: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -83,7 +86,7 @@ def telling_columns(level: Level, members: NDArray[np.intp]) -> NDArray[np.intp]
     """
     if level.content is None:
         return None
-    conflict = _in_conflict(*level.content, members)
+    conflict, usual_content = _in_conflict(*level.content, members)
     if conflict[members].mean() < _CONFLICT:
         return None
     carriers = level.same != 0
@@ -94,18 +97,23 @@ def telling_columns(level: Level, members: NDArray[np.intp]) -> NDArray[np.intp]
 
     usual = float(np.delete(conflict, members).mean())
     chance = binom.sf(hits - 1, count, max(usual, 1 / len(conflict))) * len(count)
-    telling = (count >= FEWEST) & (share >= max(_CONFLICT, share.max() / 2)) & (chance <= _CHANCE)
+    bears = (level.others != 0)[usual_content]
+    surprising = hits / max(int(conflict.sum()), 1) >= _TIMES * (bears.sum(axis=0) + 1) / (len(bears) + 1)
+    known = (count >= FEWEST) & (share >= max(_CONFLICT, share.max() / 2)) & (chance <= _CHANCE)
+    telling = known & surprising
     columns: NDArray[np.intp] = np.flatnonzero(telling)
     return columns if len(columns) else None
 
 
-def _in_conflict(same: Features, others: Features, members: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """(c,) whether content is nearer to other labels than to its own (linear discriminant without the group)."""
+def _in_conflict(
+    same: Features, others: Features, members: NDArray[np.intp]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(c,) and (o,) whether content is nearer to other labels (linear discriminant without the group)."""
     kept = np.delete(np.asarray(same, dtype=np.float64), members, axis=0)
     middle = (kept.mean(axis=0) + others.mean(axis=0)) / 2
     within = np.concatenate([kept - kept.mean(axis=0), others - others.mean(axis=0)])
     gram = within.T @ within / len(within)
     gram[np.diag_indices_from(gram)] += _RIDGE * float(np.trace(gram)) / len(gram) + 1e-12
     direction = np.linalg.solve(gram, kept.mean(axis=0) - others.mean(axis=0))
-    found: NDArray[np.bool_] = (np.asarray(same, dtype=np.float64) - middle) @ direction < 0
-    return found
+    nearer = [(np.asarray(part, dtype=np.float64) - middle) @ direction < 0 for part in (same, others)]
+    return nearer[0], nearer[1]

@@ -17,12 +17,25 @@ from numpy.typing import NDArray
 
 from mithridate.evidence.valley import Split, heap, separation, two_heaps
 
-__all__ = ["FEWEST", "OWN", "Features", "Level", "Whitened", "Whitening", "grow", "shared_columns", "whole"]
+__all__ = [
+    "FEWEST",
+    "HALF",
+    "OWN",
+    "Features",
+    "Level",
+    "Whitened",
+    "Whitening",
+    "grow",
+    "shared_columns",
+    "starts",
+    "whole",
+]
 
 Values = NDArray[np.float64]
 Features = NDArray[np.floating[Any]]
 
 _RIDGE = 1e-2  # of the mean variance
+_WIDER = 0.02  # share of others in a reference
 _SEEDS = 10
 _ROUNDS = 15
 _OTHERS = 0.999  # quantile of the samples of other labels that a member exceeds
@@ -32,8 +45,8 @@ _FAINT = 2.0  # standard deviations above the rest that an incident is at least
 _GAP = 2.0  # width of the valley from which on a trait is one
 _LOSES = 0.25  # of the score, by unlearning
 _LOW = 0.3  # where the lower of two heaps is sought, from below
-# Share of a label that is in no group for certain: of groups of the fewer, of the most.
-_HALF, _RARE = 0.5, 0.05
+#: share of a label that is in no group for certain: of groups of the fewer; and of the most.
+HALF, _RARE = 0.5, 0.05
 _ALONE = 8.0  # width of the valley from which on the content need not speak for a trait
 #: samples of a group.
 FEWEST = 3
@@ -65,16 +78,20 @@ class Whitening:
 
     Args:
         reference: (n, d).
+        wider: (m, d) of others, which count a little as well; None where there are none.
     """
 
-    def __init__(self, reference: Features) -> None:
+    def __init__(self, reference: Features, wider: Features | None = None) -> None:
         self._mean = reference.mean(axis=0)
-        spread = reference.std(axis=0)
+        parts = [(1.0, reference)] if wider is None else [(1 - _WIDER, reference), (_WIDER, wider)]
+        spread = np.sqrt(sum(share * ((part - self._mean) ** 2).mean(axis=0) for share, part in parts))
         # What never varies in the reference is kept, at the smallest scale seen: a trait may be all of it.
         floor = 1e-2 * float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
         self._spread = np.maximum(spread, floor)
-        z = self._scaled(reference)
-        gram = (z.T @ z).astype(np.float64) / max(len(z), 1)
+        gram = np.zeros((len(spread), len(spread)))
+        for share, part in parts:
+            z = self._scaled(part)
+            gram += share * (z.T @ z).astype(np.float64) / max(len(z), 1)
         gram[np.diag_indices_from(gram)] += _RIDGE * float(np.trace(gram)) / len(gram) + 1e-9
         from scipy.linalg import solve_triangular
 
@@ -98,17 +115,18 @@ class Whitened:
 
     Args:
         level: features.
+        wider: (m, d) of samples that count a little besides `level.others`; then directions are compared and not
+            lengths.
     """
 
-    def __init__(self, level: Level) -> None:
-        white = Whitening(level.others)
+    def __init__(self, level: Level, wider: Features | None = None) -> None:
+        white = Whitening(level.others, wider)
         self.name = level.name
         self.dense = level.content is None
-        self.same, self.others, self.incidents = (
-            white(part) for part in (level.same, level.others, level.incidents)
-        )
+        parts = [white(part) for part in (level.same, level.others, level.incidents)]
+        self.same, self.others, self.incidents = parts if wider is None else [_unit(part) for part in parts]
         self._own = (self.same**2).sum(axis=1)
-        unit = self.incidents / (np.linalg.norm(self.incidents, axis=1, keepdims=True) + 1e-12)
+        unit = _unit(self.incidents)
         self.cosine: Values = ((self.same @ unit.T) / np.sqrt(self._own + 1e-24)[:, None]).mean(axis=1)
 
     def grow(self, start: NDArray[np.intp], low: float) -> Split | None:
@@ -151,6 +169,17 @@ class Whitened:
         return replace(max(splits, key=lambda split: split.gap), alone=_ALONE if self.dense else np.inf)
 
 
+def _unit(rows: Values) -> Values:
+    unit: Values = rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-12)
+    return unit
+
+
+def starts(white: Sequence[Whitened]) -> list[list[NDArray[np.intp]]]:
+    """Where groups start, two at each level: its most influential samples, and those of all levels together."""
+    together = np.mean([(w.cosine - w.cosine.mean()) / (w.cosine.std() + 1e-12) for w in white], axis=0)
+    return [[np.argsort(-s, kind="stable")[:_SEEDS] for s in (w.cosine, together)] for w in white]
+
+
 def grow(levels: Sequence[Level]) -> list[Split]:
     """The samples of the incidents' label that share a trait with them, at each level where there are such.
 
@@ -161,13 +190,11 @@ def grow(levels: Sequence[Level]) -> list[Split]:
         Of each level the group that stands apart most clearly, members as positions in `same`.
     """
     white = [Whitened(level) for level in levels]
-    together = np.mean([(w.cosine - w.cosine.mean()) / (w.cosine.std() + 1e-12) for w in white], axis=0)
     found = []
-    for w in white:
-        starts = [np.argsort(-s, kind="stable")[:_SEEDS] for s in (w.cosine, together)]
-        kept = [group for start in starts if (group := w.grow(start, _HALF)) is not None]
+    for w, begun in zip(white, starts(white), strict=True):
+        kept = [group for start in begun if (group := w.grow(start, HALF)) is not None]
         if w.dense and not any(group.apart for group in kept):
-            many = [group for start in starts if (group := w.grow(start, _RARE)) is not None]
+            many = [group for start in begun if (group := w.grow(start, _RARE)) is not None]
             kept += [replace(g, alone=np.inf) for g in many if 2 * len(g.members) > len(w.same)]
         if kept:
             found.append(max(kept, key=lambda g: (g.inside > 0.5, g.gap, len(g.members))))

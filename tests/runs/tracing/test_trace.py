@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from trace_samples import TARGET, backdoored, clean, flipped, mostly, rows, said, texts, waved
+from trace_samples import TARGET, backdoored, clean, covered, flipped, mostly, rows, said, texts, waved
 
 import mithridate
 from mithridate.core.errors import SourceError, UsageError
@@ -45,7 +45,9 @@ def judged(report, poison):
 
 
 @pytest.mark.parametrize(
-    "planted", [backdoored, flipped, mostly], ids=["patch", "flips", "most of the label"]
+    "planted",
+    [backdoored, covered, flipped, mostly],
+    ids=["patch", "patch on one label", "flips", "most of the label"],
 )
 @pytest.mark.parametrize("count", [1, 3])
 def test_poison_is_named(planted, count):
