@@ -85,6 +85,7 @@ def _heap(cosines: Values) -> list[Split]:
     """The upper heap of cosines on Fisher's scale, where the same direction is far from nearly the same."""
     scores = np.arctanh(np.clip(cosines, -_SAME, _SAME))
     members = np.flatnonzero(scores > crossing(scores, two_heaps(scores)))
-    if not FEWEST <= len(members) <= len(scores) - FEWEST:
+    # What pulls the way of the incident is the exception: most of a label is the label itself.
+    if not FEWEST <= len(members) <= len(scores) // 2:
         return []
     return [separation(scores, members, inside=1.0, where=LAST, needed=_GAP, loses=_LOSES)]
