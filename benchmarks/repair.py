@@ -145,7 +145,9 @@ def trained(bench: PictureBench, plan: Plan, seed: int, file: Path) -> Any:
         return module.eval()
     net, mean, spread = fit_network(*bench.poisoned(plan), bench.classes, bench.recipe, seed)
     module = Normalised(net.to(memory_format=torch.contiguous_format), mean, spread).cpu().eval()
-    torch.save(module.state_dict(), file)
+    part = file.with_suffix(".part")  # a run may be cut off while it writes
+    torch.save(module.state_dict(), part)
+    part.replace(file)
     return module
 
 
