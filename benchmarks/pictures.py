@@ -81,9 +81,16 @@ class PictureBench:
         return float((predict(x) == y).mean())
 
     def plan(self, attack: Attack, count: int, seed: int, target: str | None = None) -> Plan:
-        """The attack on the training pictures; a clean-label one touches all of the target at most."""
+        """The attack on the training pictures.
+
+        A clean-label one touches all of the target at most; one from a single class half of it, as a model that never
+        saw the class without the trigger does not know it.
+        """
         x, y = self.train
-        roomy = count if attack.habit != "clean" else min(count, int(np.bincount(y).min()))
+        least = int(np.bincount(y).min())
+        roomy = min(
+            count, least if attack.habit == "clean" else least // 2 if attack.from_one_class else count
+        )
         return make_plan(
             attack,
             Order(count=roomy, seed=seed, target=target if attack.aims else None),

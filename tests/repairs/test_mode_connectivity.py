@@ -14,7 +14,7 @@ from mithridate.repairs.fine_tuning import fine_tuned  # noqa: E402
 from mithridate.repairs.layers import norms, reset_norms  # noqa: E402
 from mithridate.repairs.mode_connectivity import connected  # noqa: E402
 from mithridate.runs.heal.candidates import tried  # noqa: E402
-from mithridate.runs.heal.surrogates import Surrogate  # noqa: E402
+from mithridate.runs.heal.surrogate import Surrogate  # noqa: E402
 from mithridate.triggers.inversion import Pool  # noqa: E402
 
 

@@ -51,11 +51,13 @@ class Known:
         name: for people.
         put: (n, ...) inputs → the same with the trigger.
         target: class that it leads to; None: away from the sample's own.
+        source: the only class whose samples it is for; None: all others.
     """
 
     name: str
     put: Any
     target: int | None
+    source: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

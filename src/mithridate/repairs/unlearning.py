@@ -11,7 +11,7 @@ from mithridate.repairs.layers import training
 
 __all__ = ["Unlearning"]
 
-_EPOCHS, _SHARE = 15, 0.3
+_EPOCHS, _SHARE = 15, 0.6
 _RATE, _MOMENTUM, _DECAY = 0.01, 0.9, 5e-4
 _TRUSTED = 0.5  # how much what the model says of a clean sample counts, beside its label
 

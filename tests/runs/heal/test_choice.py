@@ -6,7 +6,8 @@ torch = pytest.importorskip("torch")
 
 from mithridate.repairs.base import Known, Passes  # noqa: E402
 from mithridate.runs.heal.candidates import Candidate, best  # noqa: E402
-from mithridate.runs.heal.surrogates import Recovered, Surrogate, success  # noqa: E402
+from mithridate.runs.heal.surrogate import Surrogate, success  # noqa: E402
+from mithridate.runs.heal.surrogates import Recovered  # noqa: E402
 from mithridate.triggers.inversion import Pool  # noqa: E402
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mithridate.core.errors import UsageError
 from mithridate.repairs.base import REPAIRS, Passes, Repair, RepairScope, accuracy, counted, rights
-from mithridate.runs.heal.surrogates import Surrogate, success
+from mithridate.runs.heal.surrogate import Surrogate, success
 from mithridate.triggers.inversion import Pool
 
 __all__ = ["DEFAULT", "Candidate", "best", "tried"]

@@ -15,7 +15,7 @@ from mithridate.runs.costs import Costs
 from mithridate.runs.heal.candidates import Candidate
 from mithridate.runs.heal.relapse import SAMPLES
 from mithridate.runs.heal.samples import Samples
-from mithridate.runs.heal.surrogates import Surrogate
+from mithridate.runs.heal.surrogate import Surrogate
 from mithridate.runs.scan.models import Asked
 
 __all__ = ["page"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from mithridate.repairs.base import Known
 from mithridate.repairs.layers import training
-from mithridate.runs.heal.surrogates import success
+from mithridate.runs.heal.surrogate import success
 from mithridate.triggers.inversion import Aim, Pool
 
 __all__ = ["SAMPLES", "relapsed"]
@@ -28,7 +28,7 @@ def relapsed(module: Any, known: Known, learn: Pool, held: Pool) -> float:
     import torch
     from torch.nn import functional as f
 
-    copy, rows = deepcopy(module), learn.rows(Aim(known.target))[:SAMPLES]
+    copy, rows = deepcopy(module), learn.rows(Aim(known.target, known.source))[:SAMPLES]
     with torch.no_grad():
         poisoned = known.put(learn.x[rows])
     aim = torch.full((len(rows),), known.target, device=learn.y.device)

@@ -21,6 +21,7 @@ from mithridate.runs.heal.candidates import DEFAULT, Candidate, best, tried
 from mithridate.runs.heal.page import page
 from mithridate.runs.heal.relapse import relapsed
 from mithridate.runs.heal.samples import Samples, divided
+from mithridate.runs.heal.surrogate import Subject
 from mithridate.runs.heal.surrogates import Recovered, recovered
 from mithridate.runs.scan.inputs import Ordinary, ordinary_inputs
 from mithridate.runs.scan.models import Asked, examine_model
@@ -148,16 +149,11 @@ def _searched(
             said = torch.cat([module(part).argmax(1) for part in pool.x.split(256)])
         return replace(pool, y=said)
 
-    return recovered(
-        module,
-        told(samples.learn),
-        told(samples.held),
-        samples.names,
-        ordinary.low,
-        ordinary.high,
-        seed,
-        again,
-    )
+    subject = Subject(
+        module=module, learn=told(samples.learn), held=told(samples.held), names=samples.names,
+        low=ordinary.low, high=ordinary.high, seed=seed,
+    )  # fmt: skip
+    return recovered(subject, again)
 
 
 def _returned(
