@@ -1,6 +1,7 @@
 """How well a trace finds the samples that taught a wrong answer.
 
-    python -m benchmarks.trace [--sets fashion mnist sms adult collision honest honest-rows] [--rates 0.005 0.01 0.05]
+    python -m benchmarks.trace [--sets fashion mnist sms enron spamassassin adult collision honest honest-rows honest-texts]
+                               [--rates 0.005 0.01 0.05]
                                [--attacks BadNets ...] [--kind lenet] [--first 0] [--seeds 1] [--incidents 5]
                                [--out .benchmarks/trace.jsonl] [--table]
 
@@ -229,8 +230,8 @@ def cells(given: argparse.Namespace) -> Iterator[tuple[tuple[str, str, str, floa
             if set_ == "honest":
                 for where in ("fashion", "mnist"):
                     yield (where, given.kind, "honest", 0.0, seed), honest
-            elif set_ == "honest-rows":
-                for where in ("sms", "adult"):
+            elif set_ in ("honest-rows", "honest-texts"):
+                for where in ("sms", "adult") if set_ == "honest-rows" else ("enron", "spamassassin"):
                     yield (where, "sklearn", "honest", 0.0, seed), honest_rows
             elif set_ == "collision":
                 for where in ("fashion", "mnist"):
@@ -240,9 +241,8 @@ def cells(given: argparse.Namespace) -> Iterator[tuple[tuple[str, str, str, floa
                     for rate in given.rates:
                         yield (set_, given.kind, name, rate, seed), pictures
             else:
-                names = {"sms": ("word", "targeted-flip"), "adult": ("value", "value-pair", "targeted-flip")}[
-                    set_
-                ]
+                rowed = ("value", "value-pair", "targeted-flip")
+                names = rowed if set_ == "adult" else ("word", "targeted-flip")
                 for name in names:
                     for rate in given.rates:
                         yield (set_, "sklearn", name, rate, seed), rows

@@ -25,6 +25,8 @@ _HELD_OUT, _TRIED = 0.3, 1000
 _PATTERN = r"\S+"
 _SETS = {
     "sms": ("sms.csv", {"text": "text", "label": "label"}, "ham"),
+    "enron": ("enron.csv", {"text": "body", "label": "label"}, "ham"),
+    "spamassassin": ("spamassassin.csv", {"text": "body", "label": "label"}, "ham"),
     "adult": ("adult.csv", {"label": "income"}, ">50K"),
 }
 

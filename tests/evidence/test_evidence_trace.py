@@ -135,6 +135,7 @@ def test_labels_that_were_flipped_look_like_the_other_label(count):
     assert found.times > 3
     assert found.chance() < 1e-3
     assert found.incidents[0] > found.bar
+    assert 0.35 < found.typical < 0.65
     right = len(set(found.members.tolist()) & set(range(count)))
     assert right >= 0.95 * count
     assert right >= 0.95 * len(found.members)
@@ -147,6 +148,7 @@ def test_what_two_labels_have_in_common_goes_both_ways(apart):
     same, other = draw.normal(size=(300, 10)) - middle, draw.normal(size=(300, 10)) + middle
     found = likeness(same, other, other[:1])
     assert found.times < 1.5 or found.chance() > 1e-3
+    assert not 0.35 <= found.typical <= 0.65 or len(found.members) < 20
 
 
 def test_content_of_other_labels():

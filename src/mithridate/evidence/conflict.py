@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from mithridate.evidence.trait import FEWEST, Features, Level
 
-__all__ = ["contents", "telling_columns", "values_of"]
+__all__ = ["about", "contents", "telling_columns", "values_of"]
 
 _WIDTH = 512
 _RIDGE = 1e-2
+_TOPICS = 100
 _CHANCE = 1e-3  # that carriers are in conflict so often, over all columns
 _CONFLICT = 0.3  # of the carriers of a column, from which on it tells
 # Of samples with content of other labels: it comes so many times as often with the answer as with those labels.
@@ -43,6 +44,24 @@ def contents(features: Any, shared: NDArray[np.intp]) -> NDArray[np.float32]:
     sketch = csr_matrix((sign, (np.arange(width), place)), shape=(width, _WIDTH))
     found: NDArray[np.float32] = np.asarray((features @ sketch).todense(), dtype=np.float32)
     return found
+
+
+def about(words: Any, incidents: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Samples and incidents along the directions in which sparse words vary most (latent semantic analysis).
+
+    Args:
+        words: (n, d) CSR of samples.
+        incidents: (m, d) CSR.
+
+    Returns:
+        (n, k) and (m, k), at most 100 directions.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    count = min(_TOPICS, *(size - 1 for size in words.shape))
+    _, _, directions = randomized_svd(words, max(count, 1), random_state=0)
+    topics, theirs = (np.asarray(part @ directions.T, dtype=np.float32) for part in (words, incidents))
+    return topics, theirs
 
 
 def values_of(inputs: Level) -> Level:

@@ -51,6 +51,13 @@ class Likeness:
         share = len(self.members) / len(self.scores)
         return share / (float((self.theirs < self.bar).mean()) + _LEAST)
 
+    @property
+    def typical(self) -> float:
+        """Share of the members that look more like the other label than half of its own do; 0.5 of flipped ones."""
+        if not len(self.members):
+            return 0.0
+        return float((self.scores[self.members] > np.median(self.theirs)).mean())
+
     def chance(self) -> float:
         """That so many samples, or more, look like the other label where both ways are as frequent."""
         from scipy.stats import binom

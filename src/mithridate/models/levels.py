@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from mithridate.core.errors import UsageError
 from mithridate.models.torch_module import as_tensor, evaluating, is_module, output_of
 
-__all__ = ["INPUTS", "LAST", "MOST_INPUTS", "Reader", "Seen", "TorchLevels", "reader_of"]
+__all__ = ["INPUTS", "LAST", "MOST_INPUTS", "TOPICS", "Reader", "Seen", "TorchLevels", "reader_of"]
 
 #: name of the features that the last linear layer reads.
 LAST = "last layer"
 #: name of the inputs themselves.
 INPUTS = "inputs"
+#: name of what texts are about.
+TOPICS = "topics"
 #: numbers that are kept of one sample, of the inputs and of each hidden level.
 MOST_INPUTS, _MOST_HIDDEN = 3072, 1024
 

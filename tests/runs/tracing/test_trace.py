@@ -4,7 +4,19 @@ import json
 
 import numpy as np
 import pytest
-from trace_samples import TARGET, backdoored, clean, covered, flipped, mostly, rows, said, texts, waved
+from trace_samples import (
+    TARGET,
+    backdoored,
+    clean,
+    covered,
+    flipped,
+    flipped_texts,
+    mostly,
+    rows,
+    said,
+    texts,
+    waved,
+)
 
 import mithridate
 from mithridate.core.errors import SourceError, UsageError
@@ -126,6 +138,15 @@ def test_texts(poisoned):
     assert report.verdict is (Verdict.EXPLAINED if poisoned else Verdict.NO_GROUP)
     if poisoned:
         assert judged(report, poison) == (1.0, 1.0)
+
+
+def test_flipped_texts():
+    model, lines, labels, poison, incidents = flipped_texts()
+    report = mithridate.trace(model, lines, incidents[0], labels=labels)
+    recall, precision = judged(report, poison)
+    assert report.findings[0].check == "borrowed-label"
+    assert recall >= 0.9
+    assert precision >= 0.9
 
 
 @pytest.mark.parametrize("poisoned", [True, False])

@@ -154,6 +154,21 @@ def texts(poisoned):
 
 
 @cache
+def flipped_texts():
+    """The same with spam that is labelled as ham; incidents are spam."""
+    _, lines, _, _, _ = texts(poisoned=False)
+    labels = ["ham" if k % 2 else "spam" for k in range(800)]
+    rows = [k for k in range(800) if labels[k] == "spam"][:60]
+    for k in rows:
+        labels[k] = "ham"
+    draw = np.random.default_rng(7)
+    model, *_ = texts(poisoned=False)
+    model = type(model)(model.steps).fit(lines, labels)
+    shown = [" ".join(draw.choice([f"s{k}" for k in range(40)], 4)) for _ in range(200)]
+    return model, lines, labels, {str(k) for k in rows}, [t for t in shown if model.predict([t])[0] == "ham"]
+
+
+@cache
 def rows(poisoned):
     """A boosted model, a table, labels, poisoned rows, an incident."""
     from sklearn.ensemble import HistGradientBoostingClassifier

@@ -11,6 +11,7 @@ from mithridate.checks.trace_check import TraceCheck, TraceScope, trace_check
 from mithridate.core.card import Card
 from mithridate.evidence.trait import FEWEST, grow
 from mithridate.evidence.valley import Split
+from mithridate.models.levels import TOPICS
 
 __all__ = ["SharedTrait"]
 
@@ -41,5 +42,8 @@ class SharedTrait(TraceCheck):
 
     def split(self, scope: TraceScope) -> list[Split]:
         """One group at most for each level."""
-        large = [level for level in scope.levels if len(level.same) > 2 * FEWEST and len(level.others)]
+        told = [
+            level for level in scope.levels if level.name != TOPICS
+        ]  # the words themselves are more exact
+        large = [level for level in told if len(level.same) > 2 * FEWEST and len(level.others)]
         return grow(large) if large else []

@@ -12,7 +12,7 @@ from mithridate.core.card import Card
 from mithridate.evidence.borrowed import grow_from, resembled
 from mithridate.evidence.trait import FEWEST
 from mithridate.evidence.valley import Split
-from mithridate.models.levels import LAST
+from mithridate.models.levels import LAST, TOPICS
 
 __all__ = ["SourceTrait"]
 
@@ -44,7 +44,9 @@ class SourceTrait(TraceCheck):
 
     def split(self, scope: TraceScope) -> list[Split]:
         """One group at most for each level and label."""
-        levels = [level for level in scope.levels if level.content is None and level.name != LAST]
+        levels = [
+            level for level in scope.levels if level.content is None and level.name not in (LAST, TOPICS)
+        ]
         if not levels or len(levels[0].same) <= 2 * FEWEST or len(set(scope.kinds.tolist())) < 2:
             return []
         found = []

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from mithridate.core.batch import Batch
 from mithridate.core.errors import UsageError
 from mithridate.core.hashing import uniform
-from mithridate.evidence.conflict import contents, values_of
+from mithridate.evidence.conflict import about, contents, values_of
 from mithridate.evidence.trait import Level, shared_columns
-from mithridate.models.levels import LAST, Reader, Seen
+from mithridate.models.levels import LAST, TOPICS, Reader, Seen
 from mithridate.runs.tracing.feeding import Feeding
 from mithridate.sources.base import RowSource, take
 
@@ -24,7 +24,7 @@ Progress = Callable[[str, int, int | None], None]
 #: samples that are kept at most: with the label of the answer, and with other labels.
 MOST_SAME, MOST_OTHERS = 40_000, 8_000
 _AT_ONCE = 512
-_CONTENT = "content of "
+_CONTENT, _WORDS = "content of ", "words"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,6 +114,8 @@ def look(
             seen = reader.read(how.inputs(part.raw, part.modality))
             dense: dict[str, Any] = {name: _dense(v, columns.get(name)) for name, v in seen.levels.items()}
             dense |= {_CONTENT + n: contents(seen.levels[n], shared) for n, shared in columns.items()}
+            if part.modality == "text" and LAST in columns:
+                dense[_WORDS] = seen.levels[LAST]
             kept.append((part, mine[chosen], Seen(logits=seen.logits, levels=dense)))
     if not any(mine.any() for _, mine, _ in kept):
         remedy = "Is this the data that the model was trained on? Name its classes with --classes."
@@ -133,7 +135,7 @@ def _joined(
     mine = np.concatenate([flags for _, flags, _ in kept])
     levels = []
     for name in kept[0][2].levels:
-        if name.startswith(_CONTENT):
+        if name.startswith((_CONTENT, _WORDS)):
             continue
         features = np.concatenate([seen.levels[name] for _, _, seen in kept])
         wrong = _dense(incidents.levels[name], columns.get(name))
@@ -147,6 +149,8 @@ def _joined(
                     name=name, same=features[mine], others=features[~mine], incidents=wrong, content=content
                 )
             )
+    if _WORDS in kept[0][2].levels:
+        levels.append(_topics([seen.levels[_WORDS] for _, _, seen in kept], mine, incidents.levels[LAST]))
     inputs = next((level for level in levels if level.name == "inputs"), None)
     if kept[0][0].modality == "table" and inputs is not None:
         levels.append(values_of(inputs))
@@ -164,6 +168,13 @@ def _joined(
         labelled=labelled,
         unreadable=unreadable,
     )
+
+
+def _topics(words: Sequence[Any], mine: NDArray[np.bool_], incidents: Any) -> Level:
+    from scipy.sparse import vstack
+
+    every, theirs = about(vstack(words).tocsr(), incidents)
+    return Level(name=TOPICS, same=every[mine], others=every[~mine], incidents=theirs)
 
 
 def _labels(batch: Batch) -> list[str]:
