@@ -1,7 +1,7 @@
 """How well a trace finds the samples that taught a wrong answer.
 
-    python -m benchmarks.trace [--sets fashion mnist sms enron spamassassin adult collision honest honest-rows honest-texts]
-                               [--rates 0.005 0.01 0.05]
+    python -m benchmarks.trace [--sets fashion mnist sms enron spamassassin adult collision honest honest-rows
+                                       honest-texts] [--rates 0.005 0.01 0.05]
                                [--attacks BadNets ...] [--kind lenet] [--first 0] [--seeds 1] [--incidents 5]
                                [--out .benchmarks/trace.jsonl] [--table]
 
