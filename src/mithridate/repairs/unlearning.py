@@ -13,6 +13,7 @@ __all__ = ["Unlearning"]
 
 _EPOCHS, _SHARE = 15, 0.6
 _RATE, _MOMENTUM, _DECAY = 0.01, 0.9, 5e-4
+_MEMORY, _LEAST = 0.5, 0.05  # of what is left of a trigger: of what was seen before, and at least
 _TRUSTED = 0.5  # how much what the model says of a clean sample counts, beside its label
 
 
@@ -45,22 +46,34 @@ class Unlearning(Repair):
         return "" if scope.known else "no trigger is known, and none was recovered"
 
     def heal(self, module: Any, scope: RepairScope) -> Any:
-        """Fine-tune all weights, triggers in turn."""
+        """Fine-tune all weights; the more is left of a trigger, the more often a batch carries it."""
         import torch
         from torch.nn import functional as f
 
         teacher = deepcopy(module).eval()
         optimiser = torch.optim.SGD(module.parameters(), _RATE, momentum=_MOMENTUM, weight_decay=_DECAY)
+        left, draw = torch.ones(len(scope.known)), torch.Generator().manual_seed(scope.seed)
         with training(module):
-            for step, (x, y, way) in enumerate(scope.batches(_EPOCHS, cost=4 / 3)):
+            for x, y, way in scope.batches(_EPOCHS, cost=4 / 3):
                 optimiser.param_groups[0]["lr"] = _RATE * (1 - way)
-                trigger = scope.known[step % len(scope.known)]
+                trigger = int(torch.multinomial(left, 1, generator=draw))
+                known = scope.known[trigger]
                 marked = max(1, round(_SHARE * len(x)))
                 with torch.no_grad():
-                    shown = torch.cat([trigger.put(x[:marked]), x[marked:]])
+                    shown = torch.cat([known.put(x[:marked]), x[marked:]])
                     aim = _TRUSTED * teacher(x).softmax(1)
                 aim += (1 - _TRUSTED) * f.one_hot(y, aim.shape[1])
                 optimiser.zero_grad()
-                f.cross_entropy(module(shown), aim).backward()
+                answers = module(shown)
+                f.cross_entropy(answers, aim).backward()
+                led = _led(answers[:marked].argmax(1), y[:marked], known.target)
+                left[trigger] = _MEMORY * left[trigger] + (1 - _MEMORY) * max(led, _LEAST)
                 optimiser.step()
         return module
+
+
+def _led(said: Any, y: Any, target: int | None) -> float:
+    """Share of the samples of other classes that a trigger leads to its class, or away from theirs."""
+    others = said[y != target] if target is not None else said
+    hits = others == target if target is not None else said != y
+    return float(hits.float().mean()) if len(hits) else 0.0
