@@ -9,6 +9,7 @@ to it, searched with the same effort.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,13 +24,15 @@ ONE_CLASS = "patch on one class"
 SETTLED = 128  # samples that triggers are grown on
 #: classes, up to which pairs are searched: they grow with the square.
 MOST_CLASSES = 12
-_LOOK, _FOLLOW, _END = Round(1.0, 4, 40, 0.3), Round(1.0, 8, 70, 0.3), Round(1.0, 16, 60, 0.15)
-_APART = 1 / 3  # of the median size that the other classes need: honest pairs differ more than honest classes
+_LOOK, _FOLLOW, _END = Round(1.0, 2, 60, 0.8), Round(1.0, 8, 110, 0.6), Round(1.0, 16, 60, 0.15)
+_APART = 0.4  # of the median size that the other classes need: honest pairs differ more than honest classes
 _SOURCES = 3  # that are searched to the end, towards a class that stands out
 
 
 def patches_on_one_class(subject: Subject) -> tuple[list[Surrogate], dict[int, float]]:
-    """Patches towards the class that stands out by its easiest pair, and the size that each class needs.
+    """Patches towards the class that is reached most easily, and the size that each class needs by its easiest pair.
+
+    Three where the class stands out; else one, which proves nothing: honest models have such.
 
     Args:
         subject: module and samples; of more classes than `MOST_CLASSES` nothing is searched.
@@ -45,8 +48,9 @@ def patches_on_one_class(subject: Subject) -> tuple[list[Surrogate], dict[int, f
     followed = _sought(subject, [aims[0] for aims in ways.values()], (_FOLLOW,))
     sizes = {int(f.aim.target or 0): _needs(f) for f in followed}
     least = min(sizes, key=lambda k: sizes[k])
-    if not _surrogate(subject, min(followed, key=_needs), sizes).odd:
-        return [], sizes
+    easiest = _surrogate(subject, min(followed, key=_needs), sizes)
+    if not easiest.odd:
+        return [replace(easiest, others=float("nan"))] if easiest.before >= WORKS else [], sizes
     pairs = [(aim.source, least) for aim in ways[least][:_SOURCES] if aim.source is not None]
     return searched_again(subject, pairs, {ONE_CLASS: sizes}), sizes
 

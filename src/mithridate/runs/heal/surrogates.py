@@ -23,6 +23,7 @@ _FOLLOWED = 3
 _SCHEDULE = (Round(1.0, 4, 40, 0.3), Round(_FOLLOWED, 8, 70, 0.3), Round(_FOLLOWED, 16, 60, 0.15))
 _PLAIN = 1 / 8  # of a picture's side, by which a warp moves what is in it
 _WAVE, _LOWEST, _LOW = "wave", 2, 0.5  # how many waves, of the median height
+_HINTS = (_WAVE, ONE_CLASS)  # forms whose triggers are low where nothing stands out, too
 
 #: sizes that were found, by form and class.
 Sizes: TypeAlias = dict[str, dict[int, float]]
@@ -61,11 +62,17 @@ class Recovered:
 
     @property
     def unwanted(self) -> tuple[Known, ...]:
-        """What is to be unlearnt: all triggers towards suspects, and where there are none, waves."""
+        """What is to be unlearnt: all triggers towards suspects; where there are none, the easiest of each form."""
         suspects = self.suspects
-        if not suspects:
-            return tuple(s.known for s in self.triggers if s.form == _WAVE)
-        return tuple(s.known for s in self.triggers if s.known.target in suspects)
+        if suspects:
+            return tuple(s.known for s in self.triggers if s.known.target in suspects)
+        easiest: dict[str, Surrogate] = {}
+        for s in self.triggers:
+            held = easiest.setdefault(s.form, s)
+            if s.size / s.others < held.size / held.others:
+                easiest[s.form] = s
+        hints = [s for s in self.triggers if s.form in _HINTS or s is easiest[s.form]]
+        return tuple(s.known for s in hints)
 
     def usual(self) -> Sizes:
         """Sizes for classes that no trigger which stands out leads to."""
@@ -100,7 +107,8 @@ def recovered(subject: Subject, again: Recovered | None = None) -> Recovered:
     if whole.suspects:
         return whole
     from_one, sizes[ONE_CLASS] = patches_on_one_class(subject)
-    return Recovered(triggers=[*found, *(from_one or _waves(subject))], sizes=sizes)
+    found += from_one if any(s.odd for s in from_one) else [*from_one, *_waves(subject)]
+    return Recovered(triggers=found, sizes=sizes)
 
 
 def _of_form(
