@@ -13,6 +13,7 @@ from mithridate.core.verdict import Verdict
 from mithridate.repairs.base import REPAIRS, Passes
 from mithridate.runs.costs import Costs
 from mithridate.runs.heal.candidates import Candidate
+from mithridate.runs.heal.one_class import MOST_CLASSES
 from mithridate.runs.heal.relapse import SAMPLES
 from mithridate.runs.heal.samples import Samples
 from mithridate.runs.heal.surrogate import Surrogate
@@ -78,7 +79,7 @@ def page(
         subject=Subject(uri=str(model), digest=digest, modality="model", count=1, classes={}),
         seed=asked.seed,
         cards={r.card.id: {**asdict(r.card), "arguments": {}} for r in REPAIRS},
-        results=(result, *alarms, *_doubts(surrogates, alarms)),
+        results=(result, *alarms, *_doubts(surrogates, alarms, samples.learn.classes)),
         actions=(
             Action(
                 kind="prune" if chosen.method == "channel-pruning" else "retrain",
@@ -125,13 +126,21 @@ def _told(
     return "; ".join(facts)
 
 
-def _doubts(surrogates: Sequence[Surrogate], alarms: Sequence[Result]) -> list[Result]:
+def _doubts(surrogates: Sequence[Surrogate], alarms: Sequence[Result], classes: int) -> list[Result]:
     """Why nothing is proven, where that is so."""
     doubts: list[Result] = []
     if not any(s.odd for s in surrogates):
         reason = "no trigger that stands out was recovered: nothing tells whether the repair removed one"
         remedy = "Give more clean samples, or scan the model for what it hides."
         doubts.append(Skip(check="repair", reason=reason, remedy=remedy))
+        if classes > MOST_CLASSES:
+            reason = (
+                f"triggers that work on samples of one class only were not searched: of {classes} classes there are "
+                f"{classes * (classes - 1):,} pairs; up to {MOST_CLASSES} classes are searched"
+            )
+            doubts.append(
+                Skip(check="repair", reason=reason, remedy="Trace a wrong answer: `mithridate trace`.")
+            )
     if any(isinstance(alarm, Finding) for alarm in alarms):
         reason = "a branch beside the model's layers is not touched by repairs of weights"
         remedy = "Cut it out: export the model and use `mithridate repair MODEL --excise graph.side-branch`."
