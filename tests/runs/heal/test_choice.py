@@ -88,12 +88,16 @@ def surrogate(form, target, size, others, plain=float("inf")):
     return Surrogate(known=known, before=1.0, size=size, others=others, unit="", form=form, plain=plain)
 
 
-def test_waves_and_the_easiest_of_each_form_are_unlearnt_only_where_nothing_stands_out():
+def test_hints_are_unlearnt_only_where_nothing_stands_out():
     wave = surrogate("wave", 2, 20.0, float("nan"))
     usual = surrogate("patch", 1, 30.0, 35.0)
     harder = surrogate("patch", 3, 34.0, 33.0)
-    alone = Recovered(triggers=[harder, usual, wave], sizes={})
-    assert alone.unwanted == (usual.known, wave.known)
+    plain = surrogate("warp", 3, 9.0, 10.0, plain=4.0)
+    alone = Recovered(triggers=[usual, wave], sizes={})
+    assert alone.unwanted == (wave.known,)
+    pair = surrogate("patch on one class", 4, 12.0, float("nan"))
+    assert Recovered(triggers=[usual, wave, pair], sizes={}).unwanted == (wave.known, pair.known)
+    assert Recovered(triggers=[harder, usual, plain, pair], sizes={}).unwanted == (pair.known, usual.known)
     assert not wave.odd
     small, fellow = surrogate("patch", 0, 4.0, 35.0), surrogate("blend", 0, 20.0, 25.0)
     found = Recovered(triggers=[usual, small, fellow, wave], sizes={})

@@ -23,7 +23,6 @@ _FOLLOWED = 3
 _SCHEDULE = (Round(1.0, 4, 40, 0.3), Round(_FOLLOWED, 8, 70, 0.3), Round(_FOLLOWED, 16, 60, 0.15))
 _PLAIN = 1 / 8  # of a picture's side, by which a warp moves what is in it
 _WAVE, _LOWEST, _LOW = "wave", 2, 0.5  # how many waves, of the median height
-_HINTS = (_WAVE, ONE_CLASS)  # forms whose triggers are low where nothing stands out, too
 
 #: sizes that were found, by form and class.
 Sizes: TypeAlias = dict[str, dict[int, float]]
@@ -62,17 +61,24 @@ class Recovered:
 
     @property
     def unwanted(self) -> tuple[Known, ...]:
-        """What is to be unlearnt: all triggers towards suspects; where there are none, the easiest of each form."""
+        """What is to be unlearnt: all triggers towards suspects; where there are none, hints, which prove nothing."""
         suspects = self.suspects
         if suspects:
             return tuple(s.known for s in self.triggers if s.known.target in suspects)
+        hints = [s for s in self.triggers if s.form in (_WAVE, ONE_CLASS)]
+        if not any(s.form == _WAVE for s in hints):
+            hints += self._easiest()
+        return tuple(s.known for s in hints)
+
+    def _easiest(self) -> list[Surrogate]:
+        """Of each form the trigger that is smallest beside the others, of those that nobody sees at once."""
         easiest: dict[str, Surrogate] = {}
         for s in self.triggers:
-            held = easiest.setdefault(s.form, s)
-            if s.size / s.others < held.size / held.others:
-                easiest[s.form] = s
-        hints = [s for s in self.triggers if s.form in _HINTS or s is easiest[s.form]]
-        return tuple(s.known for s in hints)
+            if np.isfinite(s.others) and s.size <= s.plain:
+                held = easiest.setdefault(s.form, s)
+                if s.size / s.others < held.size / held.others:
+                    easiest[s.form] = s
+        return list(easiest.values())
 
     def usual(self) -> Sizes:
         """Sizes for classes that no trigger which stands out leads to."""
