@@ -55,6 +55,13 @@ def test_the_planted_pair_stands_out():
     assert success(others.module, odd[0].known, others.held) == 0.0
 
 
+def test_large_inputs_are_searched_in_parts(monkeypatch):
+    monkeypatch.setattr("mithridate.runs.heal.one_class._VALUES", 6 * 2 * SIDE * SIDE)
+    found, sizes = patches_on_one_class(subject(True))
+    assert len(sizes) == CLASSES
+    assert [(s.known.source, s.known.target) for s in found if s.odd] == [(0, 2)]
+
+
 def test_the_clean_twin_has_none():
     found, sizes = patches_on_one_class(subject(False))
     assert len(found) <= 1  # the easiest pair, which proves nothing
