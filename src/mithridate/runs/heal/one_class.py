@@ -26,6 +26,7 @@ SETTLED = 128  # samples that triggers are grown on
 MOST_CLASSES = 12
 _LOOK, _FOLLOW, _END = Round(1.0, 2, 60, 0.8), Round(1.0, 8, 110, 0.6), Round(1.0, 16, 60, 0.15)
 _APART = 0.4  # of the median size that the other classes need: honest pairs differ more than honest classes
+_HINT = 0.5  # up to which a pair is worth unlearning
 _VALUES = 1 << 22  # of inputs that are searched at once
 _SOURCES = 3  # that are searched to the end, towards a class that stands out
 
@@ -33,7 +34,7 @@ _SOURCES = 3  # that are searched to the end, towards a class that stands out
 def patches_on_one_class(subject: Subject) -> tuple[list[Surrogate], dict[int, float]]:
     """Patches towards the class that is reached most easily, and the size that each class needs by its easiest pair.
 
-    Three where the class stands out; else one, which proves nothing: honest models have such.
+    Three where the class stands out; one where it nearly does, which proves nothing: honest models have such.
 
     Args:
         subject: module and samples; of more classes than `MOST_CLASSES` nothing is searched.
@@ -51,7 +52,8 @@ def patches_on_one_class(subject: Subject) -> tuple[list[Surrogate], dict[int, f
     least = min(sizes, key=lambda k: sizes[k])
     easiest = _surrogate(subject, min(followed, key=_needs), sizes)
     if not easiest.odd:
-        return [replace(easiest, others=float("nan"))] if easiest.before >= WORKS else [], sizes
+        low = easiest.size <= _HINT * easiest.others and easiest.before >= WORKS
+        return [replace(easiest, others=float("nan"))] if low else [], sizes
     pairs = [(aim.source, least) for aim in ways[least][:_SOURCES] if aim.source is not None]
     return searched_again(subject, pairs, {ONE_CLASS: sizes}), sizes
 
