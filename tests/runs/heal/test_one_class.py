@@ -64,8 +64,7 @@ def test_large_inputs_are_searched_in_parts(monkeypatch):
 
 def test_the_clean_twin_has_none():
     found, sizes = patches_on_one_class(subject(False))
-    assert len(found) <= 1  # the easiest pair, which proves nothing
-    assert not any(s.odd for s in found)
+    assert not found
     assert len(sizes) == CLASSES
 
 

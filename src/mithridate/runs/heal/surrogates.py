@@ -48,16 +48,14 @@ class Recovered:
     @property
     def suspects_of_all(self) -> set[int]:
         """Those that a trigger leads to which stands out and is for samples of all classes."""
-        return {k for k in self.suspects if any(s.odd and s.known.source is None for s in self._towards(k))}
+        odd = [s.known for s in self.triggers if s.odd]
+        return {k.target for k in odd if k.source is None and k.target is not None}
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
         """Source and target of the triggers for one class that stand out."""
         odd = [s.known for s in self.triggers if s.odd]
         return [(k.source, k.target) for k in odd if k.source is not None and k.target is not None]
-
-    def _towards(self, target: int) -> list[Surrogate]:
-        return [s for s in self.triggers if s.known.target == target]
 
     @property
     def unwanted(self) -> tuple[Known, ...]:
