@@ -15,7 +15,7 @@ from mithridate.core.layout import LAYOUTS, candidates, lay_out
 from mithridate.models.base import Model
 from mithridate.sources.arrays import ArrayImages
 from mithridate.sources.base import RowSource
-from mithridate.sources.folder import ImageFiles
+from mithridate.sources.folder import MediaFiles
 
 __all__ = ["COUNT", "ask", "labels_of", "matched"]
 
@@ -117,7 +117,7 @@ def labels_of(source: RowSource) -> tuple[str | None, ...]:
     Raises:
         UsageError: no images, or no labels.
     """
-    if isinstance(source, ImageFiles):
+    if isinstance(source, MediaFiles) and source.modality == "image":
         labels = tuple(i.label for i in source.items) if source.labelled else ()
     elif isinstance(source, ArrayImages):
         labels = source.labels or ()

@@ -53,7 +53,7 @@ def plant(
         options: parameters of the attack.
         ledger: where the ledger goes; `ledger_path(dst)` when None.
         reading: how to read `src` (label, text, id, ...), as in `open_source`.
-        encode: (format, quality) that every picture of a folder is encoded with after planting, so that no
+        encode: (format, quality) that every file of a folder is encoded with after planting, so that no
             encoder trace tells the victims; None keeps files that are no victims as they are.
 
     Returns:

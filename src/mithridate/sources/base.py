@@ -162,6 +162,7 @@ def take(batch: Batch, at: NDArray[np.int64]) -> Batch:
         labels=None if batch.labels is None else tuple(batch.labels[i] for i in at),
         sources=None if batch.sources is None else tuple(batch.sources[i] for i in at),
         bad=batch.bad,
+        metadata=None if batch.metadata is None else tuple(batch.metadata[i] for i in at),
     )
 
 
@@ -177,6 +178,7 @@ def arrange(pieces: Sequence[Batch], rows: Sequence[int], modality: Modality) ->
         labels=None if pieces[0].labels is None else tuple(x for p in pieces for x in p.labels or ()),
         sources=None if pieces[0].sources is None else tuple(x for p in pieces for x in p.sources or ()),
         bad=tuple(b for p in pieces for b in p.bad),
+        metadata=None if pieces[0].metadata is None else tuple(x for p in pieces for x in p.metadata or ()),
     )
     place: Mapping[int, int] = {int(r): k for k, r in enumerate(whole.rows)}
     return take(whole, np.array([place[r] for r in rows if r in place], dtype=np.int64))

@@ -22,7 +22,7 @@ class Edits:
         drop: ids to leave out.
         relabel: {id: new label}, None for no label.
         replace: {id: new raw}, or a function of (id, raw) that returns the new raw, or None for no change.
-        encode: (format, quality) that all images are encoded with, or None to copy untouched files.
+        encode: (format, quality) that all files are encoded with, or None to copy untouched files.
     """
 
     drop: frozenset[str]

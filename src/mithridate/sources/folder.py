@@ -1,9 +1,9 @@
-"""Image files: a folder with one folder per class, or a list of (path, label)."""
+"""Files of one sample each (pictures, sounds): a folder with one folder per class, or a list of (path, label)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,17 @@ import numpy as np
 from mithridate.core.batch import BadItem, Batch
 from mithridate.core.errors import ItemError, SourceError
 from mithridate.sources.base import RowSource, refuse_duplicates
-from mithridate.sources.decode import IMAGE_SUFFIXES, decode, read_bytes
+from mithridate.sources.decode import read_bytes
 from mithridate.sources.digest import files_digest, sealed
 from mithridate.sources.limits import Limits
+from mithridate.sources.media import MEDIA, Medium, medium_of
 
-__all__ = ["ImageFiles", "ImageItem", "open_folder"]
+__all__ = ["MediaFiles", "MediaItem", "open_folder"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageItem:
-    """One image file.
+class MediaItem:
+    """One file.
 
     Attributes:
         id: path relative to the root, "/" between parts.
@@ -39,34 +40,41 @@ class ImageItem:
     refused: str = ""
 
 
-class ImageFiles(RowSource):
-    """Images decoded one by one when they are asked for.
+class MediaFiles(RowSource):
+    """Files decoded one by one when they are asked for.
 
     Args:
         uri: the folder or the list.
+        medium: what they are.
         root: what ids are relative to.
-        items: the images, in order.
+        items: the files, in order.
         listing: the CSV file that lists them, or None for a folder.
         path_column: the column of the list that holds the paths.
         labelled: whether the source has labels at all.
         options: see `RowSource`.
         limits: what one item may cost.
-    """
+        notes: see `RowSource`.
 
-    modality = "image"
+    Raises:
+        UsageError: a library that decodes them is missing.
+    """
 
     def __init__(
         self,
         *,
         uri: str,
+        medium: Medium,
         root: Path,
-        items: Sequence[ImageItem],
+        items: Sequence[MediaItem],
         listing: Path | None,
         path_column: str = "",
         labelled: bool,
         options: dict[str, Any],
         limits: Limits,
+        notes: tuple[str, ...] = (),
     ) -> None:
+        medium.ready()
+        self.medium, self.modality, self.notes = medium, medium.modality, notes
         self.uri, self.root, self.items, self.listing = uri, root, items, listing
         self.path_column, self.labelled, self.options, self.limits = path_column, labelled, options, limits
         self.count = len(items)
@@ -75,7 +83,7 @@ class ImageFiles(RowSource):
 
     @property
     def digest(self) -> str:
-        """Digest of the names and bytes of all images (and of the list), and of how they are read."""
+        """Digest of the names and bytes of all files (and of the list), and of how they are read."""
         if self._digest is None:
             files = [(i.id, i.path) for i in self.items if i.path is not None]
             listed = [] if self.listing is None else [("<list>", self.listing)]
@@ -94,11 +102,11 @@ class ImageFiles(RowSource):
         return self._decoded(rows)
 
     def _decoded(self, rows: Sequence[int]) -> Batch:
-        kept, raw, bad = [], [], []
+        kept, decoded, bad = [], [], []
         for row in rows:
             item = self.items[row]
             try:
-                raw.append(self._pixels(item))
+                decoded.append(self._content(item))
                 kept.append(row)
             except ItemError as error:
                 bad.append(BadItem(id=item.id, reason=error.reason))
@@ -107,47 +115,61 @@ class ImageFiles(RowSource):
         return Batch(
             ids=tuple(i.id for i in items),
             rows=np.array(kept, dtype=np.int64),
-            modality="image",
-            raw=raw,
+            modality=self.modality,
+            raw=[raw for raw, _ in decoded],
             labels=tuple(i.label for i in items) if self.labelled else None,
             sources=tuple(i.source or "" for i in items) if sourced else None,
             bad=tuple(bad),
+            metadata=tuple(said for _, said in decoded),
         )
 
-    def _pixels(self, item: ImageItem) -> Any:
+    def _content(self, item: MediaItem) -> tuple[Any, Mapping[str, str]]:
         if item.path is None:
             raise ItemError(item.id, item.refused)
-        return decode(read_bytes(item.path, item.id, self.limits), item.id, self.limits)
+        return self.medium.decode(read_bytes(item.path, item.id, self.limits), item.id, self.limits)
 
 
-def open_folder(root: Path, options: dict[str, Any], limits: Limits) -> ImageFiles:
-    """Open a folder of images; the class is the first part of the relative path.
+def open_folder(root: Path, options: dict[str, Any], limits: Limits) -> MediaFiles:
+    """Open a folder of images or of sounds; the class is the first part of the relative path.
 
-    Hidden files and files without an image suffix are no part of the data. Symbolic links are followed to
-    files inside the folder only; links to folders are not followed, and one that leads outside is a bad item.
+    Hidden files and files without a suffix of the kind that most files have are no part of the data. Symbolic links
+    are followed to files inside the folder only; links to folders are not followed, and one that leads outside is a
+    bad item.
 
     Raises:
-        SourceError: the folder cannot be listed, or holds no image.
+        SourceError: the folder cannot be listed, or holds neither.
+        UsageError: a library that decodes them is missing.
     """
     resolved = root.resolve()
-    items = [_item(root, resolved, path) for path in _walk(root, resolved)]
-    if not items:
+    paths = list(_walk(root, resolved))
+    kinds = [medium_of(path.name) for path in paths]
+    medium = max(MEDIA, key=kinds.count)
+    if not paths:
         raise SourceError(
-            "a folder with image files, one folder per class",
-            "no file with an image suffix",
+            f"a folder with {' or '.join(m.noun for m in MEDIA)} files, one folder per class",
+            "no file with an image suffix or a sound suffix",
             str(root),
-            f"Suffixes that are read: {', '.join(sorted(IMAGE_SUFFIXES))}.",
+            f"Suffixes that are read: {', '.join(s for m in MEDIA for s in sorted(m.suffixes))}.",
         )
+    others = [kind for kind in kinds if kind is not None and kind is not medium]
+    mine = [path for path, kind in zip(paths, kinds, strict=True) if kind is None or kind is medium]
+    items = [_item(root, resolved, path) for path in mine]
     labelled = any(i.label is not None for i in items)
-    return ImageFiles(
-        uri=str(root), root=root, items=items, listing=None, labelled=labelled, options=options, limits=limits
+    notes = tuple(
+        f"{others.count(m):,} {m.noun} files beside the {medium.noun} files were not read"
+        for m in MEDIA
+        if m in others
     )
+    return MediaFiles(
+        uri=str(root), medium=medium, root=root, items=items, listing=None, labelled=labelled, options=options,
+        limits=limits, notes=notes,
+    )  # fmt: skip
 
 
-def _item(root: Path, resolved: Path, path: Path) -> ImageItem:
+def _item(root: Path, resolved: Path, path: Path) -> MediaItem:
     parts = [shown(p) for p in path.relative_to(root).parts]
     refused = outside(path, resolved) if path.is_symlink() else ""
-    return ImageItem(
+    return MediaItem(
         id="/".join(parts),
         path=None if refused else path,
         label=parts[0] if len(parts) > 1 else None,
@@ -189,5 +211,5 @@ def _walk(folder: Path, root: Path) -> Iterator[Path]:
             # inside, it is a loop or an alias of what is read anyway; outside, it is content nobody looks at
             if not path.resolve().is_relative_to(root):
                 yield path
-        elif path.suffix.lower() in IMAGE_SUFFIXES:
+        elif medium_of(path.name) is not None:
             yield path

@@ -11,12 +11,14 @@ __all__ = ["Limits"]
 class Limits:
     """Limits per item. An item over a limit is a `BadItem`; the rest goes on.
 
-    There is no limit in seconds: the decoders are linear in pixels and bytes, which are limited.
+    There is no limit of time: the decoders are linear in pixels, samples and bytes, which are limited.
 
     Attributes:
         pixels: most pixels (height times width) of an image, read from its header before it is decoded.
-        item_bytes: most bytes of an image file, or of a line of a JSONL file.
+        item_bytes: most bytes of an image file, of a line of a JSONL file, or of a sound, in its file and decoded.
+        seconds: most seconds of a sound, read from its header and counted while it is decoded.
     """
 
     pixels: int = 50_000_000
     item_bytes: int = 256 << 20
+    seconds: int = 1800

@@ -15,18 +15,18 @@ from mithridate.core.errors import SourceError, UsageError
 from mithridate.sources.arrays import ArrayImages
 from mithridate.sources.base import MEMORY, RowSource
 from mithridate.sources.columns import ColumnSource, Roles, require
-from mithridate.sources.decode import IMAGE_SUFFIXES
 from mithridate.sources.digest import files_digest
-from mithridate.sources.folder import ImageFiles, ImageItem, open_folder, outside
+from mithridate.sources.folder import MediaFiles, MediaItem, open_folder, outside
 from mithridate.sources.frames import FrameFile, MemoryFrame, text_array
 from mithridate.sources.labels import column_text, label_texts, label_values
 from mithridate.sources.limits import Limits
+from mithridate.sources.media import Medium, medium_of
 from mithridate.sources.npz import Npz, open_npy, open_npz
 
 __all__ = ["open_source"]
 
 _PACKED = (".gz", ".bz2", ".zst")
-_KINDS = "a folder of images, .npz, .npy, .csv, .tsv, .parquet or .jsonl"
+_KINDS = "a folder of images or sounds, .npz, .npy, .csv, .tsv, .parquet or .jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +71,8 @@ def open_source(
     """Open a data set for reading in passes.
 
     Args:
-        data: a path (folder of images, one folder per class; .npz; .npy; .csv, .tsv or .jsonl, also packed;
-            .parquet or a folder of such; a CSV of image paths), or in memory: a numpy
+        data: a path (folder of images or sounds, one folder per class; .npz; .npy; .csv, .tsv or .jsonl, also
+            packed; .parquet or a folder of such; a CSV of paths of images or sounds), or in memory: a numpy
             array, a pandas DataFrame, a pyarrow Table, or a sequence of str.
         label: column (npz: key) that holds the labels.
         text: column, or several joined by commas, whose text is the sample. Not given, one column of long
@@ -116,8 +116,8 @@ def _open_path(path: Path, ask: _Ask) -> RowSource:
         from mithridate.sources.delimited import DelimitedFile
 
         file = DelimitedFile(path, [c for c in (ask.id,) if c is not None])
-        listed = None if ask.text is not None else _image_column(file, ask)
-        return _open_frame(file, ask) if listed is None else _open_list(file, listed, ask)
+        listed = None if ask.text is not None else _file_column(file, ask)
+        return _open_frame(file, ask) if listed is None else _open_list(file, *listed, ask)
     if suffix == ".parquet":
         from mithridate.sources.parquet import ParquetFiles
 
@@ -362,16 +362,17 @@ def _prose(file: FrameFile, columns: Sequence[str]) -> str | None:
     return strings[0] if words >= 4 and len(set(values)) > 0.5 * len(values) else None
 
 
-def _image_column(file: FrameFile, ask: _Ask) -> str | None:
-    """The first column whose first values all end like image files."""
+def _file_column(file: FrameFile, ask: _Ask) -> tuple[str, Medium] | None:
+    """The first column whose first values all end like files of one medium, and the medium."""
     for column in _strings(file, list(file.types)):
-        values = _peek(file, column, 50)
-        if column != ask.label and values and all(Path(v).suffix.lower() in IMAGE_SUFFIXES for v in values):
-            return column
+        kinds = {medium_of(value) for value in _peek(file, column, 50)}
+        medium = kinds.pop() if len(kinds) == 1 else None
+        if column != ask.label and medium is not None:
+            return column, medium
     return None
 
 
-def _open_list(file: FrameFile, column: str, ask: _Ask) -> RowSource:
+def _open_list(file: FrameFile, column: str, medium: Medium, ask: _Ask) -> RowSource:
     others = [c for c in file.types if c not in (column, ask.id, ask.source)]
     label = ask.label or ("label" if "label" in others else others[0] if len(others) == 1 else None)
     roles = Roles(label=label, id=ask.id, source=ask.source, text=(column,), features=())
@@ -379,12 +380,12 @@ def _open_list(file: FrameFile, column: str, ask: _Ask) -> RowSource:
         require(name, role, file)
     rows = ColumnSource(file=file, roles=roles, options={}, limits=ask.limits)
     root = Path(file.uri).parent
-    resolved, items = root.resolve(), list[ImageItem]()
+    resolved, items = root.resolve(), list[MediaItem]()
     for batch in rows.batches(8192):
         for k, name in enumerate(batch.raw):
             refused = outside(root / name, resolved)
             items.append(
-                ImageItem(
+                MediaItem(
                     id=name if ask.id is None else batch.ids[k],
                     path=None if refused else root / name,
                     label=None if batch.labels is None else batch.labels[k],
@@ -392,9 +393,10 @@ def _open_list(file: FrameFile, column: str, ask: _Ask) -> RowSource:
                     refused=refused,
                 )
             )
-        items += [ImageItem(id=f"row {b.id}", path=None, label=None, refused=b.reason) for b in batch.bad]
-    return ImageFiles(
+        items += [MediaItem(id=f"row {b.id}", path=None, label=None, refused=b.reason) for b in batch.bad]
+    return MediaFiles(
         uri=file.uri,
+        medium=medium,
         root=root,
         items=items,
         listing=Path(file.uri),

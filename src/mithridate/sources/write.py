@@ -15,7 +15,7 @@ from mithridate.sources.base import MEMORY, RowSource
 from mithridate.sources.columns import ColumnSource
 from mithridate.sources.delimited import DelimitedFile
 from mithridate.sources.edits import Edits, Replace
-from mithridate.sources.folder import ImageFiles
+from mithridate.sources.folder import MediaFiles
 from mithridate.sources.jsonl import JsonLines
 from mithridate.sources.open import open_source
 from mithridate.sources.parquet import ParquetFiles
@@ -48,8 +48,8 @@ def write_copy(
         relabel: {id: new label}; None takes the label away.
         replace: {id: new raw}, or a function of (id, raw) that returns the new raw or None for no change. Raw
             is a uint8 image of the same shape, a str, or {column: value} for a row of a table.
-        encode: (format, quality), e.g. ("JPEG", 75) or ("PNG", None): encode all images of a folder alike, so
-            that nothing tells changed files from others. Without it untouched files are copied byte by byte.
+        encode: (format, quality), e.g. ("JPEG", 75) or ("FLAC", None): encode all images or sounds of a folder
+            alike, so that nothing tells changed files from others. Without it untouched files are copied byte by byte.
 
     Returns:
         {"before": digest, "after": digest, "count": samples written,
@@ -63,13 +63,22 @@ def write_copy(
     renamed: dict[str, str] = {}
     write, suffixes = _writer(source, renamed)
     assert isinstance(source, RowSource)
-    if encode is not None and not isinstance(source, ImageFiles):
-        raise UsageError("encode for image files only", "another kind of data", source.uri, "Leave it out.")
+    if encode is not None:
+        _refuse_encoding(source, encode[0])
     _refuse_target(source, target, suffixes)
     edits.refuse_unknown(source)
     count = _atomically(target, lambda path: write(path, edits), folder=not suffixes)
     after = _reopened(source, target).digest
     return {"before": source.digest, "after": after, "count": count, "renamed": renamed}
+
+
+def _refuse_encoding(source: RowSource, kind: str) -> None:
+    if not isinstance(source, MediaFiles):
+        want = "encode for sound and image files only"
+        raise UsageError(want, "another kind of data", source.uri, "Leave it out.")
+    known = source.medium.formats
+    if kind.upper() not in known:
+        raise UsageError(f"one of {', '.join(known)}", kind, "encode", "Choose one of these.")
 
 
 def copy_suffixes(source: Source) -> tuple[str, ...]:
@@ -83,15 +92,15 @@ def copy_suffixes(source: Source) -> tuple[str, ...]:
 
 def _writer(source: Source, renamed: dict[str, str]) -> tuple[_Writer, tuple[str, ...]]:
     """What writes this kind of source, and the suffixes of its files; none for a folder."""
-    if isinstance(source, ImageFiles):
-        from mithridate.sources.write_images import write_image_files
+    if isinstance(source, MediaFiles):
+        from mithridate.sources.write_files import write_media_files
 
-        def write_images(path: Path, edits: Edits) -> int:
-            names = write_image_files(source, path, edits)
+        def write_files(path: Path, edits: Edits) -> int:
+            names = write_media_files(source, path, edits)
             renamed.update({old: new for old, new in names.items() if old != new})
             return len(names)
 
-        return write_images, ()
+        return write_files, ()
     if isinstance(source, ArrayImages):
         from mithridate.sources.write_arrays import write_image_arrays
 
@@ -166,7 +175,7 @@ def _remove(path: Path) -> None:
 
 def _reopened(source: RowSource, target: Path) -> RowSource:
     """Open the copy as the original was opened."""
-    if isinstance(source, ImageFiles) and source.listing is not None:
+    if isinstance(source, MediaFiles) and source.listing is not None:
         target = target / source.listing.name
     options = dict(source.options)
     if isinstance(source, ColumnSource) and source.origin is None:
