@@ -157,7 +157,7 @@ def tried(cell: Cell, method: str, share: float, budget: float) -> dict[str, Any
     held = max(10, round(_HELD * len(x)))
     scope = RepairScope(
         x=x[held:], y=y[held:], held=(x[:held], y[:held]), classes=cell.bench.classes,
-        passes=round(budget * cell.passes), seed=cell.seed,
+        passes=round(budget * cell.passes), loss=allowed(share), seed=cell.seed,
     )  # fmt: skip
     repair, passes, start = REPAIRS.get(method), Passes(), time.process_time()
     assert repair is not None
@@ -171,6 +171,11 @@ def tried(cell: Cell, method: str, share: float, budget: float) -> dict[str, Any
     return {"asr": asr, "acc": acc, "cost": passes.both / cell.passes, "seconds": round(seconds, 1)}
 
 
+def allowed(share: float) -> float:
+    """Accuracy that may be lost with so many clean samples."""
+    return 0.02 if share >= 0.05 else 0.04
+
+
 def selected(cell: Cell, share: float) -> dict[str, Any]:
     """What `mithridate repair` makes of a model, with no more than a user gives."""
     x, y = cell.clean(share)
@@ -179,7 +184,8 @@ def selected(cell: Cell, share: float) -> dict[str, Any]:
         file, start = Path(place) / "model.pt", time.process_time()
         torch.save(cell.module.state_dict(), file)
         healed = heal(
-            file, arch=cell.arch, asked=Asked(clean=clean, seed=cell.seed), trained=cell.passes, device=cell.device
+            file, arch=cell.arch, asked=Asked(clean=clean, seed=cell.seed), loss=allowed(share), trained=cell.passes,
+            device=cell.device,
         )  # fmt: skip
         seconds = time.process_time() - start
     module = deepcopy(cell.module)
@@ -258,8 +264,7 @@ def table(rows: list[dict[str, Any]], works: float = WORKS) -> str:
     for (method, share), of_it in sorted(groups.items()):
         lost = [undefended[r["cell"]]["acc"] - r["acc"] for r in of_it]
         asr = [r["asr"] for r in of_it]
-        allowed = 0.02 if share >= 0.05 else 0.04
-        fine = sum(a <= 0.05 and b <= allowed for a, b in zip(asr, lost, strict=True))
+        fine = sum(a <= 0.05 and b <= allowed(share) for a, b in zip(asr, lost, strict=True))
         lines.append(
             f"| {method} | {share:.0%} | {len(of_it)} | {100 * np.mean(asr):.1f} | {100 * max(asr):.1f} | "
             f"{100 * np.mean(lost):.1f} | {100 * np.mean([r['cost'] for r in of_it]):.0f} % | "

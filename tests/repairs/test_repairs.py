@@ -103,3 +103,27 @@ def test_no_budget_no_change():
     before = trained(True).state_dict()
     after = healed("fine-tuning", True, passes=0)[0].state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(("hint", "share"), [(False, 0.6), (True, 0.3)])
+def test_a_trigger_for_one_class_is_unlearnt_on_its_samples_and_a_hint_gently(hint, share):
+    seen = []
+
+    def put(x):
+        seen.append(x.clone())
+        return stamp(x)
+
+    known = Known(name="stamp on 3", put=put, target=0, source=3, hint=hint)
+    x, y = scope().x.clone(), scope().y
+    x[y == 3] = 0.25  # told from all others, wherever it is moved to
+    healed("unlearning", False, known=(known,), passes=600, x=x)
+    assert len(seen) > 3
+    assert {len(x) for x in seen} == {round(share * 64)}
+    assert all((x == 0.25).all() for x in seen)
+
+
+def test_of_a_class_that_no_clean_sample_has_none_is_drawn():
+    asked, draw = scope(), torch.Generator()
+    assert [len(part) for part in asked.drawn(None, 5, draw)] == [0, 0]
+    assert [len(part) for part in asked.drawn(99, 5, draw)] == [0, 0]
+    assert asked.drawn(3, 5, draw)[1].tolist() == [3] * 5

@@ -52,12 +52,14 @@ class Known:
         put: (n, ...) inputs → the same with the trigger.
         target: class that it leads to; None: away from the sample's own.
         source: the only class whose samples it is for; None: all others.
+        hint: nothing shows that it was planted; honest models have such triggers, too.
     """
 
     name: str
     put: Any
     target: int | None
     source: int | None = None
+    hint: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,6 +114,16 @@ class RepairScope:
                 order = torch.cat([order, torch.randperm(len(self.x), generator=draw)])
             rows, order = order[:count], order[count:]
             yield _moved(self.x[rows], draw), self.y[rows], step / steps
+
+    def drawn(self, label: int | None, count: int, draw: Any) -> tuple[Any, Any]:
+        """Samples of a class, drawn with repetition and moved as in `batches`, and their classes; none of no class."""
+        import torch
+
+        rows = (self.y.cpu() == label).nonzero()[:, 0] if label is not None else ()
+        if not len(rows):
+            return self.x[:0], self.y[:0]
+        rows = rows[torch.randint(len(rows), (count,), generator=draw)]
+        return _moved(self.x[rows], draw), self.y[rows]
 
 
 def _moved(x: Any, draw: Any) -> Any:

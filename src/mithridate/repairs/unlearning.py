@@ -11,7 +11,8 @@ from mithridate.repairs.layers import training
 
 __all__ = ["Unlearning"]
 
-_EPOCHS, _SHARE = 15, 0.6
+_EPOCHS = 15
+_SHARE, _GENTLE = 0.6, 0.3  # of a batch that carries a trigger; one that may be the model's own
 _RATE, _MOMENTUM, _DECAY = 0.01, 0.9, 5e-4
 _MEMORY, _LEAST = 0.5, 0.05  # of what is left of a trigger: of what was seen before, and at least
 _TRUSTED = 0.5  # how much what the model says of a clean sample counts, beside its label
@@ -58,7 +59,9 @@ class Unlearning(Repair):
                 optimiser.param_groups[0]["lr"] = _RATE * (1 - way)
                 trigger = int(torch.multinomial(left, 1, generator=draw))
                 known = scope.known[trigger]
-                marked = max(1, round(_SHARE * len(x)))
+                marked = max(1, round((_GENTLE if known.hint else _SHARE) * len(x)))
+                own, of_own = scope.drawn(known.source, marked, draw)
+                x, y = torch.cat([own, x[len(own) :]]), torch.cat([of_own, y[len(own) :]])
                 with torch.no_grad():
                     shown = torch.cat([known.put(x[:marked]), x[marked:]])
                     aim = _TRUSTED * teacher(x).softmax(1)

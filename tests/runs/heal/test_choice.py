@@ -88,16 +88,26 @@ def surrogate(form, target, size, others, plain=float("inf")):
     return Surrogate(known=known, before=1.0, size=size, others=others, unit="", form=form, plain=plain)
 
 
+def hints(*triggers):
+    """What they are unlearnt as, where nothing stands out."""
+    return [("hint", t.form, t.known.target) for t in triggers]
+
+
+def unlearnt(*triggers):
+    """What is unlearnt of these."""
+    found = Recovered(triggers=list(triggers), sizes={})
+    return [("hint" if known.hint else "planted", known.name, known.target) for known in found.unwanted]
+
+
 def test_hints_are_unlearnt_only_where_nothing_stands_out():
     wave = surrogate("wave", 2, 20.0, float("nan"))
     usual = surrogate("patch", 1, 30.0, 35.0)
     harder = surrogate("patch", 3, 34.0, 33.0)
     plain = surrogate("warp", 3, 9.0, 10.0, plain=4.0)
-    alone = Recovered(triggers=[usual, wave], sizes={})
-    assert alone.unwanted == (wave.known,)
+    assert unlearnt(usual, wave) == hints(wave)
     pair = surrogate("patch on one class", 4, 12.0, float("nan"))
-    assert Recovered(triggers=[usual, wave, pair], sizes={}).unwanted == (wave.known, pair.known)
-    assert Recovered(triggers=[harder, usual, plain, pair], sizes={}).unwanted == (pair.known, usual.known)
+    assert unlearnt(usual, wave, pair) == hints(wave, pair)
+    assert unlearnt(harder, usual, plain, pair) == hints(pair, usual)
     assert not wave.odd
     small, fellow = surrogate("patch", 0, 4.0, 35.0), surrogate("blend", 0, 20.0, 25.0)
     found = Recovered(triggers=[usual, small, fellow, wave], sizes={})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -66,7 +66,7 @@ class Recovered:
         hints = [s for s in self.triggers if s.form in (_WAVE, ONE_CLASS)]
         if not any(s.form == _WAVE for s in hints):
             hints += self._easiest()
-        return tuple(s.known for s in hints)
+        return tuple(replace(s.known, hint=True) for s in hints)
 
     def _easiest(self) -> list[Surrogate]:
         """Of each form the trigger that is smallest beside the others, of those that nobody sees at once."""
