@@ -135,3 +135,25 @@ def test_forms_do_nothing_where_they_are_nothing():
     assert torch.equal(out[..., 3, 4], torch.ones_like(out[..., 3, 4]))
     assert torch.equal(out[..., 5, 4], x[..., 5, 4])
     assert patch.size((mask, mask)).tolist() == pytest.approx([1, 1])
+
+
+def test_few_inputs_go_through_the_model_at_once_and_it_finds_the_same(monkeypatch):
+    samples, aims = pool(), [Aim(k) for k in range(4)]
+    seen = []
+
+    def planted(x):
+        seen.append(len(x))
+        return model(x, gain=4)
+
+    def sizes():
+        seen.clear()
+        found = invert(planted, samples, aims, Patch(SHAPE, 0.0, 1.0), schedule=QUICK[:1], half=False)
+        return [t.size for t in found]
+
+    whole, widest = sizes(), max(seen)
+    monkeypatch.setattr("mithridate.triggers.inversion._AT_ONCE", 2 * 8 * 256)
+    assert sizes() == pytest.approx(whole, rel=0.02)
+    assert (widest, max(seen)) == (4 * 8, 2 * 8)
+    monkeypatch.setattr("mithridate.triggers.inversion._AT_ONCE", 1)
+    sizes()
+    assert max(seen) == 8

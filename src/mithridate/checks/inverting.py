@@ -16,7 +16,7 @@ from mithridate.core.errors import ItemError, UsageError
 from mithridate.models.base import softmax
 from mithridate.triggers.forms import Form, FormName, form_of
 from mithridate.triggers.inputs import axes
-from mithridate.triggers.inversion import SCHEDULE, Aim, Ask, Found, Pool, Round, invert, passes, widest
+from mithridate.triggers.inversion import SCHEDULE, Aim, Ask, Found, Pool, Round, invert, passes
 from mithridate.triggers.margins import PASSES, largest_margins
 from mithridate.triggers.naturals import natural_inputs
 from mithridate.triggers.waves import asked_for, lowest_waves
@@ -34,7 +34,6 @@ _FORMS = ("patch", "blend", "warp")
 _LEAST_MARGIN = 0.05  # of logits; what is kept is its inverse, small where a class goes far
 _PACED = 16
 _FORWARD = 3  # so many inputs are asked about in the time of a forward and backward pass
-_BYTES = 2e9
 _AGREE = 1e-2  # between probabilities with and without gradients
 
 
@@ -122,14 +121,9 @@ class Study:
         """Forecast what the search for patches, and what a bank wants beside it, would take.
 
         Raises:
-            ItemError: more time than allowed, or more than some GB of memory.
+            ItemError: more time than allowed.
         """
         scope, count = self.scope, len(self.aims)
-        size = widest(count) * int(np.prod(self.shape)) * 4
-        if size > _BYTES:
-            raise ItemError(
-                scope.name, f"{count} classes at once would take {size / 1e9:.0f} GB for their inputs"
-            )
         work = passes(count)
         if scope.bank is not None or scope.keep is not None:
             work *= len(_FORMS)

@@ -24,7 +24,7 @@ from mithridate.core.errors import UsageError
 from mithridate.models.devices import shortened
 from mithridate.triggers.forms import Form
 
-__all__ = ["SCHEDULE", "Aim", "Ask", "Found", "Pool", "Round", "invert", "passes", "widest"]
+__all__ = ["SCHEDULE", "Aim", "Ask", "Found", "Pool", "Round", "invert", "passes"]
 
 #: (n, c, h, w) tensor → (n, k) logits, differentiable.
 Ask: TypeAlias = Callable[[Any], Any]
@@ -33,6 +33,9 @@ _UP, _DOWN = 1.10, 1.20  # the multiplier's steps
 _SETTLED_ON = 512  # samples, unless told otherwise
 _GROWTH = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 _BETAS = (0.5, 0.9)  # of Adam, as in the paper's code
+_AT_ONCE = (
+    1 << 22
+)  # values of inputs that go through the model together; what it makes of them is many times as much
 
 
 @dataclass(frozen=True)
@@ -204,20 +207,13 @@ def _raced(
     for number, part in enumerate(schedule):
         active = _leaders(race, part, wanted, number)
         race.rounds[active] = number
+        at_once = max(1, _AT_ONCE // (part.batch * pool.x[0].numel()))
         for _ in range(part.steps):
             picked = torch.stack([_drawn(rows[a], part.batch, draw) for a in active])
-            _step(
-                ask,
-                pool,
-                [aims[a] for a in active],
-                form,
-                race,
-                torch.tensor(active, device=pool.x.device),
-                picked,
-                part,
-                wanted,
-                half,
-            )
+            for k in range(0, len(active), at_once):
+                some = torch.tensor(active[k : k + at_once], device=pool.x.device)
+                named = [aims[a] for a in active[k : k + at_once]]
+                _step(ask, pool, named, form, race, some, picked[k : k + at_once], part, wanted, half)
         if number == 0:
             screened = race.best.tolist()
     found = [_found(aim, race, k, form, screened[k]) for k, aim in enumerate(aims)]
@@ -227,18 +223,9 @@ def _raced(
 
 def passes(aims: int, schedule: Sequence[Round] = SCHEDULE) -> int:
     """Forward and backward passes of one input that a search takes."""
-    race = sum(width * part.steps for width, part in zip(_widths(aims, schedule), schedule, strict=True))
-    return race + _searched_anew(aims, schedule) * _ANEW.batch * _ANEW.steps
-
-
-def widest(aims: int, schedule: Sequence[Round] = SCHEDULE) -> int:
-    """Inputs that go through the model at once."""
-    return max(_widths(aims, schedule))
-
-
-def _widths(aims: int, schedule: Sequence[Round]) -> list[int]:
     kept = (aims if not number else _kept(aims, part) for number, part in enumerate(schedule))
-    return [count * part.batch for count, part in zip(kept, schedule, strict=True)]
+    race = sum(count * part.batch * part.steps for count, part in zip(kept, schedule, strict=True))
+    return race + _searched_anew(aims, schedule) * _ANEW.batch * _ANEW.steps
 
 
 def _kept(count: int, part: Round) -> int:

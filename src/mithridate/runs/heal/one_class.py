@@ -27,7 +27,6 @@ MOST_CLASSES = 12
 _LOOK, _FOLLOW, _END = Round(1.0, 2, 60, 0.8), Round(1.0, 8, 110, 0.6), Round(1.0, 16, 60, 0.15)
 _APART = 0.4  # of the median size that the other classes need: honest pairs differ more than honest classes
 _HINT = 0.5  # up to which a pair is worth unlearning
-_VALUES = 1 << 22  # of inputs that are searched at once
 _SOURCES = 3  # that are searched to the end, towards a class that stands out
 
 
@@ -75,17 +74,11 @@ def _needs(found: Found) -> float:
 
 
 def _sought(subject: Subject, aims: Sequence[Aim], schedule: Sequence[Round]) -> list[Found]:
-    """A patch for each aim; so many at once as memory allows, as all of them go on to every round."""
-    inputs = len(aims) * max(part.batch for part in schedule) * subject.learn.x[0].numel()
-    at_once = -(-len(aims) // max(1, -(-inputs // _VALUES)))
-    return [
-        found
-        for k in range(0, len(aims), at_once)
-        for found in invert(
-            subject.module, subject.learn, aims[k : k + at_once], subject.form("patch"), schedule=schedule,
-            seed=subject.seed, anew=0, settled_on=SETTLED,
-        )
-    ]  # fmt: skip
+    """A patch for each aim."""
+    return invert(
+        subject.module, subject.learn, aims, subject.form("patch"), schedule=schedule, seed=subject.seed, anew=0,
+        settled_on=SETTLED,
+    )  # fmt: skip
 
 
 def _surrogate(subject: Subject, found: Found, sizes: Mapping[int, float]) -> Surrogate:
