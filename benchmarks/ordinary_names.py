@@ -109,101 +109,98 @@ def _data(kind: str) -> tuple[Any, Any]:
 
 
 def _of_sklearn() -> set[tuple[str, str]]:
-    from sklearn import (
-        ensemble,
-        feature_extraction,
-        feature_selection,
-        linear_model,
-        metrics,
-        model_selection,
-        pipeline,
-        preprocessing,
-    )
-    from sklearn.base import ClassifierMixin
     from sklearn.utils import all_estimators
 
-    names: set[tuple[str, str]] = set()
-    models: list[Any] = []
-    for _, cls in all_estimators():
-        names.add((cls.__module__, cls.__qualname__))
-        X, y = _data("classifier" if issubclass(cls, ClassifierMixin) else "other")
-        for args in (
-            (X, y),
-            (X,),
-            (X[:, :1].ravel(), y),
-            (["a text", "another text"],),
-            ([{"a": 1}, {"b": 2}],),
-        ):
-            try:
-                models.append(cls().fit(*args))
-                break
-            except (ValueError, TypeError, AttributeError, IndexError):
-                continue
-    X, y = _data("classifier")
-    X2, y2 = _data("other")
-    for criterion in ("gini", "entropy"):
-        models.append(ensemble.RandomForestClassifier(2, criterion=criterion).fit(X, y))
-    for loss in ("squared_error", "absolute_error", "poisson", "gamma"):
-        models.append(ensemble.HistGradientBoostingRegressor(loss=loss, max_iter=2).fit(X2, np.abs(y2) + 1))
-    models.append(ensemble.HistGradientBoostingClassifier(max_iter=2).fit(X, np.arange(60) % 3))
-    models.append(
-        pipeline.make_pipeline(preprocessing.StandardScaler(), preprocessing.FunctionTransformer(np.log1p))
-    )
-    models.append(feature_extraction.text.TfidfVectorizer().fit(["a text", "more of text"]))
-    for name, options in (
-        (
-            "sklearn.linear_model",
-            [{"loss": loss} for loss in ("hinge", "log_loss", "modified_huber", "perceptron")],
-        ),
-        ("sklearn.neighbors", [{"algorithm": "kd_tree"}, {"metric": "manhattan", "algorithm": "ball_tree"}]),
-    ):
-        module = importlib.import_module(name)
-        cls = module.SGDClassifier if "linear" in name else module.KNeighborsClassifier
-        models += [cls(**option).fit(X, y) for option in options]
-    models += [
-        model_selection.GridSearchCV(models[0], {}, cv=2, scoring="accuracy"),
-        metrics.get_scorer("roc_auc"),
-    ]
-    models.append(model_selection.GridSearchCV(linear_model.Ridge(), {"alpha": [1.0]}, cv=2).fit(X2, y2))
-    for model in models:
+    names = {(cls.__module__, cls.__qualname__) for _, cls in all_estimators()}
+    for model in [*_each_estimator(), *_with_options()]:
         try:
             names |= imports_of(model)
         except Exception as error:  # an estimator that cannot be pickled
             print(f"left out: {type(model).__name__}: {error}")
-    for module in (
-        "sklearn.gaussian_process.kernels",
-        "sklearn._loss.loss",
-        "sklearn._loss.link",
-        "sklearn._loss._loss",
-    ):
-        names |= set(_classes(module, object))
-    names |= set(_classes("sklearn.metrics._dist_metrics", object)) | set(
-        _classes("sklearn.tree._criterion", object)
+    names |= _parts_of_sklearn() | _functions_of_sklearn()
+    for home in ("joblib", "sklearn.externals.joblib"):  # its older NDArrayWrapper loads a path
+        names.add((f"{home}.numpy_pickle", "NumpyArrayWrapper"))
+    return {pair for pair in names if pair[0].startswith(("sklearn.", "joblib."))}
+
+
+def _each_estimator() -> Iterator[Any]:
+    """One of each kind, fitted on the first data that it takes."""
+    from sklearn.base import ClassifierMixin
+    from sklearn.utils import all_estimators
+
+    texts, records = ["a text", "another text"], [{"a": 1}, {"b": 2}]
+    for _, cls in all_estimators():
+        X, y = _data("classifier" if issubclass(cls, ClassifierMixin) else "other")
+        for args in ((X, y), (X,), (X[:, :1].ravel(), y), (texts,), (records,)):
+            try:
+                yield cls().fit(*args)
+                break
+            except (ValueError, TypeError, AttributeError, IndexError):
+                continue
+
+
+def _with_options() -> Iterator[Any]:
+    """Estimators whose options bring in other names."""
+    from sklearn import (
+        ensemble,
+        feature_extraction,
+        linear_model,
+        metrics,
+        model_selection,
+        neighbors,
+        pipeline,
+        preprocessing,
     )
-    names |= set(_classes("sklearn.tree._splitter", object)) | {
-        ("sklearn.tree._tree", "Tree"),
-        ("sklearn.base", "BaseEstimator"),
-    }
+
+    (X, y), (X2, y2) = _data("classifier"), _data("other")
+    for criterion in ("gini", "entropy"):
+        yield ensemble.RandomForestClassifier(2, criterion=criterion).fit(X, y)
+    for loss in ("squared_error", "absolute_error", "poisson", "gamma"):
+        yield ensemble.HistGradientBoostingRegressor(loss=loss, max_iter=2).fit(X2, np.abs(y2) + 1)
+    yield ensemble.HistGradientBoostingClassifier(max_iter=2).fit(X, np.arange(60) % 3)
+    yield pipeline.make_pipeline(preprocessing.StandardScaler(), preprocessing.FunctionTransformer(np.log1p))
+    yield feature_extraction.text.TfidfVectorizer().fit(["a text", "more of text"])
+    for loss in ("hinge", "log_loss", "modified_huber", "perceptron"):
+        yield linear_model.SGDClassifier(loss=loss).fit(X, y)
+    yield neighbors.KNeighborsClassifier(algorithm="kd_tree").fit(X, y)
+    yield neighbors.KNeighborsClassifier(algorithm="ball_tree", metric="manhattan").fit(X, y)
+    yield model_selection.GridSearchCV(linear_model.LogisticRegression(), {}, cv=2, scoring="accuracy")
+    yield model_selection.GridSearchCV(linear_model.Ridge(), {"alpha": [1.0]}, cv=2).fit(X2, y2)
+    yield metrics.get_scorer("roc_auc")
+
+
+def _parts_of_sklearn() -> set[tuple[str, str]]:
+    """What estimators hold without a public name."""
+    from sklearn import metrics, model_selection
+
+    names: set[tuple[str, str]] = set()
+    for module in (
+        "sklearn.gaussian_process.kernels", "sklearn._loss.loss", "sklearn._loss.link", "sklearn._loss._loss",
+        "sklearn.metrics._dist_metrics", "sklearn.tree._criterion", "sklearn.tree._splitter",
+    ):  # fmt: skip
+        names |= set(_classes(module, object))
     names |= set(_classes("sklearn.metrics._scorer", metrics._scorer._BaseScorer))
-    names |= {
-        ("sklearn.metrics._scorer", "_PassthroughScorer"),
-        ("sklearn.metrics._scorer", "_MultimetricScorer"),
-    }
+    names |= {("sklearn.metrics._scorer", f"_{kind}Scorer") for kind in ("Passthrough", "Multimetric")}
     names |= set(_classes("sklearn.model_selection", model_selection.BaseCrossValidator))
     names |= set(_classes("sklearn.model_selection", model_selection.BaseShuffleSplit))
-    for module in (metrics, metrics.pairwise, feature_selection):
-        public = [
-            getattr(module, name) for name in getattr(module, "__all__", ["linear_kernel", "rbf_kernel"])
-        ]
-        names |= {(f.__module__, f.__qualname__) for f in public if isinstance(f, types.FunctionType)}
+    names |= {("sklearn.tree._tree", "Tree"), ("sklearn.base", "BaseEstimator")}
     names |= {("sklearn.utils._bunch", "Bunch"), ("sklearn.utils", "Bunch")}
-    names |= {("sklearn.neighbors._kd_tree", "newObj"), ("sklearn.neighbors._ball_tree", "newObj")}
-    names |= {
-        ("sklearn.metrics._dist_metrics", "newObj"),
-        ("joblib.numpy_pickle", "NumpyArrayWrapper"),
-    }  # its older NDArrayWrapper loads a path
-    names |= {("sklearn.externals.joblib.numpy_pickle", "NumpyArrayWrapper")}
-    return {pair for pair in names if pair[0].startswith(("sklearn.", "joblib."))}
+    for module in ("neighbors._kd_tree", "neighbors._ball_tree", "metrics._dist_metrics"):
+        names.add((f"sklearn.{module}", "newObj"))
+    return names
+
+
+def _functions_of_sklearn() -> set[tuple[str, str]]:
+    from sklearn import feature_selection, metrics
+
+    names: set[tuple[str, str]] = set()
+    for module in (metrics, metrics.pairwise, feature_selection):
+        public = getattr(module, "__all__", ["linear_kernel", "rbf_kernel"])
+        functions = [
+            f for f in (getattr(module, name) for name in public) if isinstance(f, types.FunctionType)
+        ]
+        names |= {(f.__module__, f.__qualname__) for f in functions}
+    return names
 
 
 def _of_scipy() -> set[tuple[str, str]]:
