@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from mithridate.core.errors import ItemError
 from mithridate.sources.limits import Limits
 
-__all__ = ["IMAGE_SUFFIXES", "decode", "read_bytes"]
+__all__ = ["IMAGE_SUFFIXES", "decode", "is_image", "read_bytes"]
 
 IMAGE_SUFFIXES = frozenset(
     f".{s}" for s in ("jpg", "jpeg", "jpe", "png", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm", "pbm")
@@ -70,18 +71,30 @@ def decode(data: bytes, item: str, limits: Limits) -> NDArray[np.uint8]:
 
 def _opened(data: bytes, item: str, limits: Limits) -> Any:
     """Choose the plug-in by magic bytes. `Image.open` would warn about sizes that are checked here anyway."""
-    from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401 - importing registers the plug-ins
-
     if not data:
         raise ItemError(item, "the file is empty (0 bytes)")
-    Image.preinit()
+    factory = _plugin(data[:16])
+    if factory is None:
+        raise ItemError(item, "no image of a kind that is read: JPEG, PNG, BMP, GIF, WebP, TIFF, PPM")
     if data[:4] == b"RIFF":
         _check_size(_webp_size(data), item, limits)  # the plug-in allocates the canvas when it opens
+    return factory(BytesIO(data), "")
+
+
+def is_image(head: bytes) -> bool:
+    """Whether the first 16 bytes are those of an image that is read."""
+    return _plugin(head[:16]) is not None
+
+
+def _plugin(head: bytes) -> Callable[..., Any] | None:
+    from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401 - importing registers the plug-ins
+
+    Image.preinit()
     for name in _FORMATS:
         factory, accepts = Image.OPEN.get(name, (None, None))
-        if factory is not None and accepts is not None and accepts(data[:16]) is True:
-            return factory(BytesIO(data), "")
-    raise ItemError(item, "no image of a kind that is read: JPEG, PNG, BMP, GIF, WebP, TIFF, PPM")
+        if factory is not None and accepts is not None and accepts(head) is True:
+            return factory
+    return None
 
 
 def _check_size(size: tuple[int, int], item: str, limits: Limits) -> None:

@@ -1,12 +1,12 @@
-"""Files of one sample each (pictures, sounds): a folder with one folder per class, or a list of (path, label)."""
+"""Files of one sample each (pictures, sounds, texts): one folder per class, or a list of (path, label)."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,9 +16,14 @@ from mithridate.sources.base import RowSource, refuse_duplicates
 from mithridate.sources.decode import read_bytes
 from mithridate.sources.digest import files_digest, sealed
 from mithridate.sources.limits import Limits
-from mithridate.sources.media import MEDIA, Medium, medium_of
+from mithridate.sources.media import MEDIA, TEXTS, Medium, medium_of
 
 __all__ = ["MediaFiles", "MediaItem", "open_folder"]
+
+#: texts without a suffix, as 20 Newsgroups has them.
+_BARE = replace(TEXTS, suffixes=frozenset(("",)))
+_Kind = Medium | Literal["link", "other"]
+_OUTNUMBER = 10  # texts for each picture, from which on the pictures are what is beside the data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,31 +135,30 @@ class MediaFiles(RowSource):
 
 
 def open_folder(root: Path, options: dict[str, Any], limits: Limits) -> MediaFiles:
-    """Open a folder of images or of sounds; the class is the first part of the relative path.
+    """Open a folder of images, of sounds or of texts; the class is the first part of the relative path.
 
-    Hidden files and files without a suffix of the kind that most files have are no part of the data. Symbolic links
-    are followed to files inside the folder only; links to folders are not followed, and one that leads outside is a
-    bad item.
+    Hidden files and files without a suffix of the kind that most files have are no part of the data. Texts are .txt
+    files, or where there are none, files without a suffix; they are the data only where most files are such, in two
+    class folders or more, as they also lie beside pictures. Symbolic links are followed to files inside the folder
+    only; links to folders are not followed, and one that leads outside is a bad item.
 
     Raises:
-        SourceError: the folder cannot be listed, or holds neither.
+        SourceError: the folder cannot be listed, or holds none of these.
         UsageError: a library that decodes them is missing.
     """
     resolved = root.resolve()
-    paths = list(_walk(root, resolved))
-    kinds = [medium_of(path.name) for path in paths]
-    medium = max(MEDIA, key=kinds.count)
-    if not paths:
+    found = list(_walk(root, resolved))
+    medium = _medium(root, found)
+    if medium is None:
         raise SourceError(
-            f"a folder with {' or '.join(m.noun for m in MEDIA)} files, one folder per class",
-            "no file with an image suffix or a sound suffix",
+            f"a folder with {', '.join(m.noun for m in MEDIA)} or text files, one folder per class",
+            "no file with an image suffix or a sound suffix, and no texts in two class folders",
             str(root),
-            f"Suffixes that are read: {', '.join(s for m in MEDIA for s in sorted(m.suffixes))}.",
+            f"Suffixes that are read: {', '.join(s for m in (*MEDIA, TEXTS) for s in sorted(m.suffixes))}.",
         )
-    others = [kind for kind in kinds if kind is not None and kind is not medium]
-    mine = [path for path, kind in zip(paths, kinds, strict=True) if kind is None or kind is medium]
-    items = [_item(root, resolved, path) for path in mine]
+    items = [_item(root, resolved, path) for path, kind in found if kind is medium or kind == "link"]
     labelled = any(i.label is not None for i in items)
+    others = [kind for _, kind in found if kind in MEDIA and kind is not medium]
     notes = tuple(
         f"{others.count(m):,} {m.noun} files beside the {medium.noun} files were not read"
         for m in MEDIA
@@ -164,6 +168,21 @@ def open_folder(root: Path, options: dict[str, Any], limits: Limits) -> MediaFil
         uri=str(root), medium=medium, root=root, items=items, listing=None, labelled=labelled, options=options,
         limits=limits, notes=notes,
     )  # fmt: skip
+
+
+def _medium(root: Path, found: Sequence[tuple[Path, _Kind]]) -> Medium | None:
+    """What the data in a folder are; None where nothing is of a kind that is read."""
+    kinds = [kind for _, kind in found]
+    media = sum(kinds.count(m) for m in MEDIA)
+    texts = TEXTS if TEXTS in kinds else _BARE
+    many = kinds.count(texts)
+    if many > max(len(kinds) / 2, _OUTNUMBER * media):
+        folders = {
+            path.relative_to(root).parts[0] for path, kind in found if kind is texts and path.parent != root
+        }
+        if len(folders) > 1:
+            return texts
+    return max(MEDIA, key=kinds.count) if media or "link" in kinds else None
 
 
 def _item(root: Path, resolved: Path, path: Path) -> MediaItem:
@@ -193,7 +212,15 @@ def outside(path: Path, root: Path) -> str:
     return "a folder, not a file" if target.is_dir() else ""
 
 
-def _walk(folder: Path, root: Path) -> Iterator[Path]:
+def _kind(name: str) -> _Kind:
+    medium, suffix = medium_of(name), Path(name).suffix.lower()
+    if medium is not None:
+        return medium
+    return TEXTS if suffix in TEXTS.suffixes else "other" if suffix else _BARE
+
+
+def _walk(folder: Path, root: Path) -> Iterator[tuple[Path, _Kind]]:
+    """Files and what they are by their names; "link" is a link to a folder outside."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda e: e.name)
@@ -210,6 +237,6 @@ def _walk(folder: Path, root: Path) -> Iterator[Path]:
         elif entry.is_symlink() and entry.is_dir():
             # inside, it is a loop or an alias of what is read anyway; outside, it is content nobody looks at
             if not path.resolve().is_relative_to(root):
-                yield path
-        elif medium_of(path.name) is not None:
-            yield path
+                yield path, "link"
+        else:
+            yield path, _kind(path.name)

@@ -14,7 +14,7 @@ from mithridate.core.sound import Sound
 from mithridate.sources.limits import Limits
 from mithridate.sources.sound_metadata import cut_off, sound_metadata
 
-__all__ = ["SOUND_SUFFIXES", "decode_sound", "need_soundfile"]
+__all__ = ["SOUND_SUFFIXES", "decode_sound", "is_sound", "need_soundfile"]
 
 SOUND_SUFFIXES = frozenset((".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3"))
 _FORMATS = frozenset(("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3"))
@@ -32,6 +32,13 @@ def need_soundfile() -> None:
     except (ImportError, OSError) as error:
         remedy = "Install it: pip install 'mithridate[audio]'."
         raise UsageError("soundfile, which reads sound files", "none", "the data", remedy) from error
+
+
+def is_sound(head: bytes) -> bool:
+    """Whether the first 16 bytes are those of a sound that is read; of MP3, with a tag or a frame of layer III."""
+    if head[:4] in (b"RIFF", b"RF64"):
+        return head[8:12] == b"WAVE"
+    return head.startswith((b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xfa"))
 
 
 def decode_sound(data: bytes, item: str, limits: Limits) -> tuple[Sound, Mapping[str, str]]:
