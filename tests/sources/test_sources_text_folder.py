@@ -77,6 +77,6 @@ def test_copy(tmp_path):
     )
     copy = whole(open_source(tmp_path / "out"))
     assert done["count"] == len(copy) == 7
-    assert done["renamed"] == {"neg/1_7.txt": "pos/1_7~.txt"}
+    assert done["renamed"] == {"neg/1_7.txt": "pos/1_7.txt", "pos/1_7.txt": "pos/1_7~.txt"}
     assert copy.raw[0] == "café new"
     assert (tmp_path / "out" / "neg" / "2_7.txt").read_bytes() == b"caf\xe9 new"

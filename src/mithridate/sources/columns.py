@@ -12,6 +12,7 @@ from mithridate.core.batch import BadItem, Batch
 from mithridate.core.errors import SourceError
 from mithridate.sources.arrays import numbered
 from mithridate.sources.base import RowSource, quote
+from mithridate.sources.class_names import class_names
 from mithridate.sources.digest import sealed
 from mithridate.sources.frames import Chunk, FrameFile
 from mithridate.sources.labels import column_text
@@ -72,6 +73,9 @@ class ColumnSource(RowSource):
         options: see `RowSource`.
         limits: what one item may cost.
 
+    Attributes:
+        classes: names of the labels where the file holds their numbers, in that order; else empty.
+
     Raises:
         SourceError: ids that are not unique.
     """
@@ -80,6 +84,7 @@ class ColumnSource(RowSource):
         self.file, self.roles, self.options, self.limits = file, roles, options, limits
         self.uri, self.count, self.seekable = file.uri, file.count, file.seekable
         self._content: str | None = None
+        self.classes = class_names(file).get(roles.label or "", ())
         self.modality = "text" if roles.text else "table"
         unread = [c for c in file.types if c not in roles.columns]
         if unread:
@@ -107,6 +112,13 @@ class ColumnSource(RowSource):
             ids = column_text(chunk.table.column(self.roles.id))
             names |= {int(row): name or f"row {row}" for row, name in zip(chunk.rows, ids, strict=True)}
             yield from (names[row] for row in sorted(names))
+
+    def _named(self, labels: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        """Labels by the names that the file has for its numbers; a number below 0 stands for no label."""
+        if not self.classes:
+            return labels
+        known = {str(number): name for number, name in enumerate(self.classes)}
+        return tuple(None if n is None or n.startswith("-") else known.get(n, n) for n in labels)
 
     def _refuse_duplicates(self) -> None:
         # 8 bytes per id: hashes first, names only of those that collide
@@ -176,7 +188,7 @@ class ColumnSource(RowSource):
             rows=rows,
             modality=self.modality,
             raw=_texts(table, roles.text) if roles.text else table.select(list(roles.features)),
-            labels=None if roles.label is None else column_text(table.column(roles.label)),
+            labels=None if roles.label is None else self._named(column_text(table.column(roles.label))),
             sources=None
             if roles.source is None
             else tuple(s or "" for s in column_text(table.column(roles.source))),

@@ -67,6 +67,7 @@ class MemoryFrame:
 
     def __init__(self, table: Any, uri: str = "memory", content: str | None = None) -> None:
         self.table, self.uri, self._content = table, uri, content
+        self.metadata: Mapping[bytes, bytes] | None = table.schema.metadata
         self.count: int = table.num_rows
         self.types: Mapping[str, Any] = {f.name: f.type for f in table.schema}
         if len(self.types) < len(table.schema.names):

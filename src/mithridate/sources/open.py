@@ -29,6 +29,7 @@ def open_source(
     labels: Sequence[Any] | NDArray[Any] | str | None = None,
     x_key: str | None = None,
     y_key: str | None = None,
+    split: str | None = None,
     limits: Limits | Mapping[str, int] | None = None,
 ) -> RowSource:
     """Open a data set for reading in passes.
@@ -43,8 +44,9 @@ def open_source(
         id: column (npz: key) that names each sample; else the path or the row number.
         source: column (npz: key) that says where each sample came from.
         labels: n labels, for data that holds none itself; or the name of a column, as `label`.
-        x_key: key of the samples in an .npz file.
+        x_key: key of the samples in an .npz file; column of the pictures or sounds, where a table has several.
         y_key: key of the labels in an .npz file.
+        split: name of the split, for data that have several.
         limits: what one item may cost.
 
     Returns:
@@ -58,8 +60,9 @@ def open_source(
         label, labels = label or labels, None
     bound = limits if isinstance(limits, Limits) else Limits(**(limits or {}))
     ask = Ask(
-        label=label, text=text, id=id, source=source, labels=labels, x_key=x_key, y_key=y_key, limits=bound
-    )
+        label=label, text=text, id=id, source=source, labels=labels, x_key=x_key, y_key=y_key, split=split,
+        limits=bound,
+    )  # fmt: skip
     if isinstance(data, str | os.PathLike):
         path = Path(data)
         return _opened(_kind_of(path), path, str(path), ask)

@@ -15,6 +15,7 @@ from mithridate.sources.frames import Chunk, refuse_twins
 __all__ = ["ParquetFiles"]
 
 _ROWS = 16384
+_BYTES = 64 << 20  # of one chunk, about; pictures may be in the cells
 
 
 class ParquetFiles:
@@ -38,10 +39,13 @@ class ParquetFiles:
         self._groups: list[tuple[Path, int, int, int]] = []  # file, group, first row, rows
         self.count = 0
         self.schema: Any = pa.schema([])
+        self.metadata: Mapping[bytes, bytes] | None = None
         for file in self.files:
             try:
                 about = pq.read_metadata(file)
-                self._enter(file, about, pq.read_schema(file).remove_metadata())
+                schema = pq.read_schema(file)
+                self.metadata = self.metadata or schema.metadata
+                self._enter(file, about, schema.remove_metadata())
             except SourceError:
                 raise
             except Exception as error:  # Arrow raises several kinds on a damaged footer
@@ -94,9 +98,10 @@ class ParquetFiles:
         import pyarrow.parquet as pq
 
         try:
-            with pq.ParquetFile(file) as opened:
+            with pq.ParquetFile(file, buffer_size=1 << 20) as opened:
+                rows = _rows_at_once(opened.metadata.row_group(group), set(columns))
                 for block in opened.iter_batches(
-                    batch_size=_ROWS, row_groups=[group], columns=list(columns), use_threads=False
+                    batch_size=rows, row_groups=[group], columns=list(columns), use_threads=False
                 ):
                     yield pa.Table.from_batches([block]).select(list(columns))
         except (pa.ArrowException, OSError) as error:
@@ -106,3 +111,15 @@ class ParquetFiles:
         return SourceError(
             "a complete Parquet file", str(error), str(file), "It may be cut off: copy it again."
         )
+
+
+def _rows_at_once(group: Any, columns: set[str]) -> int:
+    """Rows of a chunk, so that it takes a bounded amount of memory."""
+    parts = (group.column(i) for i in range(group.num_columns))
+    inside = tuple(f"{c}." for c in columns)
+    taken = sum(
+        int(p.total_uncompressed_size)
+        for p in parts
+        if p.path_in_schema in columns or p.path_in_schema.startswith(inside)
+    )
+    return max(1, min(_ROWS, _BYTES * int(group.num_rows) // max(1, taken)))

@@ -11,6 +11,7 @@ from typing import Any
 from mithridate.core.batch import Source
 from mithridate.core.errors import UsageError
 from mithridate.sources.arrays import ArrayImages
+from mithridate.sources.arrow_files import ArrowFiles
 from mithridate.sources.base import MEMORY, RowSource
 from mithridate.sources.columns import ColumnSource
 from mithridate.sources.delimited import DelimitedFile
@@ -22,7 +23,7 @@ from mithridate.sources.parquet import ParquetFiles
 
 __all__ = ["copy_suffixes", "keep_list", "write_copy"]
 
-_FILES = frozenset({".csv", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".tsv"})
+_FILES = frozenset({".arrow", ".csv", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".tsv"})
 
 _Writer = Callable[[Path, Edits], int]
 
@@ -117,12 +118,14 @@ def _writer(source: Source, renamed: dict[str, str]) -> tuple[_Writer, tuple[str
         return lambda path, edits: write_plain_arrays(source, path, edits, changed_raws(source, edits)), (
             ".npz",
         )
-    if isinstance(source.file, ParquetFiles) and source.file.path.is_dir():
+    if isinstance(source.file, ParquetFiles | ArrowFiles) and source.file.path.is_dir():
         return lambda path, edits: write_rows(source, path, edits), ()
     suffixes: tuple[str, ...] = (".parquet",)
     if isinstance(source.file, DelimitedFile):
         kind = ".tsv" if source.file.separator == "\t" else ".csv"
         suffixes = tuple(kind + packed for packed in ("", ".gz", ".bz2"))
+    elif isinstance(source.file, ArrowFiles):
+        suffixes = (".arrow",)
     elif isinstance(source.file, JsonLines):
         suffixes = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
     return lambda path, edits: write_rows(source, path, edits), suffixes
@@ -185,6 +188,7 @@ def _reopened(source: RowSource, target: Path) -> RowSource:
             "id": roles.id,
             "source": roles.source,
             "text": ",".join(roles.text) or None,
+            "x_key": options.get("x_key"),
         }
         options = {k: v for k, v in named.items() if v is not None} | {
             k: v for k, v in options.items() if k == "limits"

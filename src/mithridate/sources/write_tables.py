@@ -6,38 +6,25 @@ import bz2
 import csv
 import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from mithridate.core.errors import UsageError
+from mithridate.sources.arrow_files import ArrowFiles
+from mithridate.sources.base import quote
 from mithridate.sources.columns import JOINT, ColumnSource
 from mithridate.sources.delimited import DelimitedFile
 from mithridate.sources.edits import Edits
 from mithridate.sources.frames import Chunk, FrameFile
 from mithridate.sources.jsonl import JsonLines
 from mithridate.sources.labels import column_text, label_text
+from mithridate.sources.media_column import MediaColumn
 from mithridate.sources.parquet import ParquetFiles
+from mithridate.sources.write_cells import CellEdits, edited, edited_schema, promoted_types
 
-__all__ = ["CellEdits", "changed_raws", "write_rows"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellEdits:
-    """Changes by row.
-
-    Attributes:
-        drop: rows to leave out.
-        cells: {row: {column: new value}}.
-        relabel: {row: new label}, None for no label.
-        label: the label column, or None.
-    """
-
-    drop: frozenset[int]
-    cells: Mapping[int, Mapping[str, Any]]
-    relabel: Mapping[int, str | None]
-    label: str | None
+__all__ = ["changed_raws", "write_rows"]
 
 
 def write_rows(source: ColumnSource, path: Path, edits: Edits) -> int:
@@ -55,14 +42,32 @@ def write_rows(source: ColumnSource, path: Path, edits: Edits) -> int:
     planned = CellEdits(
         drop=frozenset(rows[i] for i in edits.drop),
         cells=_cells(source, changed_raws(source, edits)),
-        relabel={rows[i]: label for i, label in edits.relabel.items()},
+        relabel={rows[i]: _numbered(source, label) for i, label in edits.relabel.items()},
         label=source.roles.label,
     )
     if isinstance(source.file, DelimitedFile):
         return _write_delimited(source.file, path, planned)
     if isinstance(source.file, JsonLines):
         return _write_lines(source.file, path, planned)
+    if isinstance(source.file, ArrowFiles):
+        from mithridate.sources.write_arrow import write_arrow
+
+        return write_arrow(source.file, path, planned, promoted_types(source.file, planned))
     return _write_parquet(source.file, path, planned)
+
+
+def _numbered(source: ColumnSource, label: str | None) -> str | None:
+    """A label as the file holds it: where it has names for numbers, the number.
+
+    Raises:
+        UsageError: the file has no such name.
+    """
+    if label is None or not source.classes:
+        return label
+    if label not in source.classes:
+        want = f"one of the classes that the data name: {quote(source.classes, 20)}"
+        raise UsageError(want, repr(label), source.uri, "Choose one of these.")
+    return str(source.classes.index(label))
 
 
 def changed_raws(source: ColumnSource, edits: Edits) -> dict[int, Any]:
@@ -74,16 +79,18 @@ def changed_raws(source: ColumnSource, edits: Edits) -> dict[int, Any]:
         return {rows[i]: new for i, new in edits.replace.items()}
     changed = {}
     for batch in source.batches(1024):
-        raws = batch.raw if batch.modality == "text" else batch.raw.to_pylist()
+        raws = batch.raw.to_pylist() if batch.modality == "table" else batch.raw
         for row, id_, raw in zip(batch.rows, batch.ids, raws, strict=True):
             new = edits.replace(id_, dict(raw) if isinstance(raw, dict) else raw)
-            if new is not None and new != raw:
+            if new is not None and (isinstance(source, MediaColumn) or new != raw):
                 changed[int(row)] = new
     return changed
 
 
 def _cells(source: ColumnSource, raws: Mapping[int, Any]) -> dict[int, Mapping[str, Any]]:
     """New cells from new raws; a text that several columns made is put back where it changed."""
+    if isinstance(source, MediaColumn):
+        return _files(source, raws)
     columns = source.roles.text
     cells: dict[int, Mapping[str, Any]] = {row: raw for row, raw in raws.items() if isinstance(raw, Mapping)}
     texts = {row: str(raw) for row, raw in raws.items() if row not in cells}
@@ -94,6 +101,19 @@ def _cells(source: ColumnSource, raws: Mapping[int, Any]) -> dict[int, Mapping[s
             if int(row) in texts:
                 old = [chunk.table.column(c)[at].as_py() or "" for c in columns]
                 cells[int(row)] = dict(zip(columns, _spread(texts[int(row)], old), strict=True))
+    return cells
+
+
+def _files(source: MediaColumn, raws: Mapping[int, Any]) -> dict[int, Mapping[str, Any]]:
+    """New cells with pictures or sounds, encoded as the old ones are."""
+    cells: dict[int, Mapping[str, Any]] = {}
+    chunks = source.file.chunks([source.column], min(raws), max(raws) + 1) if raws else iter(())
+    for chunk in chunks:
+        for at, row in enumerate(chunk.rows.tolist()):
+            if row in raws:
+                old = chunk.table.column(source.column)[at].as_py()
+                new = source.medium.alike(raws[row], source.content(old, f"row {row}"))
+                cells[row] = {source.column: old | {"bytes": new} if isinstance(old, dict) else new}
     return cells
 
 
@@ -232,11 +252,11 @@ def _stored_labels(file: JsonLines, edits: CellEdits) -> dict[str | None, Any]:
 
 
 def _write_parquet(file: FrameFile, path: Path, edits: CellEdits) -> int:
-    promoted = _promoted(file, edits)
+    promoted = promoted_types(file, edits)
     if not isinstance(file, ParquetFiles):
         import pyarrow as pa
 
-        schema = pa.schema(list(file.types.items()))
+        schema = pa.schema(list(file.types.items()), getattr(file, "metadata", None))
         return _write_table(
             path, schema, "snappy", file.chunks(list(file.types), 0, file.count), edits, promoted
         )
@@ -272,116 +292,14 @@ def _write_table(
     edits: CellEdits,
     promoted: Mapping[str, Any],
 ) -> int:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    emptied = {name for cells in edits.cells.values() for name, value in cells.items() if value is None}
-    fields = [
-        pa.field(f.name, promoted.get(f.name, f.type), f.nullable or f.name in emptied, f.metadata)
-        for f in schema
-    ]
-    target = pa.schema(fields, schema.metadata)
+    target = edited_schema(schema, edits, promoted)
     packing = "none" if packing == "UNCOMPRESSED" else packing.lower()
     written = 0
     with pq.ParquetWriter(path, target, compression=packing) as writer:
         for chunk in chunks:
-            table = _edited(chunk, edits, target)
+            table = edited(chunk, edits, target)
             writer.write_table(table)
             written += table.num_rows
     return written
-
-
-def _edited(chunk: Chunk, edits: CellEdits, schema: Any) -> Any:
-    import pyarrow as pa
-
-    rows = chunk.rows.tolist()
-    changes: dict[str, dict[int, Any]] = {}
-    for at, row in enumerate(rows):
-        for name, value in edits.cells.get(row, {}).items():
-            changes.setdefault(name, {})[at] = value
-        if row in edits.relabel and edits.label is not None:
-            kind = schema.field(edits.label).type
-            changes.setdefault(edits.label, {})[at] = _held(edits.relabel[row], kind)
-    columns = []
-    for field in schema:
-        column = chunk.table.column(field.name)
-        if field.name in changes:
-            values = column.cast(field.type).to_pylist() if column.type != field.type else column.to_pylist()
-            for at, value in changes[field.name].items():
-                values[at] = str(value) if _is_text(field.type) and value is not None else value
-            column = _array(values, field.type)
-        columns.append(column if column.type == field.type else column.cast(field.type))
-    table = pa.table(columns, schema=schema)
-    kept = [at for at, row in enumerate(rows) if row not in edits.drop]
-    return table if len(kept) == len(rows) else table.take(pa.array(kept, pa.int64()))
-
-
-def _array(values: list[Any], kind: Any) -> Any:
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(kind):
-        return pa.array(values, kind.value_type).dictionary_encode().cast(kind)
-    return pa.array(values, kind)
-
-
-def _is_text(kind: Any) -> bool:
-    return "string" in str(kind)
-
-
-def _held(label: str | None, kind: Any) -> Any:
-    """A label as a value of this type.
-
-    Raises:
-        ValueError: the type cannot hold it.
-    """
-    import pyarrow as pa
-
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if label is None or _is_text(kind):
-        return label
-    if pa.types.is_boolean(kind):
-        return {"true": True, "false": False}[label]
-    if pa.types.is_integer(kind):
-        return int(label)
-    return float(label) if pa.types.is_floating(kind) else pa.array([label]).cast(kind)[0].as_py()
-
-
-def _promoted(file: FrameFile, edits: CellEdits) -> dict[str, Any]:
-    """Columns whose type cannot hold a new value, and the type that can."""
-    import pyarrow as pa
-
-    values: dict[str, list[Any]] = {}
-    for cells in edits.cells.values():
-        for name, value in cells.items():
-            values.setdefault(name, []).append(value)
-    promoted = {name: _holding(new, file.types[name]) for name, new in values.items()}
-    if edits.label is not None and edits.relabel:
-        kind = file.types[edits.label]
-        try:
-            pa.array([_held(label, kind) for label in edits.relabel.values()], _plain_type(kind))
-        except (ValueError, KeyError, OverflowError, pa.ArrowException):
-            promoted[edits.label] = pa.string()
-    return {name: kind for name, kind in promoted.items() if kind is not None}
-
-
-def _plain_type(kind: Any) -> Any:
-    import pyarrow as pa
-
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _holding(values: list[Any], kind: Any) -> Any:
-    """None when the type holds the values; else float64 for numbers, string for all others."""
-    import pyarrow as pa
-
-    tries: list[tuple[Any, Callable[[Any], Any] | None]] = [(_plain_type(kind), None), (pa.float64(), float)]
-    for candidate, convert in tries:
-        if _is_text(candidate):
-            return None
-        try:
-            held = pa.array([v if v is None or convert is None else convert(v) for v in values], candidate)
-        except (ValueError, TypeError, OverflowError, pa.ArrowException):
-            continue
-        if held.to_pylist() == list(values) or pa.types.is_floating(candidate):
-            return None if convert is None else candidate
-    return pa.string()

@@ -9,8 +9,10 @@ from __future__ import annotations
 from mithridate.sources.kinds import (
     array_files,
     arrays,
+    arrow,
     delimited,
     files,
+    huggingface,
     jsonl,
     parquet,
     tables,
@@ -23,9 +25,11 @@ __all__ = ["KINDS"]
 KINDS: tuple[Kind, ...] = (
     array_files.KIND,
     delimited.KIND,
+    arrow.KIND,
     parquet.KIND,
     jsonl.KIND,
     files.KIND,  # what every other folder is
+    huggingface.KIND,
     arrays.KIND,
     texts.KIND,
     tables.KIND,  # what every other object is

@@ -65,11 +65,8 @@ class Place:
     @cached_property
     def suffixes(self) -> Counter[str]:
         """How many files there are of each suffix, of all folders in it; links to folders are not followed."""
-        return Counter(
-            os.path.splitext(name)[1].lower()
-            for _, _, names in os.walk(self.path)
-            for name in names  # noqa: PTH122
-        )
+        names = (name.lower() for _, _, names in os.walk(self.path) for name in names)
+        return Counter("".join(name.rpartition(".")[1:]) if "." in name else "" for name in names)
 
     def holds(self, *names: str) -> bool:
         """Whether there is a file of one of these names in the folder itself."""

@@ -22,5 +22,5 @@ KIND = Kind(
     open=_open,
     suffixes=(".parquet",),
     folder=lambda place: ".parquet" in place.suffixes,
-    takes=("label", "text", "id", "source"),
+    takes=("label", "text", "id", "source", "x_key"),
 )

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mithridate.core.errors import SourceError
 from mithridate.sources.base import RowSource
+from mithridate.sources.class_names import class_names
 from mithridate.sources.columns import ColumnSource, Roles, require
 from mithridate.sources.frames import FrameFile
 from mithridate.sources.kinds.kind import Ask
 from mithridate.sources.labels import column_text
+from mithridate.sources.media import Medium
+from mithridate.sources.media_column import MediaColumn, holds_files, medium_in
 
 __all__ = ["open_rows", "peek", "string_columns"]
 
 
-def open_rows(file: FrameFile, ask: Ask) -> RowSource:
-    """Rows as texts or as a table.
+def open_rows(file: FrameFile, ask: Ask, *, local: bool = False) -> RowSource:
+    """Rows as pictures or sounds, as texts or as a table.
+
+    Args:
+        file: the rows.
+        ask: the arguments of `open_source`; `x_key` names the column of pictures or sounds.
+        local: see `media_column.MediaColumn`.
 
     Raises:
         SourceError: no rows, no content, or a column that is not there.
     """
     if file.count == 0:
         raise SourceError("at least one row", "none", file.uri, "Check the file.")
+    if ask.label is None:
+        classes = list(class_names(file))
+        ask = replace(ask, label=classes[0] if len(classes) == 1 and classes[0] in file.types else None)
+    found = None if ask.text is not None else _media_column(file, ask)
+    if found is not None:
+        return _open_media(file, *found, ask, local)
     for column, role in ((ask.label, "label"), (ask.id, "id"), (ask.source, "source")):
         require(column, role, file)
     content = [c for c in file.types if c not in (ask.label, ask.id, ask.source)]
@@ -39,6 +54,30 @@ def open_rows(file: FrameFile, ask: Ask) -> RowSource:
     )
     options = ask.options(text=",".join(text) if text else None)
     return ColumnSource(file=file, roles=roles, options=options, limits=ask.limits)
+
+
+def _media_column(file: FrameFile, ask: Ask) -> tuple[str, Medium] | None:
+    """The column that holds files, and what they are: the one that was named, or the first."""
+    require(ask.x_key, "x", file)
+    others = [c for c in file.types if c not in (ask.label, ask.id, ask.source)]
+    for column in others if ask.x_key is None else [ask.x_key]:
+        medium = medium_in(file, column) if holds_files(file.types[column]) else None
+        if medium is not None:
+            return column, medium
+    if ask.x_key is None:
+        return None
+    want = "a column of pictures or sounds as bytes"
+    raise SourceError(want, f"{file.types[ask.x_key]}", f"{file.uri}, column {ask.x_key!r}", "Name another.")
+
+
+def _open_media(file: FrameFile, column: str, medium: Medium, ask: Ask, local: bool) -> RowSource:
+    others = [c for c in file.types if c not in (column, ask.id, ask.source)]
+    label = ask.label or ("label" if "label" in others else None)
+    for name, role in ((label, "label"), (ask.id, "id"), (ask.source, "source")):
+        require(name, role, file)
+    roles = Roles(label=label, id=ask.id, source=ask.source, text=(), features=(column,))
+    options = ask.options(label=label, x_key=column)
+    return MediaColumn(file=file, roles=roles, medium=medium, options=options, limits=ask.limits, local=local)
 
 
 def peek(file: FrameFile, column: str, most: int) -> list[str]:

@@ -58,5 +58,5 @@ KIND = Kind(
     noun="",
     open=_open,
     memory=lambda data: True,
-    takes=("labels", "label", "text", "id", "source"),
+    takes=("labels", "label", "text", "id", "source", "x_key"),
 )
