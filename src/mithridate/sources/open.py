@@ -77,6 +77,9 @@ def _opened(kind: Kind, data: Any, where: str, ask: Ask) -> RowSource:
 
 def _kind_of(path: Path) -> Kind:
     if not path.exists():
+        several = next((k for k in KINDS if k.pattern and k.names(path.name) and k.pattern(path)), None)
+        if several is not None:
+            return several
         raise SourceError(_nouns(), "nothing there", str(path), "Check the path.")
     if path.is_dir():
         place = Place(path)

@@ -20,10 +20,11 @@ from mithridate.sources.folder import MediaFiles
 from mithridate.sources.jsonl import JsonLines
 from mithridate.sources.open import open_source
 from mithridate.sources.parquet import ParquetFiles
+from mithridate.sources.shards import TarShards
 
 __all__ = ["copy_suffixes", "keep_list", "write_copy"]
 
-_FILES = frozenset({".arrow", ".csv", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".tsv"})
+_FILES = frozenset({".arrow", ".csv", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".tar", ".tgz", ".tsv"})
 
 _Writer = Callable[[Path, Edits], int]
 
@@ -74,7 +75,7 @@ def write_copy(
 
 
 def _refuse_encoding(source: RowSource, kind: str) -> None:
-    if not isinstance(source, MediaFiles):
+    if not isinstance(source, MediaFiles | TarShards) or source.modality == "text":
         want = "encode for sound and image files only"
         raise UsageError(want, "another kind of data", source.uri, "Leave it out.")
     known = source.medium.formats
@@ -106,6 +107,10 @@ def _writer(source: Source, renamed: dict[str, str]) -> tuple[_Writer, tuple[str
         from mithridate.sources.write_arrays import write_image_arrays
 
         return lambda path, edits: write_image_arrays(source, path, edits), (".npz",)
+    if isinstance(source, TarShards):
+        from mithridate.sources.write_shards import write_shards
+
+        return lambda path, edits: write_shards(source, path, edits), source.copy_suffixes
     if not isinstance(source, ColumnSource):
         raise UsageError(
             "a source from open_source", type(source).__name__, source.uri, "Open it with open_source."

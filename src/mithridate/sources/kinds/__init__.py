@@ -15,6 +15,7 @@ from mithridate.sources.kinds import (
     huggingface,
     jsonl,
     parquet,
+    shards,
     tables,
     texts,
 )
@@ -27,6 +28,7 @@ KINDS: tuple[Kind, ...] = (
     delimited.KIND,
     arrow.KIND,
     parquet.KIND,
+    shards.KIND,
     jsonl.KIND,
     files.KIND,  # what every other folder is
     huggingface.KIND,

@@ -66,11 +66,17 @@ class Place:
     def suffixes(self) -> Counter[str]:
         """How many files there are of each suffix, of all folders in it; links to folders are not followed."""
         names = (name.lower() for _, _, names in os.walk(self.path) for name in names)
-        return Counter("".join(name.rpartition(".")[1:]) if "." in name else "" for name in names)
+        return Counter(_suffix(name) for name in names)
 
     def holds(self, *names: str) -> bool:
         """Whether there is a file of one of these names in the folder itself."""
         return any((self.path / name).is_file() for name in names)
+
+
+def _suffix(name: str) -> str:
+    """The last suffix; of a packed archive, both."""
+    at = name.rfind(".tar.")
+    return name[at if at >= 0 else name.rfind(".") :] if "." in name else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +89,7 @@ class Kind:
         suffixes: of its files, lower case, with the dot.
         packed: suffixes that may come after these.
         folder: whether a folder is one; asked in the order of the table.
+        pattern: whether a path that is not there stands for several files that are; asked where the suffix fits.
         memory: whether an object in memory is one; asked in the order of the table.
         takes: the arguments that mean something for it; the others are refused. `limits` is for all.
     """
@@ -92,6 +99,7 @@ class Kind:
     suffixes: tuple[str, ...] = ()
     packed: tuple[str, ...] = ()
     folder: Callable[[Place], bool] | None = None
+    pattern: Callable[[Path], bool] | None = None
     memory: Callable[[Any], bool] | None = None
     takes: tuple[str, ...] = ()
 
