@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mithridate.cli.options import outputs_of, quiet_options, reading_of, reading_options, report_options
+from mithridate.cli.options import (
+    DATA,
+    outputs_of,
+    quiet_options,
+    reading_of,
+    reading_options,
+    report_options,
+)
 
 if TYPE_CHECKING:
     from mithridate.cli.outputs import Outputs
@@ -31,7 +38,7 @@ FAIL_ON = click.option(
 @click.command(
     epilog="Exit codes: 0 clean, 1 flagged, 2 usage error or crash, 3 something could not be examined."
 )
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data", type=DATA)
 @report_options("mithridate-report", "report.html, report.json and keep.parquet", sarif=True)
 @reading_options
 @FAIL_ON
@@ -56,10 +63,11 @@ FAIL_ON = click.option(
 )
 @quiet_options
 @click.pass_context
-def audit(ctx: click.Context, /, data: Path, seed: int, fail_on: str, **rest: Any) -> None:
+def audit(ctx: click.Context, /, data: Path | str, seed: int, fail_on: str, **rest: Any) -> None:
     """Find poison in DATA: stamps, trigger words, odd values, changed labels.
 
-    DATA is a folder of images with one folder per class, an .npz or .npy, a .csv, .parquet or .jsonl.
+    DATA is a folder of images, sounds or texts with one folder per class, an .npz or .npy, a .csv, .parquet or .jsonl,
+    .tar shards, or a folder that Hugging Face's save_to_disk made; also as an address, s3:// or https://.
 
     \b
     mithridate audit photos/

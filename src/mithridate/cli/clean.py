@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from mithridate.cli.options import DATA
+
 __all__ = ["clean"]
 
 
@@ -27,9 +29,9 @@ __all__ = ["clean"]
     is_flag=True,
     help="Also drop label errors, outliers and repeated samples named at INFO.",
 )
-@click.option("--data", type=click.Path(path_type=Path), help="Where the data is now, if it has moved.")
+@click.option("--data", type=DATA, help="Where the data is now, if it has moved.")
 @click.option("--force", is_flag=True, help="Go on although the data has changed since the audit.")
-def clean(report: Path, to: Path, relabel: bool, include_info: bool, data: Path | None, force: bool) -> None:
+def clean(report: Path, to: Path, relabel: bool, include_info: bool, data: Path | str | None, force: bool) -> None:
     """Write a copy of the audited data without what REPORT found above INFO.
 
     REPORT is a report.json, or the folder that holds it. The original is never touched; beside the copy lies

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mithridate.cli.numbers import Whole
-from mithridate.cli.options import quiet_options
+from mithridate.cli.options import DATA, quiet_options
 
 if TYPE_CHECKING:
     from mithridate.core.evasion import Evaded
@@ -36,7 +36,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 
 @click.command(epilog="Exit codes: 0 done, 2 usage error or crash.")
 @click.argument("model")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Labelled images; as for audit.")
+@click.option("--data", required=True, type=DATA, help="Labelled images; as for audit.")
 @click.option("--arch", metavar="MODULE:FUNCTION", help="Makes the torch module for a file of weights.")
 @click.option(
     "--attacks", metavar="NAMES", default="fgsm,pgd,noise", show_default=True, callback=_names,
@@ -75,7 +75,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples.")
 @click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels.")
 @quiet_options
-def evade(model: str, data: Path, out: Path, **asked: Any) -> None:
+def evade(model: str, data: Path | str, out: Path, **asked: Any) -> None:
     """Attack the finished MODEL with pictures of DATA: FGSM, PGD, and random noise of the same size.
 
     This is no poisoning, and is here for contrast: the pictures are changed, not the model. Neither MODEL nor DATA is

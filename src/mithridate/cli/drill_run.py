@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mithridate.cli.numbers import Whole, whole_numbers
-from mithridate.cli.options import joined, quiet_options, reading_of, reading_options
+from mithridate.cli.options import DATA, joined, quiet_options, reading_of, reading_options
 from mithridate.core.drill_defaults import DRILL_DEFAULTS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 _OPTIONS = (
-    click.option("--data", type=click.Path(path_type=Path), help="The data set; as for audit."),
+    click.option("--data", type=DATA, help="The data set; as for audit."),
     click.option(
         "--doses", metavar="N,N,...", default=",".join(map(str, DRILL_DEFAULTS["doses"])), show_default=True,
         callback=whole_numbers, help="Victims, separated by commas.",
@@ -60,7 +60,7 @@ def drill_options(command: Command) -> Command:
     return joined(*_OPTIONS)(command)
 
 
-def run_drill(data: Path | None, **asked: Any) -> int:
+def run_drill(data: Path | str | None, **asked: Any) -> int:
     """Carry out a drill and show it.
 
     Returns:

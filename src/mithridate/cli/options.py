@@ -11,11 +11,24 @@ import click
 if TYPE_CHECKING:
     from mithridate.cli.outputs import Outputs
 
-__all__ = ["FILE", "joined", "outputs_of", "quiet_options", "reading_of", "reading_options", "report_options"]
+__all__ = ["DATA", "FILE", "joined", "outputs_of", "quiet_options", "reading_of", "reading_options", "report_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, path_type=Path)
-_READING = ("label", "text", "source", "x_key", "y_key")
+_READING = ("label", "text", "source", "x_key", "y_key", "split")
+
+
+class _Data(click.Path):
+    """A path, or an address such as s3://bucket/key, which a path would spoil."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
+
+
+#: a data set, as `open_source` takes it.
+DATA = _Data(path_type=Path)
 
 
 def joined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -30,14 +43,15 @@ def joined(*options: Callable[[Command], Command]) -> Callable[[Command], Comman
 
 
 reading_options = joined(
-    click.option("--label", metavar="COLUMN", help="Column (npz: key) of the labels."),
+    click.option("--label", metavar="COLUMN", help="Column (npz, tar: key) of the labels."),
     click.option("--text", metavar="COLUMNS", help="Column or columns of the text, separated by commas."),
     click.option(
         "--id", "id_", metavar="COLUMN", help="Column (npz: key) of the ids.  [default: path or row number]"
     ),
     click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from."),
-    click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples."),
+    click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples; else column of the pictures."),
     click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels."),
+    click.option("--split", metavar="NAME", help="Which split, where the data have several."),
 )
 
 quiet_options = joined(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mithridate.cli.options import (
+    DATA,
     FILE,
     outputs_of,
     quiet_options,
@@ -67,7 +68,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     "--forget", "forget_file", type=click.Path(path_type=Path), metavar="REPORT",
     help="Take back what the samples that this report of a trace or an audit accuses taught. Needs --data.",
 )  # fmt: skip
-@click.option("--data", type=click.Path(path_type=Path), help="With --forget: what MODEL was trained on.")
+@click.option("--data", type=DATA, help="With --forget: what MODEL was trained on.")
 @click.option(
     "--incident", "incidents", multiple=True, metavar="SAMPLE",
     help="With --forget: got a wrong answer, and shall get another one. Repeatable.",

@@ -65,6 +65,6 @@ def _like(given: dict[str, Any]) -> Any:
     """The clean samples, read as the data are where they are of the same kind of file."""
     from mithridate.sources.open import open_source
 
-    clean, data = given["clean"], given["data"]
+    clean, data = Path(given["clean"]), Path(given["data"])
     same = clean.is_dir() == data.is_dir() and clean.suffix == data.suffix
     return open_source(clean, **(reading_of(given) if same else {}))

@@ -9,6 +9,7 @@ import click
 
 from mithridate.cli.numbers import Whole
 from mithridate.cli.options import (
+    DATA,
     FILE,
     outputs_of,
     quiet_options,
@@ -24,7 +25,7 @@ __all__ = ["trace"]
 @click.command(epilog="Exit codes: 0 explained or no group, 2 usage error or crash.")
 @click.argument("model")
 @click.option("--arch", metavar="MODULE:FUNCTION", help="Makes the torch module for a file of weights.")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="What MODEL was trained on.")
+@click.option("--data", required=True, type=DATA, help="What MODEL was trained on.")
 @click.option(
     "--incident", "incidents", multiple=True, required=True, metavar="SAMPLE",
     help="Got a wrong answer: a picture, a .txt or a text, a .json with one row, or a file like --data. Repeatable.",
@@ -53,7 +54,7 @@ __all__ = ["trace"]
 @report_options("mithridate-trace")
 @quiet_options
 @click.pass_context
-def trace(ctx: click.Context, /, model: str, data: Path, incidents: tuple[str, ...], **given: Any) -> None:
+def trace(ctx: click.Context, /, model: str, data: Path | str, incidents: tuple[str, ...], **given: Any) -> None:
     """Find the training samples that taught MODEL a wrong answer.
 
     MODEL is a file of weights with --arch, or MODULE:FUNCTION that gives a torch module or a fitted estimator.

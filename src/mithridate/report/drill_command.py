@@ -12,7 +12,7 @@ from mithridate.core.drill_defaults import DRILL_DEFAULTS
 __all__ = ["command_of"]
 
 #: {argument of `open_source`: option}.
-_READING = {"label": "label", "text": "text", "id": "id", "source": "source", "x_key": "x", "y_key": "y"}
+_READING = {n: n for n in ("label", "text", "id", "source", "split")} | {"x_key": "x", "y_key": "y"}
 
 
 def command_of(drill: Drill) -> str:

@@ -34,6 +34,7 @@ def audit(
     source: str | None = None,
     x_key: str | None = None,
     y_key: str | None = None,
+    split: str | None = None,
     seed: int = 0,
     jobs: int | None = None,
     work: str | Path | None = None,
@@ -47,8 +48,9 @@ def audit(
     <Verdict.CLEAN: 'CLEAN'>
 
     Args:
-        data: a path (folder of images, .npz, .npy, .csv, .parquet, .jsonl) or an array, DataFrame, table or list of
-            texts; or a source from `open_source`, which the arguments up to `y_key` then do not concern.
+        data: a path or address of what `open_source` reads (a folder of images, .npz, .csv, .parquet, .tar, ...), or an
+            array, DataFrame, table, `datasets.Dataset` or list of texts; or a source from `open_source`, which the
+            arguments up to `split` then do not concern.
         labels: labels of data in memory, one per sample.
         label: column of the labels.
         text: column(s) of the text, comma-separated; makes the data text.
@@ -56,6 +58,7 @@ def audit(
         source: column that says where a sample came from.
         x_key: array of the samples in an .npz.
         y_key: array of the labels in an .npz.
+        split: which split, where the data have several.
         seed: of all randomness.
         jobs: threads; all processors when None. The report does not depend on it.
         work: folder for intermediate files; an interrupted audit goes on from there. A temporary one when None.
@@ -78,7 +81,15 @@ def audit(
         data
         if isinstance(data, RowSource)
         else open_source(
-            data, labels=labels, label=label, text=text, id=id, source=source, x_key=x_key, y_key=y_key
+            data,
+            labels=labels,
+            label=label,
+            text=text,
+            id=id,
+            source=source,
+            x_key=x_key,
+            y_key=y_key,
+            split=split,
         )
     )
     with limited_threads(jobs) as threads, _folder(work) as folder:

@@ -182,13 +182,20 @@ def _reopened(report: Report, data: Any, labels: Any) -> Source:
     if data is None and report.subject.uri == MEMORY:
         remedy = "Give it with data=, and its labels with labels=."
         raise UsageError("the data, which was in memory", "none", "clean", remedy)
-    if isinstance(where, str | Path) and not Path(where).exists():
+    if isinstance(where, str | Path) and "://" not in str(where) and not _there(Path(where)):
         remedy = "If it has moved, say where it is now with --data (data=)."
         raise UsageError("the data that was audited", "nothing there", str(where), remedy)
     try:
         return open_source(where, labels=labels, **report.subject.options)
     except TypeError as error:
         raise ReportError("known options", str(error), "report.subject", "Run the audit again.") from error
+
+
+def _there(path: Path) -> bool:
+    """Whether there is something, or several files of a pattern."""
+    from mithridate.sources.patterns import expanded, is_pattern
+
+    return path.exists() or (is_pattern(str(path)) and any(Path(p).exists() for p in expanded(str(path))))
 
 
 def _target(to: Path, source: Source, relabel: bool) -> tuple[Path, bool]:

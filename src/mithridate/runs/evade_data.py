@@ -121,6 +121,8 @@ def labels_of(source: RowSource) -> tuple[str | None, ...]:
         labels = tuple(i.label for i in source.items) if source.labelled else ()
     elif isinstance(source, ArrayImages):
         labels = source.labels or ()
+    elif source.modality == "image":
+        labels = _read_labels(source)
     else:
         remedy = (
             "Other inputs can be attacked in Python: mithridate.runs.evade.evade(model, x, y, bounds=...)."
@@ -130,6 +132,15 @@ def labels_of(source: RowSource) -> tuple[str | None, ...]:
         remedy = "Use one folder per class, or name the labels with --label or --y."
         raise UsageError("images with labels", "no labels", source.uri, remedy)
     return labels
+
+
+def _read_labels(source: RowSource) -> tuple[str | None, ...]:
+    """The label of every row, None for those that cannot be read."""
+    labels: list[str | None] = [None] * source.count
+    for batch in source.batches(256):
+        for row, label in zip(batch.rows.tolist(), batch.labels or (), strict=False):
+            labels[row] = label
+    return tuple(labels)
 
 
 def _drawn(

@@ -13,17 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
+from mithridate.core.cache import cache_folder
+
 __all__ = ["cache_folder", "work_folder"]
 
 _LOCK = "lock"
 _FORGOTTEN = 14 * 86400.0  # seconds after which nobody will go on with an interrupted audit
-
-
-def cache_folder() -> Path:
-    """Where files go that can be made again: XDG_CACHE_HOME or ~/.cache, and "mithridate" in it."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(named) if Path(named).is_absolute() else Path("~/.cache").expanduser()
-    return base / "mithridate"
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class RowSource(ABC):
         seekable: whether a stretch of rows can be read without reading all rows before it.
         origin: the `npz.Npz` the samples were taken from, or None.
         limits: what one item may cost.
+        held: kept open for as long as the source is, or None.
     """
 
     uri: str
@@ -65,6 +66,7 @@ class RowSource(ABC):
     notes: tuple[str, ...] = ()
     seekable: bool = True
     origin: Any = None
+    held: Any = None
     limits: Limits
 
     @property

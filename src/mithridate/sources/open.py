@@ -10,11 +10,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mithridate.core.errors import SourceError
+from mithridate.core.errors import SourceError, UsageError
 from mithridate.sources.base import MEMORY, RowSource
+from mithridate.sources.fetched import fetch
 from mithridate.sources.kinds import KINDS
 from mithridate.sources.kinds.kind import Ask, Kind, Place
 from mithridate.sources.limits import Limits
+from mithridate.sources.stores import is_uri, shown_uri
 
 __all__ = ["open_source"]
 
@@ -36,9 +38,11 @@ def open_source(
 
     Args:
         data: a path (folder of images, sounds or texts, one folder per class; .npz; .npy; .csv, .tsv or .jsonl, also
-            packed; .parquet or a folder of such; a CSV of paths of images or sounds), or in memory: a numpy
-            array, a pandas DataFrame, a pyarrow Table, or a sequence of str.
-        label: column (npz: key) that holds the labels.
+            packed; .parquet or a folder of such; .arrow or a folder that `save_to_disk` made; .tar, also packed, a
+            folder of such, or a pattern such as "s-{000..127}.tar"; a CSV of paths of images or sounds), the same as
+            a URI (s3://, gs://, https://, ...), or in memory: a numpy array, a pandas DataFrame, a pyarrow Table,
+            a `datasets.Dataset`, or a sequence of str.
+        label: column (npz: key; tar: suffix of the member, or key of the .json) that holds the labels.
         text: column, or several joined by commas, whose text is the sample. Not given, one column of long
             prose makes a text data set.
         id: column (npz: key) that names each sample; else the path or the row number.
@@ -63,11 +67,29 @@ def open_source(
         label=label, text=text, id=id, source=source, labels=labels, x_key=x_key, y_key=y_key, split=split,
         limits=bound,
     )  # fmt: skip
+    if isinstance(data, str) and is_uri(data):
+        return _open_uri(data, ask)
     if isinstance(data, str | os.PathLike):
         path = Path(data)
         return _opened(_kind_of(path), path, str(path), ask)
     kind = next(k for k in KINDS if k.memory is not None and k.memory(data))
     return _opened(kind, data, MEMORY, ask)
+
+
+def _open_uri(uri: str, ask: Ask) -> RowSource:
+    """Open what a store has, by its copy on this machine; it goes by its address without secrets."""
+    shown = shown_uri(uri)
+    if shown.startswith("file://"):
+        path = Path(shown.removeprefix("file://").removeprefix("localhost"))
+        return _opened(_kind_of(path), path, str(path), ask)
+    fetched = fetch(uri)
+    try:
+        opened = _opened(_kind_of(fetched.path), fetched.path, shown, ask)
+    except UsageError as error:  # it names the copy, which nobody knows
+        where = error.where.replace(str(fetched.path), shown)
+        raise type(error)(error.expected, error.got, where, error.remedy) from error
+    opened.uri, opened.held = shown, fetched.held
+    return opened
 
 
 def _opened(kind: Kind, data: Any, where: str, ask: Ask) -> RowSource:

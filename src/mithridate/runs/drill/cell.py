@@ -24,7 +24,7 @@ from mithridate.runs.drill.auditors import Auditors
 from mithridate.runs.drill.score import score
 from mithridate.runs.plant import carry_out, plan_for
 
-__all__ = ["Outcome", "Place", "audited_twin", "run_cell"]
+__all__ = ["Outcome", "Place", "audited_twin", "named_like", "run_cell"]
 
 Progress = Callable[[str, int, int | None], None]
 _SHOWN = 8  # victims on the page
@@ -82,7 +82,7 @@ def run_cell(
         progress: told (stage, done, total or None).
     """
     empty = Cell(attack=attack.card.id, dose=dose, seed=seed)
-    copy = place.copies / _named_like(source)
+    copy = place.copies / named_like(source)
     try:
         progress("planting", 0, None)
         with place.turn:
@@ -135,10 +135,13 @@ def audited_twin(
     )
 
 
-def _named_like(source: Source) -> str:
+def named_like(source: Source) -> str:
     """A name for the copy with the suffixes of the original, from which the format is told."""
-    name = Path(source.uri).name
-    return "copy" if Path(source.uri).is_dir() else f"copy{name[name.find('.') :] if '.' in name else ''}"
+    from mithridate.sources.write import copy_suffixes
+
+    name, suffixes = Path(source.uri).name, copy_suffixes(source)
+    own = [s for s in suffixes if name.lower().endswith(s)]
+    return f"copy{max(own, key=len) if own else next(iter(suffixes), '')}"
 
 
 def _whole(report: Report, folder: Path) -> Report:

@@ -23,7 +23,7 @@ from mithridate.report.files import write_bytes
 from mithridate.runs.clean import refuse_inside
 from mithridate.runs.drill.auditors import Auditors
 from mithridate.runs.drill.before import refuse_other
-from mithridate.runs.drill.cell import Place, audited_twin, run_cell
+from mithridate.runs.drill.cell import Place, audited_twin, named_like, run_cell
 from mithridate.runs.drill.settings import card_of, chosen_attacks
 from mithridate.runs.drill.telling import Telling
 from mithridate.runs.drill.training import Training, hold_out, refuse_unusable
@@ -165,7 +165,7 @@ class _Run:
             return
         with TemporaryDirectory(prefix="training-", dir=self.work) as folder:
             held = hold_out(self.source)
-            copy = Path(folder) / "base" / Path(self.source.uri).name
+            copy = Path(folder) / "base" / named_like(self.source)
             write_copy(self.source, copy, drop=held.ids)
             training = Training(
                 function=self.train,

@@ -24,6 +24,7 @@ from mithridate.core.errors import MithridateError, UsageError
 from mithridate.core.hashing import keyed_hash
 from mithridate.runs.drill.bundle import write_samples
 from mithridate.runs.drill.cell import Outcome
+from mithridate.sources.folder import MediaFiles
 
 __all__ = [
     "ARMS",
@@ -163,7 +164,7 @@ class Training:
         self, folder: Path, source: Source, drop: Collection[str], tests: Mapping[str, Test], seed: int
     ) -> list[str]:
         """Write the task; returns the classes in the order of the columns that predict gives."""
-        paths = Path(source.uri).is_dir() and source.modality == "image"
+        paths = isinstance(source, MediaFiles) and Path(source.uri).is_dir() and source.modality == "image"
         raws, labels = _kept(source, drop, paths)
         classes = sorted({*labels, *self.held.labels})
         write_samples(raws, source.modality, paths, folder / "train")
