@@ -9,6 +9,9 @@ import click
 
 from mithridate.cli.options import (
     DATA,
+    against,
+    baseline_of,
+    least_of,
     outputs_of,
     quiet_options,
     reading_of,
@@ -21,27 +24,15 @@ if TYPE_CHECKING:
     from mithridate.core.report import Report
     from mithridate.sources.base import RowSource
 
-__all__ = ["FAIL_ON", "audit", "exit_code_of"]
-
-_LEVELS = ("info", "suspicious", "likely", "proven", "never")
-#: the option of all verbs that find something.
-FAIL_ON = click.option(
-    "--fail-on",
-    type=click.Choice(_LEVELS),
-    default="suspicious",
-    show_default=True,
-    metavar="LEVEL",
-    help=f"Lowest severity of a finding that makes the exit code 1: {', '.join(_LEVELS)}.",
-)
+__all__ = ["audit", "exit_code_of"]
 
 
 @click.command(
     epilog="Exit codes: 0 clean, 1 flagged, 2 usage error or crash, 3 something could not be examined."
 )
 @click.argument("data", type=DATA)
-@report_options("mithridate-report", "report.html, report.json and keep.parquet", sarif=True)
+@report_options("mithridate-report", "report.html, report.json and keep.parquet", checks=True)
 @reading_options
-@FAIL_ON
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -63,7 +54,7 @@ FAIL_ON = click.option(
 )
 @quiet_options
 @click.pass_context
-def audit(ctx: click.Context, /, data: Path | str, seed: int, fail_on: str, **rest: Any) -> None:
+def audit(ctx: click.Context, /, data: Path | str, seed: int, **rest: Any) -> None:
     """Find poison in DATA: stamps, trigger words, odd values, changed labels.
 
     DATA is a folder of images, sounds or texts with one folder per class, an .npz or .npy, a .csv, .parquet or .jsonl,
@@ -78,15 +69,18 @@ def audit(ctx: click.Context, /, data: Path | str, seed: int, fail_on: str, **re
 
     source, outputs = open_source(data, **reading_of(rest)), outputs_of(rest)
     outputs.refuse_unwritable(source.uri, rest["work"])
-    report = _audited(source, seed, outputs, **{k: rest[k] for k in ("jobs", "work", "quiet", "no_progress")})
+    baseline = baseline_of(rest, source.modality)
+    named = {k: rest[k] for k in ("jobs", "work", "quiet", "no_progress")}
+    report = _audited(source, seed, outputs, baseline, **named)
     outputs.print(report, quiet=rest["quiet"])
-    ctx.exit(exit_code_of(report, fail_on))
+    ctx.exit(exit_code_of(report, rest["fail_on"]))
 
 
 def _audited(
     source: RowSource,
     seed: int,
     outputs: Outputs,
+    baseline: Report | None,
     *,
     jobs: int | None,
     work: Path | None,
@@ -101,7 +95,7 @@ def _audited(
 
     place = nullcontext(work) if work else work_folder(source.uri, source.options, seed)
     with place as folder, progress_bar(not (quiet or no_progress)) as progress:
-        report = run(source, seed=seed, jobs=jobs, work=folder, progress=progress)
+        report = against(run(source, seed=seed, jobs=jobs, work=folder, progress=progress), baseline)
         progress("writing", 0, None)
         return outputs.write(report, source)  # inside: intermediate files stay if this fails
 
@@ -111,12 +105,13 @@ def exit_code_of(report: Report, fail_on: str) -> int:
 
     Args:
         report: of it.
-        fail_on: lowest severity that counts, of `FAIL_ON`.
+        fail_on: lowest severity that counts; known findings never do.
     """
-    from mithridate.core.results import Severity, Skip
+    from mithridate.core.results import Skip
     from mithridate.core.verdict import Verdict, exit_code
 
-    if fail_on != "never" and any(f.severity >= Severity[fail_on.upper()] for f in report.findings):
+    least = least_of(fail_on)
+    if least is not None and any(f.severity >= least and not f.known for f in report.findings):
         return exit_code(Verdict.FLAGGED)
     skipped = any(isinstance(r, Skip) for r in report.results)
     return exit_code(Verdict.INCOMPLETE if skipped else Verdict.CLEAN)

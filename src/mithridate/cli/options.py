@@ -10,11 +10,26 @@ import click
 
 if TYPE_CHECKING:
     from mithridate.cli.outputs import Outputs
+    from mithridate.core.report import Report
+    from mithridate.core.results import Severity
 
-__all__ = ["DATA", "FILE", "joined", "outputs_of", "quiet_options", "reading_of", "reading_options", "report_options"]
+__all__ = [
+    "DATA",
+    "FILE",
+    "against",
+    "baseline_of",
+    "joined",
+    "least_of",
+    "outputs_of",
+    "quiet_options",
+    "reading_of",
+    "reading_options",
+    "report_options",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, path_type=Path)
+_LEVELS = ("info", "suspicious", "likely", "proven", "never")
 _READING = ("label", "text", "source", "x_key", "y_key", "split")
 
 
@@ -61,9 +76,9 @@ quiet_options = joined(
 
 
 def report_options(
-    folder: str, files: str = "report.html and report.json", *, sarif: bool = False
+    folder: str, files: str = "report.html and report.json", *, checks: bool = False
 ) -> Callable[[Command], Command]:
-    """--out, --json and --html, and --sarif where findings can be told in it."""
+    """--out, --json and --html; of verbs that check something also --sarif, --junit, --baseline and --fail-on."""
     options = [
         click.option(
             "--out", type=click.Path(file_okay=False, path_type=Path), default=Path(folder), show_default=True,
@@ -75,12 +90,19 @@ def report_options(
         ),
         click.option("--html", "html_file", type=FILE, help="Write the page here too."),
     ]  # fmt: skip
-    if sarif:
-        options.append(
+    if checks:
+        options += [
+            click.option("--sarif", "sarif_file", type=FILE, help="Write SARIF 2.1.0 here, for code scanning."),
+            click.option("--junit", "junit_file", type=FILE, help="Write JUnit XML here, each check a test case."),
             click.option(
-                "--sarif", "sarif_file", type=FILE, help="Write SARIF 2.1.0 here, for code scanning."
-            )
-        )
+                "--baseline", type=click.Path(path_type=Path), metavar="REPORT",
+                help="An earlier report.json, or its folder: only what is new counts for verdict and exit code.",
+            ),
+            click.option(
+                "--fail-on", type=click.Choice(_LEVELS), default="suspicious", show_default=True, metavar="LEVEL",
+                help=f"Lowest severity of a finding that makes the exit code 1: {', '.join(_LEVELS)}.",
+            ),
+        ]  # fmt: skip
     return joined(*options)
 
 
@@ -95,5 +117,55 @@ def outputs_of(given: Mapping[str, Any]) -> Outputs:
     from mithridate.cli.outputs import Outputs
 
     return Outputs(
-        folder=given["out"], json=given["json_file"], html=given["html_file"], sarif=given.get("sarif_file")
-    )
+        folder=given["out"], json=given["json_file"], html=given["html_file"], sarif=given.get("sarif_file"),
+        junit=given.get("junit_file"), least=least_of(given.get("fail_on", _LEVELS[1])),
+    )  # fmt: skip
+
+
+def least_of(fail_on: str) -> Severity | None:
+    """The severity that --fail-on names; None for never."""
+    from mithridate.core.results import Severity
+
+    return None if fail_on == "never" else Severity[fail_on.upper()]
+
+
+def baseline_of(given: Mapping[str, Any], modality: str) -> Report | None:
+    """The report that --baseline names; None without.
+
+    Args:
+        given: what `report_options` took.
+        modality: of what is examined.
+
+    Raises:
+        ReportError: it cannot be read, is about something else, or would be written over: then the next run would
+            know what nobody has looked at.
+    """
+    named = given["baseline"]
+    if named is None:
+        return None
+    from mithridate.core.baseline import refuse_incomparable
+    from mithridate.core.errors import ReportError
+    from mithridate.core.report import Report
+
+    read = (named / "report.json" if named.is_dir() else named).resolve()
+    if read in [p.resolve() for p in (given["out"] / "report.json", given["json_file"]) if p is not None]:
+        remedy = "Give another folder with --out: what is found now must not become the baseline by itself."
+        raise ReportError(
+            "a baseline that is not written over", "the place of this report", str(named), remedy
+        )
+    baseline = Report.load(named)
+    refuse_incomparable(baseline, modality)
+    return baseline
+
+
+def against(report: Report, baseline: Report | None) -> Report:
+    """A report with what is known from its baseline marked; as it is without one.
+
+    Raises:
+        ReportError: the two cannot be compared.
+    """
+    if baseline is None:
+        return report
+    from mithridate.core.baseline import only_new
+
+    return only_new(report, baseline)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mithridate.core.errors import ReportError, UsageError
 from mithridate.core.report import Report
-from mithridate.report.files import write_html, write_json, write_report, write_sarif
+from mithridate.core.results import Severity
+from mithridate.report.files import write_html, write_json, write_junit, write_report, write_sarif
 from mithridate.runs.clean import refuse_inside, write_keep_list
 from mithridate.sources.base import RowSource
 
@@ -27,18 +28,22 @@ class Outputs:
         json: JSON too; "-" is stdout.
         html: the page too.
         sarif: SARIF.
+        junit: JUnit XML.
+        least: lowest severity that is a failure in it; None where none is.
     """
 
     folder: Path
     json: Path | None = None
     html: Path | None = None
     sarif: Path | None = None
+    junit: Path | None = None
+    least: Severity | None = Severity.SUSPICIOUS
     _written: list[Path] = field(default_factory=list)
 
     @property
     def files(self) -> list[Path]:
         """The single files."""
-        return [f for f in (self.json, self.html, self.sarif) if f is not None and f != _STDOUT]
+        return [f for f in (self.json, self.html, self.sarif, self.junit) if f is not None and f != _STDOUT]
 
     def refuse_unwritable(self, uri: str, work: Path | None) -> None:
         """Refuse before the long work what would fail after it.
@@ -50,8 +55,10 @@ class Outputs:
         Raises:
             UsageError: a place inside the data, or one that cannot be written.
         """
-        if _STDOUT in (self.html, self.sarif):
-            raise UsageError("a file name", "-", "--html or --sarif", "Only --json can go to stdout.")
+        if _STDOUT in (self.html, self.sarif, self.junit):
+            raise UsageError(
+                "a file name", "-", "--html, --sarif or --junit", "Only --json can go to stdout."
+            )
         refuse_inside(uri, self.folder, *self.files, *([work] if work else []))
         try_folder(self.folder, self.folder)
         for file in self.files:
@@ -83,6 +90,8 @@ class Outputs:
                 write_html(report, self.html)
             if self.sarif is not None:
                 write_sarif(report, self.sarif)
+            if self.junit is not None:
+                write_junit(report, self.junit, self.least)
         except UsageError as error:
             remedy = f"{error.remedy} {_saved_elsewhere(report)}"
             raise ReportError(error.expected, error.got, error.where, remedy) from error

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mithridate.cli.audit import FAIL_ON, exit_code_of
+from mithridate.cli.audit import exit_code_of
 from mithridate.cli.numbers import Whole
-from mithridate.cli.options import FILE, joined, outputs_of, quiet_options, report_options
+from mithridate.cli.options import (
+    FILE,
+    against,
+    baseline_of,
+    joined,
+    outputs_of,
+    quiet_options,
+    report_options,
+)
 
 if TYPE_CHECKING:
     from mithridate.checks.bank import Bank, Statistics
@@ -155,11 +163,10 @@ def asked_of(given: dict[str, Any]) -> Asked:
 @click.option(
     "--bank-add", type=FILE, help="Add MODEL, known to be clean, to this bank, which is made if need be."
 )
-@report_options("mithridate-scan", sarif=True)
-@FAIL_ON
+@report_options("mithridate-scan", checks=True)
 @quiet_options
 @click.pass_context
-def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
+def scan(ctx: click.Context, /, model: str, **given: Any) -> None:
     """Find what MODEL hides: code in its files, branches in its graph, triggers in what it answers.
 
     MODEL is a file, an archive or a folder, of which nothing is loaded or run outside a jail; or the address of a
@@ -184,14 +191,15 @@ def scan(ctx: click.Context, /, model: str, fail_on: str, **given: Any) -> None:
         asked = replace(asked, keep=kept.append)
     outputs = outputs_of(given)
     outputs.refuse_unwritable(model, None)
+    baseline = baseline_of(given, "model")
     with progress_bar(not (given["quiet"] or given["no_progress"])) as progress:
-        report = run(model, asked=asked, progress=progress)
+        report = against(run(model, asked=asked, progress=progress), baseline)
         progress("writing", 0, None)
         report = outputs.write(report)
     outputs.print(report, quiet=given["quiet"])
     if given["bank_add"] is not None:
         _add(given["bank_add"], kept, report)
-    ctx.exit(exit_code_of(report, fail_on))
+    ctx.exit(exit_code_of(report, given["fail_on"]))
 
 
 def _add(file: Path, kept: list[Statistics], report: Report) -> None:

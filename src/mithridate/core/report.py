@@ -58,6 +58,7 @@ class Report:
         actions: what to do about it.
         timings: seconds per stage; the only part that differs between equal runs.
         notes: what was left out of sight on the way, in words.
+        baseline: digest of what an earlier report was about, with which this one was compared; "" without.
         schema: version of the JSON form.
     """
 
@@ -69,6 +70,7 @@ class Report:
     actions: tuple[Action, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    baseline: str = ""
     schema: int = SCHEMA
     renderer: Callable[[Report], str] | None = field(default=None, repr=False, compare=False)
 
@@ -81,6 +83,11 @@ class Report:
     def alarms(self) -> tuple[Finding, ...]:
         """The findings above INFO, worst first."""
         return tuple(f for f in self.findings if f.severity > Severity.INFO)
+
+    @property
+    def news(self) -> tuple[Finding, ...]:
+        """The alarms that no earlier report said already, worst first; all of them without a baseline."""
+        return tuple(f for f in self.alarms if not f.known)
 
     @property
     def exit_code(self) -> int:
@@ -106,7 +113,7 @@ class Report:
             "timings": dict(self.timings),
             "notes": list(self.notes),
         }
-        return plain
+        return plain | ({"baseline": self.baseline} if self.baseline else {})
 
     @classmethod
     def from_json(cls, text: str) -> Report:
@@ -136,6 +143,7 @@ class Report:
                 ),
                 timings=plain["timings"],
                 notes=tuple(plain.get("notes", ())),
+                baseline=str(plain.get("baseline", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ReportError(

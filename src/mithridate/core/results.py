@@ -78,6 +78,11 @@ class Finding:
         """The first `count` targets."""
         return self.targets[: self.count]
 
+    @property
+    def known(self) -> bool:
+        """Whether an earlier report said the same; see `core.baseline`."""
+        return "known" in self.details
+
 
 @dataclass(frozen=True, kw_only=True)
 class Clear:

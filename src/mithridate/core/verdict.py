@@ -51,9 +51,9 @@ def grade(results: Sequence[Result], graded_checks: Iterable[str]) -> tuple[Resu
 
 
 def verdict(results: Iterable[Result]) -> Verdict:
-    """Any result above INFO flags; else any skip leaves it incomplete; else clean."""
+    """Any result above INFO that is not known flags; else any skip leaves it incomplete; else clean."""
     results = list(results)
-    if any(isinstance(r, Finding) and r.severity > Severity.INFO for r in results):
+    if any(isinstance(r, Finding) and r.severity > Severity.INFO and not r.known for r in results):
         return Verdict.FLAGGED
     return Verdict.INCOMPLETE if any(isinstance(r, Skip) for r in results) else Verdict.CLEAN
 

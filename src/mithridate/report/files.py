@@ -12,7 +12,7 @@ from typing import Any
 
 from mithridate.core.errors import ReportError
 from mithridate.core.report import Report
-from mithridate.core.results import Finding, Result, Skip
+from mithridate.core.results import Finding, Result, Severity, Skip
 
 __all__ = [
     "INLINE_ITEMS",
@@ -22,6 +22,7 @@ __all__ = [
     "write_bytes",
     "write_html",
     "write_json",
+    "write_junit",
     "write_report",
     "write_sarif",
 ]
@@ -98,6 +99,23 @@ def write_sarif(report: Report, path: str | Path) -> Path:
     from mithridate.report.sarif import to_sarif
 
     write_bytes(Path(path), json.dumps(to_sarif(report), indent=1).encode("ascii"))
+    return Path(path)
+
+
+def write_junit(report: Report, path: str | Path, least: Severity | None = Severity.SUSPICIOUS) -> Path:
+    """Write JUnit XML, as servers read it that collect the results of tests.
+
+    Args:
+        report: of an audit or scan.
+        path: of the file.
+        least: lowest severity that is a failure; None where none is.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+    from mithridate.report.junit import to_junit
+
+    write_bytes(Path(path), to_junit(report, least))
     return Path(path)
 
 

@@ -60,7 +60,8 @@ def _render(report: Report, folder: str, room: _Room) -> str:
 
 
 def _context(report: Report, folder: str, room: _Room) -> dict[str, Any]:
-    alarms, more_alarms = first(report.alarms, room.findings)
+    alarms, more_alarms = first(report.news, room.findings)
+    known, more_known = first([f for f in report.alarms if f.known], room.findings)
     infos, more_infos = first([f for f in report.findings if f.severity is Severity.INFO], room.findings)
     skips, more_skips = first([r for r in report.results if isinstance(r, Skip)], room.rows)
     seen, more_limits = first(limits(report), room.rows)
@@ -69,6 +70,8 @@ def _context(report: Report, folder: str, room: _Room) -> dict[str, Any]:
         "report": report,
         "alarms": alarms,
         "more_alarms": more_alarms,
+        "known": known,
+        "more_known": more_known,
         "done": infos if repaired(report) else [],
         "infos": [] if repaired(report) else infos,
         "more_infos": more_infos,

@@ -17,7 +17,7 @@ _FINDINGS, _EXHIBITS = 20, 3
 
 def render_notebook(report: Report) -> str:
     """A fragment of HTML for `Report._repr_html_`: no script, styles scoped to it, as safe as the page."""
-    alarms, more = first(report.alarms, _FINDINGS)
+    alarms, more = first(report.news, _FINDINGS)
     style = files("mithridate.report").joinpath("templates/notebook.css").read_text(encoding="utf-8")
     return (
         environment()
@@ -26,6 +26,7 @@ def render_notebook(report: Report) -> str:
             report=report,
             alarms=alarms,
             more=more,
+            known=[f for f in report.alarms if f.known][:_FINDINGS],
             infos=[f for f in report.findings if f.severity is Severity.INFO][:_FINDINGS],
             skips=[r for r in report.results if isinstance(r, Skip)][:_FINDINGS],
             limits=limits(report)[:_FINDINGS],

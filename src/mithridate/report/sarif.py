@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
+from mithridate.core.fingerprint import fingerprint
 from mithridate.core.report import Report
 from mithridate.core.results import Finding, Severity, Skip
 from mithridate.report.page import title_of
 from mithridate.report.safe import plain
+from mithridate.report.sarif_places import place, related
 
 __all__ = ["to_sarif"]
 
@@ -21,8 +25,14 @@ _LEVEL = {
 _IDS = 100
 
 
-def to_sarif(report: Report) -> dict[str, Any]:
-    """The findings as SARIF. `ruleId` is the id of the check, which is stable."""
+def to_sarif(report: Report, base: Path | None = None) -> dict[str, Any]:
+    """The findings as SARIF. `ruleId` is the id of the check, which is stable.
+
+    Args:
+        report: of an audit or scan.
+        base: the folder that locations are relative to, as a rule the checkout; the current one when None.
+    """
+    base = Path.cwd() if base is None else base
     checks = list(dict.fromkeys(f.check for f in report.findings))
     driver = {
         "name": "Mithridate",
@@ -30,9 +40,15 @@ def to_sarif(report: Report) -> dict[str, Any]:
         "rules": [_rule(report, check) for check in checks],
     }
     skips = [r for r in report.results if isinstance(r, Skip)]
+    seen = Counter[str]()
+    results = []
+    for finding in report.findings:
+        mark = fingerprint(finding)
+        seen[mark] += 1
+        results.append(_result(report, finding, checks.index(finding.check), f"{mark}:{seen[mark]}", base))
     run = {
         "tool": {"driver": driver},
-        "results": [_result(report, f, checks.index(f.check)) for f in report.findings],
+        "results": results,
         "invocations": [
             {
                 "executionSuccessful": True,
@@ -56,25 +72,29 @@ def _version() -> str:
 
 def _rule(report: Report, check: str) -> dict[str, Any]:
     card = report.cards.get(check, {})
-    rule: dict[str, Any] = {"id": check, "shortDescription": {"text": plain(title_of(report, check))}}
-    if card.get("remedy"):
-        rule["help"] = {"text": plain(card["remedy"])}
+    rule: dict[str, Any] = {
+        "id": check,
+        "shortDescription": {"text": plain(title_of(report, check))},
+        "properties": {"tags": ["security", "machine-learning"]},
+    }
+    if card.get("assumes"):
+        rule["fullDescription"] = {"text": plain(card["assumes"])}
+    parts = {"What to do": "remedy", "What it does not see": "misses", "After": "cites"}
+    told = {head: plain(card[name]) for head, name in parts.items() if card.get(name)}
+    if told:
+        rule["help"] = {"text": "\n".join(f"{head}: {text}" for head, text in told.items())}
     return rule
 
 
-def _result(report: Report, finding: Finding, rule: int) -> dict[str, Any]:
-    details, model = finding.details, report.subject.modality == "model"
-    key = details.get("key", details.get("place", ""))
-    if model:  # what was seen in which file, not whom it is about
-        key = f"{details.get('rule', '')}:{finding.targets[0] if finding.targets else ''}"
-    fingerprint = f"{finding.check}:{finding.label or ''}:{key}"
-    return {
+def _result(report: Report, finding: Finding, rule: int, mark: str, base: Path) -> dict[str, Any]:
+    result: dict[str, Any] = {
         "ruleId": finding.check,
         "ruleIndex": rule,
         "level": _LEVEL[finding.severity],
         "message": {"text": plain(finding.message)},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(_place(report, finding))}}}],
-        "partialFingerprints": {"mithridate/v1": plain(fingerprint, 200)},
+        "locations": [place(report, finding, base)],
+        # The second is the one that GitHub goes by; it would otherwise make one of the first line of the data.
+        "partialFingerprints": {"mithridate/v2": mark, "primaryLocationLineHash": mark},
         "properties": {
             "severity": finding.severity.name,
             "pValue": finding.p_value,
@@ -82,19 +102,17 @@ def _result(report: Report, finding: Finding, rule: int) -> dict[str, Any]:
             "accused": [plain(i, 400) for i in finding.accused[:_IDS]],
         },
     }
+    others = related(report, finding, base)
+    if others:
+        result["relatedLocations"] = others
+    if report.baseline:
+        result["baselineState"] = _state(finding)
+    return result
 
 
-def _place(report: Report, finding: Finding) -> str:
-    """The file that a finding is about: for a scan of a folder, the one in it."""
-    whole = report.subject.uri
-    if report.subject.modality != "model" or not finding.targets:
-        return whole
-    file = finding.targets[0].partition("!")[0]
-    return whole if whole.endswith(file) else f"{whole.rstrip('/')}/{file}"
-
-
-def _uri(path: str) -> str:
-    """A path as a URI reference: a SARIF location must be one."""
-    from urllib.parse import quote
-
-    return quote(path, safe="/:", errors="replace") or "."
+def _state(finding: Finding) -> str:
+    """As SARIF calls it (section 3.27.24)."""
+    if not finding.known:
+        return "updated" if "news" in finding.details else "new"
+    told = finding.details["known"]
+    return "updated" if isinstance(told, dict) and told.get("newcomers") else "unchanged"

@@ -48,11 +48,12 @@ def render_terminal(report: Report, console: Console, files: Sequence[object] = 
     line = Text.assemble((str(report.verdict), _TONE[report.verdict]), " · ", words.amount(report))
     console.print(line.append(f" · {spent}" if spent else ""))
     infos = [f for f in report.findings if f.severity is Severity.INFO]
-    alarms = report.alarms[:_MOST]
-    marks = [str(n) for n in range(1, len(alarms) + 1)] + ["info"] * _MOST_INFO
+    alarms, known = report.news[:_MOST], [f for f in report.alarms if f.known]
+    marks = [str(n) for n in range(1, len(alarms) + 1)] + ["old"] * len(known[:_MOST]) + ["info"] * _MOST_INFO
     shown = _mixed(infos)
-    _findings(report, console, [*alarms, *shown], marks)
-    _more(console, len(report.alarms) - _MOST, "finding")
+    _findings(report, console, [*alarms, *known[:_MOST], *shown], marks)
+    _more(console, len(report.news) - _MOST, "finding")
+    _more(console, len(known) - _MOST, "known finding")
     _more(console, len(infos) - len(shown), "note")
     _skips(report, console)
     for note in report.notes[:_MOST_NOTES]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from mithridate.core.report import Report, Subject
 from mithridate.core.results import Finding, Severity, Skip
@@ -14,6 +15,7 @@ __all__ = [
     "count_of",
     "duration",
     "innocents",
+    "news",
     "p_short",
     "p_words",
     "repaired",
@@ -152,6 +154,18 @@ def innocents(finding: Finding) -> str:
     return f"{who}, about {about:,} {'is' if about == 1 else 'are'} expected to be innocent."
 
 
+def news(finding: Finding) -> str:
+    """How much of a finding an earlier report said already, in a sentence; "" where nothing of it, or all."""
+    told = finding.details.get("news")
+    known = told.get("known") if isinstance(told, Mapping) else None
+    if not isinstance(known, int):
+        return ""
+    return (
+        f"An earlier report accused {known:,} of these {finding.count:,} of the same; more came, or another check sees "
+        "something new in them."
+    )
+
+
 def thing(report: Report) -> str:
     """What was examined, in a word: `data` or `model`."""
     return "model" if report.subject.modality == "model" else "data"
@@ -180,21 +194,31 @@ def verdict_words(report: Report) -> tuple[str, str]:
     """A headline and a sentence that a stranger understands."""
     if report.verdict in _FIXED:
         return _FIXED[report.verdict]
-    alarms = len(report.alarms)
+    alarms, old = len(report.news), len(report.alarms) - len(report.news)
     what_for = "this model is used" if thing(report) == "model" else "anything is trained on this data"
     skips = sum(isinstance(r, Skip) for r in report.results)
     unseen = f" Besides, {count_of(skips, 'thing')} could not be looked at." if skips else ""
+    still = (
+        f" {count_of(old, 'finding')} of an earlier report {'is' if old == 1 else 'are'} still there."
+        if old
+        else ""
+    )
     if report.verdict is Verdict.FLAGGED:
-        what = count_of(alarms, "finding")
+        what = count_of(alarms, "new finding" if report.baseline else "finding")
         return (
-            f"Something in this {thing(report)} looks planted",
-            f"{what} that chance does not explain. Look at the evidence below before {what_for}.{unseen}",
+            f"Something{' new' if report.baseline else ''} in this {thing(report)} looks planted",
+            f"{what} that chance does not explain. Look at the evidence below before {what_for}.{still}{unseen}",
         )
     if report.verdict is Verdict.INCOMPLETE:
         return (
-            "Nothing suspicious was found, but not everything was looked at",
+            f"Nothing {'new' if old else 'suspicious'} was found, but not everything was looked at",
             f"{count_of(skips, 'thing')} that should have been examined could not be. "
-            "Not examined is not clean.",
+            f"Not examined is not clean.{still}",
+        )
+    if old:
+        return (
+            "Nothing new was found",
+            f"Every check ran.{still} Somebody once took it for harmless; this page does not.",
         )
     return (
         "Nothing planted was found",

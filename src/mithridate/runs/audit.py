@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+from mithridate.core.baseline import folded
 from mithridate.core.batch import BadItem, Source
 from mithridate.core.errors import UsageError
 from mithridate.core.report import Report, Subject
@@ -126,13 +127,15 @@ def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress)
     from mithridate.report.exhibits import build_all
     from mithridate.report.notebook import render_notebook
     from mithridate.runs.beside import with_others
+    from mithridate.runs.contents import with_samples
     from mithridate.runs.driver import run_checks
 
     evidence = gathered.evidence
     kinds = list(DATA_CHECKS)
     outcome = run_checks(kinds, evidence, jobs=jobs, progress=progress)
     graded = grade(outcome.results, [kind.card.id for kind in outcome.ran if kind.card.graded])
-    results = [*_unreadable(gathered.bad), *_unlabelled(evidence), *_merged(_sorted(graded))]
+    told = with_samples(_sorted(graded), source)
+    results = [*_unreadable(gathered.bad), *_unlabelled(evidence), *_merged(told)]
     progress("exhibits", 0, None)
     started = perf_counter()
     results = list(build_all(with_others(results, evidence), source))
@@ -229,7 +232,11 @@ def _merged(results: Sequence[Result]) -> list[Result]:
                 other = kept[twin]
                 assert isinstance(other, Finding)
                 seen = [*other.details.get("seen_by", []), result.check]
-                kept[twin] = replace(other, details={**other.details, "seen_by": sorted(set(seen))})
+                more = {
+                    "seen_by": sorted(set(seen)),
+                    "folded": [*other.details.get("folded", []), folded(result)],
+                }
+                kept[twin] = replace(other, details={**other.details, **more})
                 continue
         kept.append(result)
     return kept

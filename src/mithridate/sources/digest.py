@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.core.batch import Batch
 from mithridate.core.errors import SourceError
 
-__all__ = ["array_digest", "files_digest", "sealed", "table_digest"]
+__all__ = ["array_digest", "files_digest", "sample_digests", "sealed", "table_digest"]
 
 CHUNK = 4 << 20
 SIZE = 32
@@ -75,3 +78,61 @@ def table_digest(table: Any) -> str:
             writer.write_table(table.slice(start, 65536).combine_chunks())
         state.update(sink.getvalue())
     return state.hexdigest()
+
+
+def sample_digests(batch: Batch) -> list[str | None]:
+    """A short digest of content and label of each sample, wherever it lies and whatever it is called.
+
+    Args:
+        batch: samples of any kind.
+
+    Returns:
+        16 hex digits each; None where a sample is nothing that can be digested.
+    """
+    labels = batch.labels or (None,) * len(batch)
+    return [_sample_digest(raw, label) for raw, label in zip(_samples(batch.raw), labels, strict=True)]
+
+
+def _samples(raw: Any) -> Iterator[Any]:
+    if not hasattr(raw, "column_names"):
+        yield from raw
+        return
+    for row in raw.to_pylist():
+        yield [part for name, value in row.items() for part in (name, value)]
+
+
+def _sample_digest(raw: Any, label: str | None) -> str | None:
+    state = blake2b(digest_size=8)
+    try:
+        for part in _parts([raw, label]):
+            state.update(f"{len(part)}:".encode() + part)
+    except TypeError:
+        return None
+    return state.hexdigest()
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    """A sample as bytes.
+
+    Raises:
+        TypeError: of no kind that is known here.
+    """
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        yield f"{value.dtype.str}{value.shape}".encode()
+        yield np.ascontiguousarray(value).tobytes()
+    elif isinstance(value, str):
+        yield value.encode("utf-8", "surrogatepass")
+    elif isinstance(value, bytes):
+        yield value
+    elif isinstance(value, Sequence):
+        yield f"{len(value)} parts".encode()
+        for part in value:
+            yield from _parts(part)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield repr(
+            float(value) if abs(value) < 2**53 else value
+        ).encode()  # a gap turns whole numbers into floats
+    elif value is None or isinstance(value, bool | np.generic | date | time | timedelta | Decimal):
+        yield repr(value).encode()
+    else:
+        raise TypeError(type(value).__name__)

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from mithridate.checks.artifact_check import ARTIFACT_CHECKS
 from mithridate.core.errors import UsageError
 from mithridate.core.report import Report, Subject
 from mithridate.core.results import Action, Finding, Result, Severity, Skip
@@ -18,6 +19,7 @@ from mithridate.core.verdict import verdict
 from mithridate.models.files.item import Item
 from mithridate.models.files.limits import ScanLimits
 from mithridate.models.graph.read import has_graph
+from mithridate.runs.contents import with_files
 from mithridate.runs.scan.artifacts import examine_files
 from mithridate.runs.scan.models import Asked, ModelLevel, examine_model
 from mithridate.runs.scan.with_arch import traced
@@ -69,7 +71,7 @@ def scan(
             models = [stack.enter_context(traced(root, asked.arch, asked))]
         levels = [examine_model(item, asked, progress) for item in models[:_MOST_MODELS]]
     results = [*examined.results, *_beyond(examined.models), *_without_graph(root, levels)]
-    return _report(subject, asked, results, levels, seconds, started)
+    return _report(subject, asked, results, levels, seconds, started, root)
 
 
 def _compared(asked: Asked, origin: str) -> Asked:
@@ -97,13 +99,16 @@ def _black_box(model: Any, asked: Asked, progress: Progress, started: float) -> 
 
 def _report(
     subject: Subject, asked: Asked, results: list[Result], levels: Sequence[ModelLevel], seconds: dict[str, float],
-    started: float,
+    started: float, root: Path | None = None,
 ) -> Report:  # fmt: skip
     from mithridate.report.exhibits.models import draw_all
     from mithridate.report.notebook import render_notebook
 
     for level in levels:
         results.extend(draw_all(level.results, level.ordinary, asked.layout))
+    if root is not None:
+        alone = [kind.card.id for kind in ARTIFACT_CHECKS]
+        results = with_files(results, root, subject.digest, alone)
     ranked, spent = _sorted(results), perf_counter() - started
     seconds = {**seconds, "graph and behaviour": spent - sum(seconds.values()), "total": spent}
     return Report(
