@@ -25,6 +25,7 @@ _VERBS = {
         "Take out of a model what a scan found, or its weights hide.",
     ),
     "drill": ("mithridate.cli.drill", "drill", "Plant poison in a copy, to see what would be caught."),
+    "hook": ("mithridate.cli.hook", "hook", "Audit or scan changed files, for pre-commit."),
 }
 _DEBUG = "MITHRIDATE_DEBUG"
 _USAGE, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141

@@ -116,7 +116,7 @@ def _few(names: set[str]) -> str:
 def _told(report: Report, baseline: Report) -> str:
     known = sum(f.known for f in report.alarms)
     where = f"{baseline.subject.uri} ({baseline.subject.digest[:12]})"
-    told = f"compared with an earlier report on {where}: {known} of {len(report.alarms)} findings known"
+    told = f"compared with an earlier report on {where}: known findings {known} of {len(report.alarms)}"
     gone = len({fingerprint(f) for f in baseline.alarms} - {fingerprint(f) for f in report.findings})
     told += f", {gone} of that report not found again" if gone else ""
     bare = any(not _contents(f.details) for f in baseline.alarms)

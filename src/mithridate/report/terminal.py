@@ -45,7 +45,8 @@ def render_terminal(report: Report, console: Console, files: Sequence[object] = 
         files: where the report was written, named in the last line.
     """
     spent = words.duration(report)
-    line = Text.assemble((str(report.verdict), _TONE[report.verdict]), " · ", words.amount(report))
+    old = " · nothing new" if report.alarms and not report.news else ""
+    line = Text.assemble((str(report.verdict), _TONE[report.verdict]), old, " · ", words.amount(report))
     console.print(line.append(f" · {spent}" if spent else ""))
     infos = [f for f in report.findings if f.severity is Severity.INFO]
     alarms, known = report.news[:_MOST], [f for f in report.alarms if f.known]
