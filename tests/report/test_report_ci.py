@@ -16,7 +16,9 @@ from mithridate.core.report import Report, Subject
 from mithridate.core.results import Clear, Finding, NotApplicable, Severity, Skip
 from mithridate.core.verdict import verdict
 from mithridate.report.files import write_junit, write_sarif
+from mithridate.report.html import render_html
 from mithridate.report.junit import to_junit
+from mithridate.report.notebook import render_notebook
 from mithridate.report.sarif import to_sarif
 
 OLD = sorted((Path(__file__).parent / "old").glob("*.json"))
@@ -183,3 +185,13 @@ def test_places_are_relative_to_the_checkout(tmp_path, monkeypatch):
     assert told("/elsewhere/d.npz") == ([{"uri": "file:///elsewhere/d.npz"}], [])
     assert told("http://host:8080/a") == ([{"uri": "http://host:8080/a"}], [])
     assert told("array in memory") == ([{"uri": "array%20in%20memory", "uriBaseId": "%SRCROOT%"}], [])
+
+
+def test_the_pages_tell_old_from_new():
+    report = known()
+    for shown in (render_html(report), render_notebook(report)):
+        assert "Known from an earlier report" in shown
+    assert "An earlier report accused 5 of these 10 of the same" in render_html(report)
+    assert "Something new in this data looks planted" in render_html(report)
+    assert "1 new finding that chance does not explain" in render_html(report)
+    assert "1 finding of an earlier report is still there" in render_html(report)

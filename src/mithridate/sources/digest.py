@@ -81,13 +81,14 @@ def table_digest(table: Any) -> str:
 
 
 def sample_digests(batch: Batch) -> list[str | None]:
-    """A short digest of content and label of each sample, wherever it lies and whatever it is called.
+    """A digest of content and label of each sample, wherever it lies and whatever it is called.
 
     Args:
         batch: samples of any kind.
 
     Returns:
-        16 hex digits each; None where a sample is nothing that can be digested.
+        32 hex digits each, so many that nobody makes another sample with the digits of one; None where a sample is
+        nothing that can be digested.
     """
     labels = batch.labels or (None,) * len(batch)
     return [_sample_digest(raw, label) for raw, label in zip(_samples(batch.raw), labels, strict=True)]
@@ -102,7 +103,7 @@ def _samples(raw: Any) -> Iterator[Any]:
 
 
 def _sample_digest(raw: Any, label: str | None) -> str | None:
-    state = blake2b(digest_size=8)
+    state = blake2b(digest_size=16)
     try:
         for part in _parts([raw, label]):
             state.update(f"{len(part)}:".encode() + part)
@@ -118,20 +119,19 @@ def _parts(value: Any) -> Iterator[bytes]:
         TypeError: of no kind that is known here.
     """
     if isinstance(value, np.ndarray) and value.dtype != object:
-        yield f"{value.dtype.str}{value.shape}".encode()
+        yield f"array {value.dtype.str}{value.shape}".encode()
         yield np.ascontiguousarray(value).tobytes()
     elif isinstance(value, str):
-        yield value.encode("utf-8", "surrogatepass")
+        yield b"text " + value.encode("utf-8", "surrogatepass")
     elif isinstance(value, bytes):
-        yield value
+        yield b"bytes " + value
     elif isinstance(value, Sequence):
         yield f"{len(value)} parts".encode()
         for part in value:
             yield from _parts(part)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield repr(
-            float(value) if abs(value) < 2**53 else value
-        ).encode()  # a gap turns whole numbers into floats
+        # a gap in a column turns whole numbers into floats
+        yield f"number {float(value) if abs(value) < 2**53 else value!r}".encode()
     elif value is None or isinstance(value, bool | np.generic | date | time | timedelta | Decimal):
         yield repr(value).encode()
     else:
