@@ -124,13 +124,19 @@ def test_two_old_findings_of_one_kind_may_be_told_as_one():
     ("baseline", "told"),
     [
         (report(modality="table"), "expected a report about text"),
-        (report(classes=("cat", "dog")), "expected labels as in the data"),
         (replace(report(), verdict=Verdict.HEALED), "HEALED"),
     ],
 )
 def test_a_baseline_of_something_else_is_refused(baseline, told):
     with pytest.raises(ReportError, match=told):
         only_new(report(finding(OLD)), baseline)
+
+
+def test_a_baseline_of_other_data_knows_nothing_and_is_said():
+    other = report(finding(NEW, label="cat"), classes=("cat", "dog"))
+    compared = only_new(report(finding(OLD)), other)
+    assert compared.verdict is Verdict.FLAGGED
+    assert "no label in common: is it of other data?" in compared.notes[-1]
 
 
 @pytest.mark.parametrize(

@@ -209,9 +209,8 @@ def _add(file: Path, kept: list[Statistics], report: Report) -> None:
         UsageError: there is nothing to put into it, or it cannot be read or written.
     """
     from mithridate.core.errors import UsageError
-    from mithridate.core.verdict import Verdict
 
-    if report.verdict is Verdict.FLAGGED:
+    if report.alarms:  # known ones as well: a baseline does not make a model clean
         remedy = "A bank holds clean models only. Look at the report."
         raise UsageError("a model that is not flagged", "a flagged one", str(file), remedy)
     if not kept:

@@ -91,7 +91,6 @@ def only_new(report: Report, baseline: Report) -> Report:
         ReportError: the two cannot be compared.
     """
     refuse_incomparable(baseline, report.subject.modality)
-    _refuse_other_labels(report, baseline)
     before = [*_seen(baseline)]
     quiet = Counter[str]()
     for finding in baseline.findings:
@@ -101,24 +100,14 @@ def only_new(report: Report, baseline: Report) -> Report:
     return replace(compared, verdict=verdict(results), notes=(*report.notes, _told(compared, baseline)))
 
 
-def _refuse_other_labels(report: Report, baseline: Report) -> None:
-    mine, theirs = set(report.subject.classes), set(baseline.subject.classes)
-    if mine and theirs and not mine & theirs:
-        got = f"labels {_few(theirs)} in {baseline.subject.uri}"
-        remedy = "Is the baseline of another data set, or of another column?"
-        raise ReportError(f"labels as in the data: {_few(mine)}", got, "baseline", remedy)
-
-
-def _few(names: set[str]) -> str:
-    return ", ".join(repr(n[:40]) for n in sorted(names)[:3]) + (", …" if len(names) > 3 else "")
-
-
 def _told(report: Report, baseline: Report) -> str:
     known = sum(f.known for f in report.alarms)
     where = f"{baseline.subject.uri} ({baseline.subject.digest[:12]})"
     told = f"compared with an earlier report on {where}: known findings {known} of {len(report.alarms)}"
     gone = len({fingerprint(f) for f in baseline.alarms} - {fingerprint(f) for f in report.findings})
     told += f", {gone} of that report not found again" if gone else ""
+    mine, theirs = set(report.subject.classes), set(baseline.subject.classes)
+    told += "; no label in common: is it of other data?" if mine and theirs and not mine & theirs else ""
     bare = any(not _contents(f.details) for f in baseline.alarms)
     return told + ("; some of it cannot be compared and counts as new" if bare else "")
 
