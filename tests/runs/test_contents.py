@@ -31,7 +31,7 @@ PIXELS = np.zeros((2, 2, 3), np.uint8)
 
 def test_content_and_label_decide():
     arrays = [PIXELS + 1, PIXELS.astype(np.int16), PIXELS.reshape(2, 6, 1)]
-    others = [*arrays, "text", "tex", b"text", ["te", "xt"], 1, "1", "1.0", True, None, "None"]
+    others = [*arrays, "text", "tex", b"text", ["te", "xt"], 1, "1", "1.0", True, None, "None", {"te": "xt"}]
     digests = [digest(PIXELS), digest(PIXELS, "b"), digest(PIXELS, None), *map(digest, others)]
     assert len(set(digests)) == len(digests)
     assert None not in digests

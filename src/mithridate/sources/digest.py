@@ -125,9 +125,9 @@ def _parts(value: Any) -> Iterator[bytes]:
         yield b"text " + value.encode("utf-8", "surrogatepass")
     elif isinstance(value, bytes):
         yield b"bytes " + value
-    elif isinstance(value, Sequence):
+    elif isinstance(value, Sequence | Mapping):
         yield f"{len(value)} parts".encode()
-        for part in value:
+        for part in value.items() if isinstance(value, Mapping) else value:
             yield from _parts(part)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         # a gap in a column turns whole numbers into floats
