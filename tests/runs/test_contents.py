@@ -11,6 +11,7 @@ import pytest
 
 from mithridate.core.batch import Batch
 from mithridate.core.results import Clear, Finding, Severity
+from mithridate.core.sound import Sound
 from mithridate.runs import contents
 from mithridate.runs.contents import with_files, with_samples
 from mithridate.sources.digest import sample_digests
@@ -36,6 +37,13 @@ def test_content_and_label_decide():
     assert len(set(digests)) == len(digests)
     assert None not in digests
     assert digest(PIXELS.copy()) == digest(np.zeros((2, 2, 6), np.uint8)[..., ::2]) == digests[0]
+
+
+def test_sounds():
+    tone = Sound(samples=np.ones((8, 1), np.float32), rate=8000)
+    assert digest(tone) == digest(Sound(samples=np.ones((8, 1), np.float32), rate=8000))
+    assert digest(tone) != digest(Sound(samples=np.ones((8, 1), np.float32), rate=16000))
+    assert digest(tone) != digest(Sound(samples=np.zeros((8, 1), np.float32), rate=8000))
 
 
 def test_what_cannot_be_digested_has_none():
@@ -100,5 +108,6 @@ def test_files_of_a_scan(tmp_path, folder):
     assert len(inside.details["contents"]) == 1
     assert graph.details["contents"] == ["whole"]
     assert ("contents" in gone.details) == (not folder)  # a lone file is what it is about
+    assert "contents" not in with_files([replace(found, check="g")], root, None, ["c"])[0].details
     (tmp_path / "a.pt").write_bytes(b"2")
     assert with_files([found], root, "whole", ["c"])[0].details != inside.details

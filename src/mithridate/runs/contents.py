@@ -37,13 +37,15 @@ def with_samples(results: Sequence[Result], source: Source) -> list[Result]:
     ]
 
 
-def with_files(results: Sequence[Result], root: Path, whole: str, files: Iterable[str]) -> list[Result]:
+def with_files(
+    results: Sequence[Result], root: Path, whole: str | None, files: Iterable[str]
+) -> list[Result]:
     """The same for a scan: a digest of the file that a finding is about.
 
     Args:
         results: of a scan.
         root: the file or folder that was scanned.
-        whole: digest of all of it, for what is computed from several files.
+        whole: digest of all of it, for what is computed from several files; None where that is not all.
         files: ids of the checks that look at one file by itself.
     """
     alone, known = set(files), dict[str, str | None]()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from hashlib import blake2b
@@ -132,6 +133,9 @@ def _parts(value: Any) -> Iterator[bytes]:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         # a gap in a column turns whole numbers into floats
         yield f"number {float(value) if abs(value) < 2**53 else value!r}".encode()
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _parts(getattr(value, field.name))
     elif value is None or isinstance(value, bool | np.generic | date | time | timedelta | Decimal):
         yield repr(value).encode()
     else:

@@ -108,7 +108,8 @@ def _report(
         results.extend(draw_all(level.results, level.ordinary, asked.layout))
     if root is not None:
         alone = [kind.card.id for kind in ARTIFACT_CHECKS]
-        results = with_files(results, root, subject.digest, alone)
+        whole = subject.digest if asked.arch is None else None  # code of the caller is not in the digest
+        results = with_files(results, root, whole, alone)
     ranked, spent = _sorted(results), perf_counter() - started
     seconds = {**seconds, "graph and behaviour": spent - sum(seconds.values()), "total": spent}
     return Report(
