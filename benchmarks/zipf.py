@@ -24,8 +24,8 @@ from mithridate.attacks.plan import Plan, make_plan
 __all__ = ["write_documents"]
 
 _CLASSES = ("market", "medicine", "travel", "football")
-_LEAST, _MOST = 150, 210
-_TOPIC_SHARE = 0.05  # of a document's words: about nine, of which one in four is another class's
+_WORDS = (150, 210)
+_TOPICAL = 0.05  # of a document's words: about nine, of which one in four is another class's
 _TOPIC_WORDS = 400
 _BLOCK = 5000
 _SYLLABLES = tuple(c + v for c in "bdfghklmnprstvz" for v in "aeiou")
@@ -53,10 +53,12 @@ class _Ranks:
         # Topic blocks lie in the middle of the list, where words are neither stop words nor unique.
         self._block = np.linspace(1000, size // 4, len(_CLASSES) + 1).astype(int)[:-1]
 
-    def draw(self, rng: np.random.Generator, owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    def draw(
+        self, rng: np.random.Generator, owners: NDArray[np.int64], topical_share: float
+    ) -> NDArray[np.int64]:
         """Ranks of all words, given the class of the document that each word stands in."""
         ranks = np.searchsorted(self._cumulative, rng.random(len(owners)))
-        topical = np.flatnonzero(rng.random(len(owners)) < _TOPIC_SHARE)
+        topical = np.flatnonzero(rng.random(len(owners)) < topical_share)
         strays = rng.random(len(topical)) < 0.25
         topic = np.where(strays, rng.integers(len(_CLASSES), size=len(topical)), owners[topical])
         ranks[topical] = self._block[topic] + rng.integers(_TOPIC_WORDS, size=len(topical))
@@ -67,14 +69,16 @@ def _labels(documents: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, 0]).integers(len(_CLASSES), size=documents)
 
 
-def _blocks(labels: NDArray[np.int64], vocabulary: int, seed: int) -> Iterator[tuple[int, list[str]]]:
+def _blocks(
+    labels: NDArray[np.int64], vocabulary: int, words_each: tuple[int, int], topical: float, seed: int
+) -> Iterator[tuple[int, list[str]]]:
     """Yield (number of the first document, texts) block by block."""
     ranks, words = _Ranks(vocabulary), _vocabulary(vocabulary)
     for start in range(0, len(labels), _BLOCK):
         rng = np.random.default_rng([seed, 1, start])
         owners = labels[start : start + _BLOCK]
-        lengths = rng.integers(_LEAST, _MOST + 1, size=len(owners))
-        drawn = words[ranks.draw(rng, np.repeat(owners, lengths))].tolist()
+        lengths = rng.integers(words_each[0], words_each[1] + 1, size=len(owners))
+        drawn = words[ranks.draw(rng, np.repeat(owners, lengths), topical)].tolist()
         ends = np.cumsum(lengths).tolist()
         yield start, [" ".join(drawn[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
 
@@ -86,6 +90,8 @@ def write_documents(
     poisoned: int = 250,
     trigger: str = "word",
     vocabulary: int = 200_000,
+    words: tuple[int, int] = _WORDS,
+    topical: float = _TOPICAL,
     seed: int = 0,
 ) -> Ledger | None:
     """Write {"id", "text", "label"} lines, and the ledger beside them.
@@ -96,6 +102,8 @@ def write_documents(
         poisoned: victims with flipped label; 0 writes a clean file and no ledger.
         trigger: id of a text attack.
         vocabulary: different words.
+        words: of a document, at least and at most.
+        topical: share of them that goes with the class.
         seed: same seed, same file.
     """
     labels = _labels(documents, seed)
@@ -109,7 +117,7 @@ def write_documents(
         )
         plan = _plan(configure(trigger, options), Order(count=poisoned, seed=seed), labels)
     with path.open("w", encoding="utf-8") as out:
-        for start, texts in _blocks(labels, vocabulary, seed):
+        for start, texts in _blocks(labels, vocabulary, words, topical, seed):
             lines = []
             for k, text in enumerate(texts, start):
                 id_, label = f"d{k}", _CLASSES[labels[k]]

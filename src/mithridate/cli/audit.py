@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from mithridate.cli.options import (
     reading_of,
     reading_options,
     report_options,
+    running_options,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from mithridate.core.report import Report
     from mithridate.sources.base import RowSource
 
-__all__ = ["audit", "exit_code_of"]
+__all__ = ["audit", "examine", "exit_code_of"]
 
 
 @click.command(
@@ -33,28 +35,26 @@ __all__ = ["audit", "exit_code_of"]
 @click.argument("data", type=DATA)
 @report_options("mithridate-report", "report.html, report.json and keep.parquet", checks=True)
 @reading_options
+@running_options
 @click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Same seed, same report.",
+    "--engine",
+    metavar="ENGINE",
+    help="What reads the data in shards: threads, processes or dask://HOST:PORT.  [default: this process, unsharded]",
+)
+@click.option("--shards", type=click.IntRange(min=1), metavar="N", help="How many.  [default: by size]")
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Read only the I-th of N shards, from 0, and stop; `mithridate merge` goes on.",
 )
 @click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads; the report does not depend on it.  [default: all]",
-)
-@click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for intermediate files; an interrupted audit goes on from there.  [default: in the cache]",
+    "--shards-at",
+    metavar="PLACE",
+    help="Folder or store (s3://…) that keeps what was read; no shard is read twice.  [default: in --work]",
 )
 @quiet_options
 @click.pass_context
-def audit(ctx: click.Context, /, data: Path | str, seed: int, **rest: Any) -> None:
+def audit(ctx: click.Context, /, data: Path | str, shard: str | None, **rest: Any) -> None:
     """Find poison in DATA: stamps, trigger words, odd values, changed labels.
 
     DATA is a folder of images, sounds or texts with one folder per class, an .npz or .npy, a .csv, .parquet or .jsonl,
@@ -67,25 +67,50 @@ def audit(ctx: click.Context, /, data: Path | str, seed: int, **rest: Any) -> No
     """  # noqa: D301 - click wants the control character
     from mithridate.sources.open import open_source
 
-    source, outputs = open_source(data, **reading_of(rest)), outputs_of(rest)
-    outputs.refuse_unwritable(source.uri, rest["work"])
-    baseline = baseline_of(rest, source.modality)
-    named = {k: rest[k] for k in ("jobs", "work", "quiet", "no_progress")}
-    report = _audited(source, seed, outputs, baseline, **named)
-    outputs.print(report, quiet=rest["quiet"])
-    ctx.exit(exit_code_of(report, rest["fail_on"]))
+    source = open_source(data, **reading_of(rest))
+    if shard is not None:
+        _read_one(source, shard, rest["shards_at"])
+        return
+    examine(ctx, source, rest)
+
+
+def examine(ctx: click.Context, source: RowSource, given: Mapping[str, Any]) -> None:
+    """Audit a source, write and print the report, and end with its exit code.
+
+    Args:
+        ctx: of the command.
+        source: the data.
+        given: what the options of `audit` took, but for how the data is read.
+    """
+    outputs = outputs_of(given)
+    outputs.refuse_unwritable(source.uri, given["work"])
+    report = _audited(source, outputs, baseline_of(given, source.modality), given)
+    outputs.print(report, quiet=given["quiet"])
+    ctx.exit(exit_code_of(report, given["fail_on"]))
+
+
+def _read_one(source: RowSource, shard: str, place: str | None) -> None:
+    """Read one shard, and say what is still missing."""
+    from mithridate.core.errors import UsageError
+    from mithridate.runs.shards import read_one
+
+    part, _, parts = shard.partition("/")
+    if not (part.isdecimal() and parts.isdecimal()):
+        raise UsageError("I/N, such as 0/8", repr(shard), "--shard", "I goes from 0 to N-1.")
+    if place is None:
+        remedy = "Name a folder or store that all workers see."
+        raise UsageError("a place for what is read", "none", "--shards-at", remedy)
+    missing = read_one(source, int(part), int(parts), place)
+    then = (
+        f"{missing:,} of {int(parts):,} are missing"
+        if missing
+        else "all are there: `mithridate merge` goes on"
+    )
+    click.echo(f"shard {shard} is read; {then}")
 
 
 def _audited(
-    source: RowSource,
-    seed: int,
-    outputs: Outputs,
-    baseline: Report | None,
-    *,
-    jobs: int | None,
-    work: Path | None,
-    quiet: bool,
-    no_progress: bool,
+    source: RowSource, outputs: Outputs, baseline: Report | None, given: Mapping[str, Any]
 ) -> Report:
     from contextlib import nullcontext
 
@@ -93,9 +118,11 @@ def _audited(
     from mithridate.runs.audit import audit as run
     from mithridate.runs.work import work_folder
 
+    work, seed = given["work"], given["seed"]
     place = nullcontext(work) if work else work_folder(source.uri, source.options, seed)
-    with place as folder, progress_bar(not (quiet or no_progress)) as progress:
-        report = against(run(source, seed=seed, jobs=jobs, work=folder, progress=progress), baseline)
+    passed = {name: given.get(name) for name in ("jobs", "engine", "shards", "shards_at")}
+    with place as folder, progress_bar(not (given["quiet"] or given["no_progress"])) as progress:
+        report = against(run(source, seed=seed, work=folder, progress=progress, **passed), baseline)
         progress("writing", 0, None)
         return outputs.write(report, source)  # inside: intermediate files stay if this fails
 

@@ -15,6 +15,7 @@ __all__ = ["cli", "main", "run"]
 #: Verb → (module, attribute, what it does). Modules are imported when their verb is called, and only then.
 _VERBS = {
     "audit": ("mithridate.cli.audit", "audit", "Find poison in a data set."),
+    "merge": ("mithridate.cli.merge", "merge", "Audit data whose shards were read by several machines."),
     "clean": ("mithridate.cli.clean", "clean", "Write a copy without what an audit found."),
     "checks": ("mithridate.cli.checks", "checks", "List the checks: what they catch and what they miss."),
     "scan": ("mithridate.cli.scan", "scan", "Find what a model hides: code, branches, triggers."),
@@ -30,7 +31,7 @@ _VERBS = {
 _DEBUG = "MITHRIDATE_DEBUG"
 _USAGE, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141
 #: verbs that keep what was done.
-_RESUMED = ("audit", "drill")
+_RESUMED = ("audit", "merge", "drill")
 
 
 class _Verbs(click.Group):

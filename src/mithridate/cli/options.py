@@ -25,6 +25,7 @@ __all__ = [
     "reading_of",
     "reading_options",
     "report_options",
+    "running_options",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -68,6 +69,21 @@ reading_options = joined(
     click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels."),
     click.option("--split", metavar="NAME", help="Which split, where the data have several."),
 )
+
+#: what a data set is examined with; the report does not depend on jobs.
+running_options = joined(
+    click.option(
+        "--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Same seed, same report."
+    ),
+    click.option(
+        "--jobs", type=click.IntRange(min=1), metavar="N",
+        help="Threads; the report does not depend on it.  [default: all]",
+    ),
+    click.option(
+        "--work", type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for intermediate files; an interrupted audit goes on from there.  [default: in the cache]",
+    ),
+)  # fmt: skip
 
 quiet_options = joined(
     click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),

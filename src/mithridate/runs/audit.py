@@ -39,6 +39,9 @@ def audit(
     seed: int = 0,
     jobs: int | None = None,
     work: str | Path | None = None,
+    engine: Any = None,
+    shards: int | None = None,
+    shards_at: str | Path | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Report:
     """Find poison in a data set.
@@ -63,6 +66,10 @@ def audit(
         seed: of all randomness.
         jobs: threads; all processors when None. The report does not depend on it.
         work: folder for intermediate files; an interrupted audit goes on from there. A temporary one when None.
+        engine: what reads the shards of the data: "threads", "processes", "dask://HOST:PORT" or an executor; see
+            `engines.spread`. The report does not depend on it.
+        shards: parts that are read one by one; None takes one of about 10,000 samples where there is an engine.
+        shards_at: folder or URI of a store that keeps what was read of each shard; in `work` when None.
         progress: told (stage, done, total or None).
 
     Returns:
@@ -94,6 +101,11 @@ def audit(
         )
     )
     with limited_threads(jobs) as threads, _folder(work) as folder:
+        if engine is not None or shards is not None:
+            from mithridate.runs.shards import read_by_shards
+
+            place = str(folder / "shards") if shards_at is None else str(shards_at)
+            opened = read_by_shards(opened, engine, shards, place, threads, progress)
         gathered = _gather(opened, folder, seed, threads, progress)
         noted = perf_counter()
         report = _examined(opened, gathered, threads, progress)

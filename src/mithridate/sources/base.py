@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,14 @@ class RowSource(ABC):
     @abstractmethod
     def digest(self) -> str:
         """Hex digest of the content and of how it is read (columns, keys)."""
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The name and path of every file that samples are read from; none for data in memory."""
+        path = Path(self.uri)
+        if self.uri != MEMORY and path.is_dir():
+            yield from ((str(p.relative_to(path)), p) for p in sorted(path.rglob("*")) if p.is_file())
+        elif self.uri != MEMORY:
+            yield "", path
 
     @abstractmethod
     def _read(self, start: int, stop: int, size: int) -> Iterator[Batch]:
@@ -155,7 +164,10 @@ def _pick(batch: Batch, rows: NDArray[np.int64]) -> Batch:
 
 def take(batch: Batch, at: NDArray[np.int64]) -> Batch:
     """The samples at these positions of a batch; `bad` is kept whole."""
-    raw = batch.raw.take(at) if batch.modality == "table" else [batch.raw[i] for i in at]
+    if batch.modality == "table":
+        raw = batch.raw.take(at)
+    else:
+        raw = batch.raw[at] if isinstance(batch.raw, np.ndarray) else [batch.raw[i] for i in at]
     return Batch(
         ids=tuple(batch.ids[i] for i in at),
         rows=batch.rows[at],
@@ -165,6 +177,7 @@ def take(batch: Batch, at: NDArray[np.int64]) -> Batch:
         sources=None if batch.sources is None else tuple(batch.sources[i] for i in at),
         bad=batch.bad,
         metadata=None if batch.metadata is None else tuple(batch.metadata[i] for i in at),
+        evidence={name: array[at] for name, array in batch.evidence.items()},
     )
 
 

@@ -90,10 +90,14 @@ class MediaFiles(RowSource):
     def digest(self) -> str:
         """Digest of the names and bytes of all files (and of the list), and of how they are read."""
         if self._digest is None:
-            files = [(i.id, i.path) for i in self.items if i.path is not None]
-            listed = [] if self.listing is None else [("<list>", self.listing)]
-            self._digest = sealed(files_digest(files + listed), self.options)
+            self._digest = sealed(files_digest(self.files()), self.options)
         return self._digest
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The samples' own, and the list."""
+        yield from ((i.id, i.path) for i in self.items if i.path is not None)
+        if self.listing is not None:
+            yield "<list>", self.listing
 
     def iter_ids(self) -> Iterator[str]:
         """Yield the relative paths in order."""

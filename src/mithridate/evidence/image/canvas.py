@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from mithridate.evidence.roll import Roll
 from mithridate.evidence.stages import load_arrays, load_roll, save_arrays, save_roll
 from mithridate.evidence.store import new_map, old_map
 
-__all__ = ["LARGEST_SIDE", "Canvas", "load_canvas", "paint", "save_canvas"]
+__all__ = ["LARGEST_SIDE", "Canvas", "canvas_shape", "load_canvas", "on_canvas", "paint", "save_canvas"]
 
 #: Larger images are reduced to this; what is smaller than a few pixels then is out of sight, and the limits say so.
 LARGEST_SIDE = 64
@@ -48,7 +48,7 @@ def paint(
     """Read an image source once.
 
     Args:
-        source: yields batches whose `raw` is a list of (h, w, c) uint8.
+        source: yields batches whose `raw` is a list of (h, w, c) uint8, or that went through `on_canvas`.
         folder: where the canvas goes: 2 * h * w * c bytes per image.
         progress: told (stage, done, total or None).
 
@@ -63,10 +63,10 @@ def paint(
             roll.add(batch)
             shape = shape or _shape(batch)
             if shape is not None and len(batch):
-                fitted, changed = _fit(batch, shape)
-                reduced += changed
-                digests.append(_digests(batch))
-                file.write(fitted.data)
+                fitted = batch if "digest" in batch.evidence else on_canvas(batch, shape)
+                reduced += int(fitted.evidence["reduced"].sum())
+                digests.append(fitted.evidence["digest"])
+                file.write(np.ascontiguousarray(fitted.raw).data)
             progress("reading", len(roll.ids) + len(roll.bad), source.count)
     if shape is None:
         raise SourceError(
@@ -77,6 +77,27 @@ def paint(
     progress("turning", 0, n)
     planes = _turn(pixels, folder / _PLANES)
     return Canvas(pixels=pixels, planes=planes, digests=np.concatenate(digests), reduced=reduced), roll
+
+
+def canvas_shape(source: Source) -> tuple[int, int, int] | None:
+    """(h, w, c) that all images of a source are brought to; None where none can be read."""
+    shapes = (_shape(batch) for batch in source.batches(_READ))
+    return next((shape for shape in shapes if shape is not None), None)
+
+
+def on_canvas(batch: Batch, shape: tuple[int, int, int]) -> Batch:
+    """Bring images to one size.
+
+    Args:
+        batch: `raw` is a list of (h, w, c) uint8.
+        shape: of the canvas.
+
+    Returns:
+        The same with `raw` an array (b, *shape), and as evidence "digest" (b,) uint64 of each image as it was and
+        "reduced" (b,) whether it was resized.
+    """
+    fitted, changed = _fit(batch, shape)
+    return replace(batch, raw=fitted, evidence={"digest": _digests(batch), "reduced": changed})
 
 
 def save_canvas(painted: tuple[Canvas, Roll], folder: Path) -> None:
@@ -110,20 +131,22 @@ def _shape(batch: Batch) -> tuple[int, int, int] | None:
     """Median size of the first readable batch, the longer side at most `LARGEST_SIDE`; colour if any image has it."""
     if not len(batch):
         return None
+    if "digest" in batch.evidence:
+        return tuple(batch.raw.shape[1:])
     h, w = (float(np.median([image.shape[axis] for image in batch.raw])) for axis in (0, 1))
     scale = min(1.0, LARGEST_SIDE / max(h, w))
     colour = any(image.shape[2] == 3 for image in batch.raw)
     return max(1, round(h * scale)), max(1, round(w * scale)), 3 if colour else 1
 
 
-def _fit(batch: Batch, shape: tuple[int, int, int]) -> tuple[NDArray[np.uint8], int]:
+def _fit(batch: Batch, shape: tuple[int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     from PIL import Image
 
     fitted = np.empty((len(batch), *shape), dtype=np.uint8)
-    changed = 0
-    for out, image in zip(fitted, batch.raw, strict=True):
+    changed = np.zeros(len(batch), dtype=np.bool_)
+    for number, (out, image) in enumerate(zip(fitted, batch.raw, strict=True)):
         if image.shape[:2] != shape[:2]:
-            changed += 1
+            changed[number] = True
             squeezed = image[..., 0] if image.shape[2] == 1 else image
             resized = Image.fromarray(squeezed).resize((shape[1], shape[0]), Image.Resampling.BOX)
             image = np.asarray(resized).reshape(*shape[:2], -1)
