@@ -1,11 +1,11 @@
 """A Dask cluster reads shards: same report as one process, also where a worker is killed or no cluster is there."""
 
 import pytest
+from tests.engines.test_shards import _die, _die_once, pictures, said  # noqa: F401
 
 import mithridate
 from mithridate.core.errors import UsageError
 from mithridate.engines.spread import engine_of
-from tests.engines.test_shards import _die, _die_once, pictures, said  # noqa: F401
 
 distributed = pytest.importorskip("distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask")]

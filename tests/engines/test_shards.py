@@ -130,7 +130,7 @@ def test_what_cannot_be_sharded_or_kept(pictures, tmp_path):
         with pytest.raises(UsageError, match="threads, processes, dask"):
             mithridate.audit(pictures, engine=engine)
     (tmp_path / "file").touch()
-    for place in (str(tmp_path / "file" / "in"), "nostore://u:secret@host/x"):
+    for place in (str(tmp_path / "file" / "in"), "nostore://u:secret@host/x", "s3://u:secret@bucket/x"):
         with pytest.raises(UsageError) as error:
             mithridate.audit(pictures, shards=2, shards_at=place)
         assert "secret" not in str(error.value)
@@ -210,3 +210,11 @@ def test_processes_of_the_command_line(pictures, tmp_path):
     assert said(reports[0]) == said(reports[1]) == said(reports[2])
     for words in (("--shard", "1"), ("--shard", "x/2", *place), ("--shard", "1/2")):
         assert typed("audit", pictures, *words).returncode == 2
+
+
+def test_shards_in_a_store(pictures):
+    pytest.importorskip("fsspec")
+    source, place = open_source(pictures), "memory://shelf/kept"
+    assert read_one(source, 1, 2, place) == 1
+    assert read_one(source, 0, 2, place) == 0
+    assert said(mithridate.audit(merged(source, place), jobs=1)) == said(mithridate.audit(pictures, jobs=1))

@@ -31,7 +31,9 @@ __all__ = ["clean"]
 )
 @click.option("--data", type=DATA, help="Where the data is now, if it has moved.")
 @click.option("--force", is_flag=True, help="Go on although the data has changed since the audit.")
-def clean(report: Path, to: Path, relabel: bool, include_info: bool, data: Path | str | None, force: bool) -> None:
+def clean(
+    report: Path, to: Path, relabel: bool, include_info: bool, data: Path | str | None, force: bool
+) -> None:
     """Write a copy of the audited data without what REPORT found above INFO.
 
     REPORT is a report.json, or the folder that holds it. The original is never touched; beside the copy lies

@@ -54,7 +54,9 @@ __all__ = ["trace"]
 @report_options("mithridate-trace")
 @quiet_options
 @click.pass_context
-def trace(ctx: click.Context, /, model: str, data: Path | str, incidents: tuple[str, ...], **given: Any) -> None:
+def trace(
+    ctx: click.Context, /, model: str, data: Path | str, incidents: tuple[str, ...], **given: Any
+) -> None:
     """Find the training samples that taught MODEL a wrong answer.
 
     MODEL is a file of weights with --arch, or MODULE:FUNCTION that gives a torch module or a fitted estimator.

@@ -22,6 +22,7 @@ from mithridate.sources.digest import files_stamp
 from mithridate.sources.open import open_source
 from mithridate.sources.shelf import Shelf
 from mithridate.sources.spool import Spool, write_spool
+from mithridate.sources.stores import is_uri
 
 __all__ = ["ShardTask", "Shards", "read_shard"]
 
@@ -91,13 +92,14 @@ class Shards:
         place: folder or URI, see `Shelf`.
 
     Raises:
-        UsageError: data in memory, or a place that cannot be used.
+        UsageError: data in memory or at an address, or a place that cannot be used.
     """
 
     def __init__(self, source: RowSource, place: str) -> None:
-        if source.uri == MEMORY:
-            remedy = "Write it to a file, or leave shards out."
-            raise UsageError("data that workers can open", "data in memory", "shards", remedy)
+        if source.uri == MEMORY or is_uri(source.uri):
+            got = "data in memory" if source.uri == MEMORY else source.uri
+            remedy = "Write it to a disk that all workers see, or leave shards out."
+            raise UsageError("data that workers can open by a path", got, "shards", remedy)
         self._source, self._shelf, self._key = source, Shelf(place), _key(source)
 
     def task(self, part: int, parts: int) -> ShardTask:

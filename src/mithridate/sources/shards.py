@@ -100,11 +100,13 @@ class TarShards(RowSource):
     def digest(self) -> str:
         """Digest of the names and bytes of the archives, and of how they are read."""
         if self._digest is None:
-            alone = self.root is None
-            self._digest = sealed(
-                files_digest(("" if alone else s.name, s.path) for s in self.shards), self.options
-            )
+            self._digest = sealed(files_digest(self.files()), self.options)
         return self._digest
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The archives."""
+        alone = self.root is None
+        yield from (("" if alone else s.name, s.path) for s in self.shards)
 
     @property
     def copy_suffixes(self) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from mithridate.core.errors import UsageError
+from mithridate.sources.stores import answering, is_uri, opened_store
 
 __all__ = ["Shelf"]
 
@@ -19,37 +21,36 @@ class Shelf:
     """Files by name.
 
     Args:
-        place: folder, or the URI of one in a store that pyarrow reaches, such as s3://bucket/folder.
+        place: folder, which is made where it is missing, or the URI of one in a store.
 
     Raises:
         UsageError: no such store, or it cannot be reached.
     """
 
     def __init__(self, place: str) -> None:
-        from pyarrow import fs
-
         self.place = place
-        try:
-            if "://" in place:
-                self._files, self._root = fs.FileSystem.from_uri(place)
-            else:
-                self._files, self._root = fs.LocalFileSystem(), str(Path(place).absolute())
-            self._files.create_dir(self._root, recursive=True)
-        except (OSError, ValueError) as error:
-            raise self._refused(error) from error
+        self._remote = opened_store(place) if is_uri(place) else None
+        if self._remote is None:
+            with _writable(place):
+                Path(place).mkdir(parents=True, exist_ok=True)
 
     def names(self) -> set[str]:
-        """Of the files that are there."""
-        from pyarrow import fs
+        """Of the files that are there.
 
-        try:
-            listed = self._files.get_file_info(fs.FileSelector(self._root))
-        except OSError as error:
-            raise self._refused(error) from error
-        return {info.base_name for info in listed if info.type == fs.FileType.File}
+        Raises:
+            UsageError: the place cannot be listed.
+        """
+        if self._remote is None:
+            with _writable(self.place):
+                return {file.name for file in Path(self.place).iterdir()}
+        store, root = self._remote
+        with answering(self.place):
+            store.invalidate_cache()
+            found = store.ls(root, detail=False) if store.exists(root) else ()
+            return {name.rstrip("/").rsplit("/", 1)[-1] for name in found}
 
     def write(self, name: str, fill: Callable[[Path], Done]) -> Done:
-        """Have a file written on the local disk, then put it in its place.
+        """Have a file written, and put it in its place once it is whole.
 
         Args:
             name: of the file; an existing one is replaced.
@@ -60,28 +61,37 @@ class Shelf:
 
         Raises:
             UsageError: the place cannot be written to.
+            OSError: the disk is full.
         """
-        from pyarrow import fs
-
-        with TemporaryDirectory(prefix="mithridate-") as folder:
-            local, part = Path(folder) / "file", f"{self._root}/.{name}.{secrets.token_hex(4)}"
-            done = fill(local)
+        if self._remote is None:
+            part = Path(self.place) / f".{name}.{secrets.token_hex(4)}"
             try:
-                fs.copy_files(str(local), part, source_filesystem=fs.LocalFileSystem(),
-                              destination_filesystem=self._files)  # fmt: skip
-                self._files.move(part, f"{self._root}/{name}")
-            except OSError as error:
-                raise self._refused(error) from error
+                done = fill(part)
+                part.replace(Path(self.place) / name)
+            finally:
+                part.unlink(missing_ok=True)
+            return done
+        store, root = self._remote
+        with TemporaryDirectory(prefix="mithridate-") as folder:
+            done = fill(Path(folder) / name)
+            with answering(self.place):  # a store shows what was put into it when all of it is there
+                store.put_file(str(Path(folder) / name), f"{root}/{name}")
         return done
 
     def opens(self, name: str) -> Callable[[], Any]:
         """Opens a file for reading; nothing is read before."""
-        return lambda: self._files.open_input_file(f"{self._root}/{name}")
+        if self._remote is None:
+            return lambda: (Path(self.place) / name).open("rb")
+        store, root = self._remote
+        return lambda: store.open(f"{root}/{name}", "rb")
 
-    def _refused(self, error: Exception) -> UsageError:
-        from urllib.parse import urlsplit
 
-        secret = urlsplit(self.place).password
-        where, why = (t.replace(secret, "…") if secret else t for t in (self.place, str(error)))
-        remedy = "Check the place, and the rights and keys that the store asks for."
-        return UsageError("a folder or an object store", why, where, remedy)
+@contextmanager
+def _writable(place: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UsageError(
+            "a folder that can be written to", why, place, "Check its path and rights."
+        ) from error
