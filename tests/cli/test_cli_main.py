@@ -44,7 +44,10 @@ def test_what_is_shown(capsys, words, code, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["oddit"], "expected one of audit, clean, checks, scan, trace, repair, drill, hook, got 'oddit'"),
+        (
+            ["oddit"],
+            "expected one of audit, merge, clean, checks, scan, trace, repair, drill, hook, got 'oddit'",
+        ),
         ([os.curdir], "write: mithridate audit ."),
         (["audit"], "DATA"),
         (["audit", "x", "--fail-on", "maybe"], "'suspicious'"),

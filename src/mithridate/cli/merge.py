@@ -9,6 +9,7 @@ import click
 
 from mithridate.cli.audit import examine
 from mithridate.cli.options import (
+    DATA,
     quiet_options,
     reading_of,
     reading_options,
@@ -22,7 +23,7 @@ __all__ = ["merge"]
 @click.command(
     epilog="Exit codes: 0 clean, 1 flagged, 2 usage error or crash, 3 something could not be examined."
 )
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data", type=DATA)
 @click.option(
     "--shards-at", required=True, metavar="PLACE", help="Folder or store (s3://…) that holds what was read."
 )
@@ -31,7 +32,7 @@ __all__ = ["merge"]
 @running_options
 @quiet_options
 @click.pass_context
-def merge(ctx: click.Context, /, data: Path, shards_at: str, **rest: Any) -> None:
+def merge(ctx: click.Context, /, data: Path | str, shards_at: str, **rest: Any) -> None:
     """Audit DATA from the shards that `mithridate audit --shard` left, on any machines.
 
     The report is that of an audit of the whole. DATA and its options are the same as there.
