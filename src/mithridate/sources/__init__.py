@@ -1,4 +1,4 @@
-"""Bytes become batches: images, text and tables, one pass at a time, decoded within limits."""
+"""Bytes become batches: images, sounds, texts and tables, one pass at a time, decoded within limits."""
 
 from mithridate.sources.limits import Limits
 from mithridate.sources.open import open_source

@@ -15,7 +15,7 @@ from mithridate.core.batch import Batch, Modality
 from mithridate.core.errors import SourceError, UsageError
 from mithridate.sources.limits import Limits
 
-__all__ = ["MEMORY", "RowSource", "arrange", "quote", "refuse_duplicates", "take"]
+__all__ = ["MEMORY", "RowSource", "arrange", "quote", "refuse_duplicates", "stretches", "take"]
 
 MEMORY = "memory"
 
@@ -138,14 +138,14 @@ class RowSource(ABC):
         ordered = sorted(set(rows))
         pieces = []
         everything = np.array(ordered, dtype=np.int64)
-        for low, high in _stretches(ordered, gap=4096 if self.seekable else self.count):
+        for low, high in stretches(ordered, gap=4096 if self.seekable else self.count):
             wanted = everything[(everything >= low) & (everything < high)]
             pieces += [_pick(batch, wanted) for batch in self._read(low, high, 1024)]
         return arrange(pieces, rows, self.modality)
 
 
-def _stretches(rows: Sequence[int], gap: int) -> Iterator[tuple[int, int]]:
-    """Cover sorted rows by intervals; rows nearer than `gap` share one."""
+def stretches(rows: Sequence[int], gap: int) -> Iterator[tuple[int, int]]:
+    """Cover sorted rows by intervals (start, stop); rows nearer than `gap` share one."""
     low = previous = None
     for row in rows:
         if low is None or previous is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from mithridate.core.batch import BadItem, Batch
 from mithridate.core.errors import ItemError
-from mithridate.sources.base import take
+from mithridate.sources.base import arrange, stretches, take
 from mithridate.sources.columns import ColumnSource, Roles
 from mithridate.sources.decode import read_bytes
 from mithridate.sources.frames import Chunk, FrameFile
@@ -53,6 +53,16 @@ class MediaColumn(ColumnSource):
         super().__init__(file=file, roles=roles, options=options, limits=limits)
         self.medium, self.modality, self._local = medium, medium.modality, local
         self.column = roles.features[0]
+
+    def _gather(self, rows: Sequence[int]) -> Batch:
+        # rows between those that are wanted are read and not decoded, which is what costs
+        wanted, pieces = np.array(sorted(set(rows)), dtype=np.int64), []
+        for low, high in stretches(wanted.tolist(), gap=4096):
+            for chunk in self.file.chunks(self.roles.columns, low, high):
+                at = np.flatnonzero(np.isin(chunk.rows, wanted))
+                if len(at):
+                    pieces.append(self._batch([Chunk(rows=chunk.rows[at], table=chunk.table.take(at))]))
+        return arrange(pieces, rows, self.modality)
 
     def _batch(self, pieces: list[Chunk]) -> Batch:
         batch = super()._batch(pieces)

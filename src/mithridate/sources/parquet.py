@@ -98,7 +98,8 @@ class ParquetFiles:
         import pyarrow.parquet as pq
 
         try:
-            with pq.ParquetFile(file, buffer_size=1 << 20) as opened:
+            # page by page: a group may be the whole file, and pictures may be in the cells
+            with pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False) as opened:
                 rows = _rows_at_once(opened.metadata.row_group(group), set(columns))
                 for block in opened.iter_batches(
                     batch_size=rows, row_groups=[group], columns=list(columns), use_threads=False

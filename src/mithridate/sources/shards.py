@@ -6,6 +6,7 @@ import tarfile
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +221,7 @@ def read_shard(path: Path, name: str, layout: Layout, limits: Limits) -> Shard:
         limits: most bytes of a member.
     """
     shard, samples, places = Shard(path=path, name=name), Samples(), dict[str, int]()
-    ranks = array("q")
+    ranks, rank_of = array("q"), cache(layout.rank)
     try:
         with Tape(path) as tape:
             for member in tape.members():
@@ -232,7 +233,10 @@ def read_shard(path: Path, name: str, layout: Layout, limits: Limits) -> Shard:
                 if place == len(shard.keys):
                     _begin(shard, key)
                     ranks.append(1 << 30)
-                _enter(shard, place, member, suffix, layout, limits, ranks)
+                rank = rank_of(suffix)
+                if rank is not None and rank < ranks[place]:
+                    ranks[place] = rank
+                    _enter(shard, place, member, limits)
                 if suffix in layout.told:
                     _tell(shard, place, member, suffix, layout, tape)
     except (tarfile.ReadError, OSError) as error:
@@ -248,14 +252,8 @@ def _begin(shard: Shard, key: str) -> None:
     shard.sources.append(None)
 
 
-def _enter(
-    shard: Shard, place: int, member: Member, suffix: str, layout: Layout, limits: Limits, ranks: array[int]
-) -> None:
-    """Take a member as the content of its sample, if it is a better one than what is there."""
-    rank = layout.rank(suffix)
-    if rank is None or rank >= ranks[place]:
-        return
-    ranks[place] = rank
+def _enter(shard: Shard, place: int, member: Member, limits: Limits) -> None:
+    """Take a member as the content of its sample."""
     reason = member.refused
     if not reason and member.size == 0:
         reason = "the member is empty (0 bytes)"

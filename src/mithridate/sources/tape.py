@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Self
 
 from mithridate.sources.folder import shown
@@ -190,11 +190,11 @@ class Samples:
 
     def of(self, name: str) -> tuple[str, str] | None:
         """(key, suffix without the first dot) of a member; None for hidden files and names without a suffix."""
-        path = PurePosixPath(shown(name))
-        stem, dot, suffix = path.name.partition(".")
+        folder, slash, file = (name if name.isascii() else shown(name)).removeprefix("./").rpartition("/")
+        stem, dot, suffix = file.partition(".")
         if not stem or not dot or not suffix:
             return None
-        key, suffix = (path.parent / stem).as_posix(), suffix.lower()
+        key, suffix = f"{folder}{slash}{stem}", suffix.lower()
         bit = self._bits.setdefault(suffix, 1 << len(self._bits))
         which, has = self._seen.get(key, (1, 0))
         which, has = (which + 1, bit) if has & bit else (which, has | bit)
