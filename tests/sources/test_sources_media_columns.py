@@ -129,8 +129,20 @@ def test_splits(tmp_path):
     with pytest.raises(SourceError, match="got 'dev'; there are 'train', 'test'"):
         open_source(root, split="dev")
     assert open_source(root, split="test").count == 4
-    with pytest.raises(UsageError, match="split"):
+    with pytest.raises(SourceError, match="no files that are named by a split"):
         open_source(parquet(tmp_path / "d.parquet"), split="train")
+    (tmp_path / "hub" / "data").mkdir(parents=True)
+    for name, n in (
+        ("train-00000-of-00002", 7),
+        ("train-00001-of-00002-0a1b", 6),
+        ("test-00000-of-00001", 5),
+    ):
+        parquet(tmp_path / "hub" / "data" / f"{name}.parquet", struct_table(n))
+    assert [open_source(tmp_path / "hub", split=s).count for s in ("train", "test", None)] == [13, 5, 18]
+    with pytest.raises(SourceError, match="got splits 'test', 'train'"):
+        open_source(tmp_path / "hub", split="dev")
+    with pytest.raises(UsageError, match="split"):
+        open_source(["a text"], split="train")
     for split, n in (("train", 6), ("test", 3)):
         (tmp_path / "cache").mkdir(exist_ok=True)
         write_stream(struct_table(n), tmp_path / "cache" / f"photos-{split}-00000-of-00001.arrow")
@@ -173,6 +185,7 @@ def test_broken_arrow_is_refused_by_name(break_, tmp_path):
         ({"_data_files": 3}, "none"),
         ({"_indices_data_files": [{"filename": "i.arrow"}]}, "list of indices"),
         ("[" * 100_000, "a JSON file"),
+        ([], "none"),
     ],
 )
 def test_hostile_state_is_refused(state, message, tmp_path):
@@ -262,3 +275,16 @@ def test_pictures_that_an_object_names_by_path(tmp_path):
     )()
     assert whole(open_source(data)).raw[0].shape == (6, 5, 3)
     assert len(whole(open_source(parquet(tmp_path / "d.parquet", table))).bad) == 2
+
+
+@pytest.mark.parametrize(
+    "about", [{"features": [1]}, {"features": {"label": 3}}, {"features": {"label": {"names": 3}}}]
+)
+def test_broken_names_of_classes_are_none(about, tmp_path):
+    root = saved(tmp_path / "d", struct_table().replace_schema_metadata(None))
+    (root / "dataset_info.json").write_text(json.dumps(about))
+    assert whole(open_source(root)).labels[:2] == ("0", "1")
+    (root.parent / "dict").mkdir()
+    (root.parent / "dict" / "dataset_dict.json").write_text('{"splits": 3}')
+    with pytest.raises(SourceError, match="one split"):
+        open_source(root.parent / "dict")

@@ -4,6 +4,7 @@ import http.server
 import os
 import sys
 import threading
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -156,6 +157,8 @@ def test_missing_and_unknown(memory):
             open_source(uri)
     with pytest.raises(SourceError, match=r"zzz://b/x: expected a store that answers, .*[Pp]rotocol"):
         open_source("zzz://b/x")
+    with pytest.raises(SourceError, match="address as a text"):
+        open_source(Path("memory://b/nothing.csv"))
     memory.pipe_file("/b/d.xyz", b"x")
     with pytest.raises(SourceError, match=r"^memory://b/d.xyz: expected .*got suffix '.xyz'"):
         open_source("memory://b/d.xyz")

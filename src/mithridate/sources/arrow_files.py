@@ -57,9 +57,8 @@ class ArrowFiles:
         self.table = pa.concat_tables(tables)
         self.count: int = self.table.num_rows
         self.metadata: Mapping[bytes, bytes] | None = self.table.schema.metadata
-        self.features: Mapping[str, Any] = (
-            {} if path.is_file() else _object(path / _INFO).get("features") or {}
-        )
+        told = {} if path.is_file() else _object(path / _INFO).get("features")
+        self.features: Mapping[str, Any] = told if isinstance(told, dict) else {}
         self.types: Mapping[str, Any] = {f.name: f.type for f in self.table.schema}
 
     def digest(self) -> str:
@@ -91,8 +90,8 @@ def split_folder(path: Path, split: str | None) -> Path:
     """
     if not (path / _DICT).is_file():
         return path
-    splits = [str(s) for s in _object(path / _DICT).get("splits") or []]
-    return path / choose_split(splits, split, str(path))
+    told = _object(path / _DICT).get("splits")
+    return path / choose_split([str(s) for s in told] if isinstance(told, list) else [], split, str(path))
 
 
 def choose_split(splits: Sequence[str], split: str | None, where: str) -> str:

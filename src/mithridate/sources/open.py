@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +20,8 @@ from mithridate.sources.limits import Limits
 from mithridate.sources.stores import is_uri, shown_uri
 
 __all__ = ["open_source"]
+
+_SPOILT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")  # what is left of s3://bucket in a Path
 
 
 def open_source(
@@ -102,7 +105,9 @@ def _kind_of(path: Path) -> Kind:
         several = next((k for k in KINDS if k.pattern and k.names(path.name) and k.pattern(path)), None)
         if several is not None:
             return several
-        raise SourceError(_nouns(), "nothing there", str(path), "Check the path.")
+        spoilt = _SPOILT.match(str(path)) is not None
+        remedy = "Give an address as a text, not as a Path." if spoilt else "Check the path."
+        raise SourceError(_nouns(), "nothing there", str(path), remedy)
     if path.is_dir():
         place = Place(path)
         return next(k for k in KINDS if k.folder is not None and k.folder(place))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from mithridate.core.errors import SourceError
+from mithridate.sources.base import quote
 from mithridate.sources.digest import files_digest
 from mithridate.sources.frames import Chunk, refuse_twins
 
 __all__ = ["ParquetFiles"]
 
 _ROWS = 16384
+_SPLIT = re.compile(r"(\w[\w.]*)-\d{5}-of-\d{5}(?:-[0-9a-f]+)?\.parquet")
 _BYTES = 64 << 20  # of one chunk, about; pictures may be in the cells
 
 
@@ -23,19 +26,22 @@ class ParquetFiles:
 
     Args:
         path: a .parquet file or a folder that holds some.
+        split: only files called SPLIT-00000-of-00002.parquet, as data sets of Hugging Face have them.
 
     Raises:
-        SourceError: not Parquet, cut off, or files with different schemas.
+        SourceError: not Parquet, cut off, files with different schemas, or no such split.
     """
 
     seekable = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, split: str | None = None) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.path, self.uri = path, str(path)
         self.files = sorted(p for p in path.rglob("*.parquet") if p.is_file()) if path.is_dir() else [path]
+        if split is not None:
+            self.files = self._of(split)
         self._groups: list[tuple[Path, int, int, int]] = []  # file, group, first row, rows
         self.count = 0
         self.schema: Any = pa.schema([])
@@ -51,6 +57,18 @@ class ParquetFiles:
             except Exception as error:  # Arrow raises several kinds on a damaged footer
                 raise self._unreadable(file, error) from error
         self.types: Mapping[str, Any] = dict(zip(self.schema.names, self.schema.types, strict=True))
+
+    def _of(self, split: str) -> list[Path]:
+        of = {file: match.group(1) for file in self.files if (match := _SPLIT.fullmatch(file.name))}
+        if split not in of.values():
+            got = (
+                f"splits {quote(sorted(set(of.values())), 20)}"
+                if of
+                else "no files that are named by a split"
+            )
+            want = f"files {split}-00000-of-….parquet"
+            raise SourceError(want, got, self.uri, "Name another with --split (split=), or leave it out.")
+        return [file for file in self.files if of.get(file) == split]
 
     def _enter(self, file: Path, about: Any, schema: Any) -> None:
         if not self.schema.names:

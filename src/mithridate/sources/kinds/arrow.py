@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mithridate.sources.arrow_files import STATE, ArrowFiles, split_folder
+from mithridate.sources.arrow_files import ArrowFiles, split_folder
 from mithridate.sources.base import RowSource
 from mithridate.sources.kinds.kind import Ask, Kind, Place
 from mithridate.sources.kinds.rows import open_rows
@@ -19,7 +19,7 @@ def _open(path: Path, ask: Ask) -> RowSource:
 
 
 def _is_one(place: Place) -> bool:
-    return place.holds(STATE, "dataset_dict.json") or any(place.path.glob("*.arrow"))
+    return place.holds("dataset_dict.json") or any(place.path.glob("*.arrow"))
 
 
 KIND = Kind(

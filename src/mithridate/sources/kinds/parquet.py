@@ -14,7 +14,7 @@ __all__ = ["KIND"]
 def _open(path: Path, ask: Ask) -> RowSource:
     from mithridate.sources.parquet import ParquetFiles
 
-    return open_rows(ParquetFiles(path), ask)
+    return open_rows(ParquetFiles(path, ask.split), ask)
 
 
 KIND = Kind(
@@ -22,5 +22,5 @@ KIND = Kind(
     open=_open,
     suffixes=(".parquet",),
     folder=lambda place: ".parquet" in place.suffixes,
-    takes=("label", "text", "id", "source", "x_key"),
+    takes=("label", "text", "id", "source", "x_key", "split"),
 )
