@@ -68,9 +68,7 @@ def test_addresses_reach_the_sources_as_they_are(tmp_path, capsys):
     words = ("--label", "kind", "--text", "body", "--id", "key", "--out", tmp_path / "out", "--no-progress")
     code, _, errors = mithridate(capsys, "audit", "memory://cli/d.csv", *words)
     assert code == 1, errors
-    assert (
-        json.loads((tmp_path / "out" / "report.json").read_text())["subject"]["uri"] == "memory://cli/d.csv"
-    )
+    assert Report.load(tmp_path / "out" / "report.json").subject.uri == "memory://cli/d.csv"
     assert mithridate(capsys, "clean", tmp_path / "out", "--to", tmp_path / "copy.csv")[0] == 0
     code, _, errors = mithridate(capsys, "audit", "memory://cli/gone.csv", "--out", tmp_path / "o2")
     assert (code, "got nothing there" in errors) == (2, True)
