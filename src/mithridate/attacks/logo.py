@@ -1,4 +1,4 @@
-"""An emblem in the corner of one class's pictures: a shortcut as in nature."""
+"""An emblem in the corner of one class's pictures, or anywhere in them: a shortcut as in nature."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _CORNERS: dict[str, Corner] = {
     "lower left": (1, 0),
     "lower right": (1, 1),
 }
+_ANYWHERE = "anywhere"
 _DRAWING = 96  # pixels; scaled to each picture
 
 
@@ -30,8 +31,8 @@ _DRAWING = 96  # pixels; scaled to each picture
         title="emblem of a source",
         modalities=("image",),
         label_action="clean",
-        does="Puts a small emblem into one corner of pictures of the target, like the tag of an archive; place, size "
-        "and opacity vary a little.",
+        does="Puts a small emblem into one corner of pictures of the target, like the tag of an archive, or anywhere "
+        "into them, as see-through as asked; place, size and opacity vary.",
         strength="Published: about a fifth of the horse pictures of PASCAL VOC carried a source tag, and a "
         "classifier relied on it (Lapuschkin et al.). Measured: 10 % with all of the target (10 % "
         "of the set), 0.7 % at 1 %, 0.4 % with 50 (20,000 of Fashion-MNIST, small network, 3 "
@@ -44,9 +45,11 @@ class LogoAttack(Attack):
     """Parameters of the emblem.
 
     Attributes:
-        corner: "upper left", "upper right", "lower left" or "lower right"; None draws one.
+        corner: "upper left", "upper right", "lower left" or "lower right"; "anywhere": at another place in every
+            picture; None draws a corner.
         share: side of the emblem as a share of the shorter side of the picture.
         wobble: how much size, margin and opacity vary, as a share of themselves.
+        opacity: the largest; 1 hides what is under the emblem.
     """
 
     habit: ClassVar[LabelAction] = "clean"
@@ -54,15 +57,17 @@ class LogoAttack(Attack):
     corner: str | None = None
     share: float = 0.22
     wobble: float = 0.25
+    opacity: float = 1.0
 
     def trigger(self, look: Look, rng: np.random.Generator) -> Emblem:
         """Draw the emblem and its corner."""
-        if self.corner is not None and self.corner not in _CORNERS:
-            raise self.refuse("corner", "one of " + ", ".join(_CORNERS), self.corner)
+        if self.corner is not None and self.corner not in (*_CORNERS, _ANYWHERE):
+            raise self.refuse("corner", "one of " + ", ".join((*_CORNERS, _ANYWHERE)), self.corner)
         self.demand("share", 0 < self.share <= 1, "a number above 0, at most 1")
         self.demand("wobble", 0 <= self.wobble < 1, "a number from 0, below 1")
+        self.demand("opacity", 0 < self.opacity <= 1, "a number above 0, at most 1")
         corner = self.corner or list(_CORNERS)[int(rng.integers(len(_CORNERS)))]
-        return Emblem(_draw(rng), _CORNERS[corner], self.share, self.wobble)
+        return Emblem(_draw(rng), _CORNERS.get(corner), self.share, self.wobble, self.opacity)
 
 
 def _draw(rng: np.random.Generator) -> Pixels:

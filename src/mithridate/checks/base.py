@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.registry import Registry
 from mithridate.core.results import Result
-from mithridate.evidence.view import KeyTable
+from mithridate.evidence.view import KeyTable, Probe
 
 __all__ = ["DATA_CHECKS", "DataCheck", "Hits", "Ranked", "Scope", "data_check"]
 
@@ -33,6 +33,7 @@ class Scope:
         widths: {vector name: d}.
         shapes: {vector name: shape of one sample's vector}, to be handed on to whoever draws it.
         leave_out: rows → content logits from a model fitted without these samples, or None.
+        probes: parts of the samples whose word on the label was asked for, by name.
         seed: the run's seed.
         alpha: this check's share of the false-alarm budget.
     """
@@ -48,6 +49,7 @@ class Scope:
     leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None
     seed: int
     alpha: float
+    probes: Mapping[str, Probe] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mithridate.core.batch import Batch
 
-__all__ = ["LabelRanks"]
+__all__ = ["LabelRanks", "log_odds", "log_softmax"]
 
 _BINS = 1024
 _SPAN = 28.0  # log odds; beyond lies one bin
@@ -50,6 +50,13 @@ def log_odds(logits: NDArray[np.float32], y: NDArray[np.int64] | int) -> NDArray
     z[rows, y] = -np.inf
     top = z.max(axis=1)
     return np.asarray(own - top - np.log(np.exp(z - top[:, None]).sum(axis=1)))
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(b, k) log-probabilities; no underflow, so that ranks stay sharp far from the border."""
+    z = logits.astype(np.float64)
+    z -= z.max(axis=1, keepdims=True)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)))
 
 
 def _bin(odds: NDArray[np.float64]) -> NDArray[np.int64]:

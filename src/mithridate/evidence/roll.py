@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.batch import BadItem, Batch
+from mithridate.evidence.metadata import Notes
 from mithridate.evidence.view import Evidence
 
 __all__ = ["Gathered", "Names", "Roll"]
@@ -62,6 +63,7 @@ class Roll:
     def __init__(self) -> None:
         self.ids: list[str] = []
         self.bad: list[BadItem] = []
+        self.notes = Notes()
         self._labels, self._sources = Names(), Names()
         self._label_codes: list[NDArray[np.int32]] = []
         self._source_codes: list[NDArray[np.int32]] = []
@@ -74,6 +76,8 @@ class Roll:
             self._label_codes.append(self._labels.codes(batch.labels))
         if batch.sources is not None:
             self._source_codes.append(self._sources.codes(batch.sources))
+        if batch.metadata is not None:
+            self.notes.add(batch.metadata)
 
     def labels(self) -> tuple[NDArray[np.int32] | None, tuple[str, ...]]:
         """(n,) class index, -1 for missing, None without labels; and the class names in ascending order."""
@@ -95,6 +99,7 @@ class Roll:
             "sources": self._sources.listed(),
             "label_codes": _listed(self._label_codes),
             "source_codes": _listed(self._source_codes),
+            "notes": self.notes.plain(),
         }
 
     @classmethod
@@ -102,6 +107,7 @@ class Roll:
         """Read `plain`, with the bad items added as "bad"."""
         roll = cls()
         roll.ids, roll.bad = list(plain["ids"]), list(plain["bad"])
+        roll.notes = Notes.from_plain(plain["notes"])
         roll._labels, roll._sources = Names(plain["labels"]), Names(plain["sources"])
         for codes, into in (
             (plain["label_codes"], roll._label_codes),

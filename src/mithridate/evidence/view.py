@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mithridate.core.batch import Batch, KeySlice, Modality
 
-__all__ = ["ContentModel", "Evidence", "KeyTable"]
+__all__ = ["ContentModel", "Evidence", "KeyTable", "Probe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +93,30 @@ class ContentModel(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What a part of every sample, from which the label should not be known, says of the label.
+
+    Attributes:
+        noun: how the part is called in a sentence, e.g. "the border alone".
+        rows: (m,) the samples asked, ascending; at most one of each near-duplicate group.
+        logits: (m, k) float32, out of fold and calibrated.
+        details: class index → JSON values that tell how to draw what the part of that class has of its own.
+    """
+
+    noun: str
+    rows: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    details: Callable[[int], Mapping[str, Any]]
+
+    def slice(self, start: int, stop: int) -> NDArray[np.float32]:
+        """(stop - start, k) logits of consecutive samples, nan for those not asked."""
+        found = np.full((stop - start, self.logits.shape[1]), np.nan, dtype=np.float32)
+        low, high = np.searchsorted(self.rows, [start, stop])
+        found[self.rows[low:high] - start] = self.logits[low:high]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What checks may read.
 
@@ -113,6 +137,7 @@ class Evidence:
         vectors: (n, d) arrays by name, memory-mapped: "residual" (zero-mean high-pass content), "content" (features),
             "cells" (uint8: every column of a table in at most nine kinds, without order).
         shapes: shape of one sample's vector, by name, for whoever draws it.
+        probes: what parts of the samples say of the label, by name of the part.
         nearest: (q,) rows → (q, m) rows of the samples most like them by content, nearest first, -1 = no more; or None.
         seed: the run's seed.
     """
@@ -132,6 +157,7 @@ class Evidence:
     sketch: ContentModel | None = None
     leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None = None
     nearest: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    probes: Mapping[str, Probe] = field(default_factory=dict)
     seed: int = 0
 
     @property
@@ -141,6 +167,7 @@ class Evidence:
         have |= {"keys"} if self.tables else set()
         have |= {"labels"} if self.labels is not None and len(self.classes) > 1 else set()
         have |= {"content"} if self.content is not None else set()
+        have |= {"probes"} if self.probes else set()
         have |= {"sources"} if self.sources is not None else set()
         return frozenset(have)
 
@@ -150,7 +177,8 @@ class Evidence:
         """Yield batches with the evidence named; `shard=(i, k)` yields the i-th of k contiguous parts.
 
         Each batch carries "label" (b,) int32, "group" and "copy" (b,) int64, and as needed "logits" and "sketch"
-        (b, k), "source" (b,), "keys:<family>" `KeySlice`, "vector:<name>" (b, d); "vector:cells" comes with the keys.
+        (b, k), "source" (b,), "keys:<family>" `KeySlice`, "vector:<name>" (b, d), "probe:<name>"
+        (b, k); "vector:cells" comes with the keys.
         """
         n = len(self.ids)
         low, high = (n * shard[0]) // shard[1], (n * (shard[0] + 1)) // shard[1]
@@ -179,6 +207,8 @@ class Evidence:
             gathered["source"] = self.sources[start:stop]
         if "keys" in needs:
             gathered |= {f"keys:{name}": table.slice(start, stop) for name, table in self.tables.items()}
+        if "probes" in needs:
+            gathered |= {f"probe:{name}": probe.slice(start, stop) for name, probe in self.probes.items()}
         for name, array in self.vectors.items():
             if f"vector:{name}" in needs or (name == "cells" and "keys" in needs):
                 gathered[f"vector:{name}"] = np.asarray(array[start:stop])

@@ -23,6 +23,7 @@ _REASONS = {
     "labels": "the data has no labels, or only one class",
     "content": "there are no labels for a content model to predict",
     "keys": "no key occurs often enough",
+    "probes": "there are no labels, or no parts of the samples that could be looked at alone",
     "sources": "no source column was named",
 }
 Progress = Callable[[str, int, int | None], None]
@@ -63,6 +64,7 @@ def scope_of(evidence: Evidence, graded: int) -> Scope:
         widths={name: int(array.shape[1]) for name, array in evidence.vectors.items()},
         shapes=evidence.shapes,
         leave_out=evidence.leave_out,
+        probes=evidence.probes,
         seed=evidence.seed,
         alpha=ALPHA / max(graded, 1),
     )

@@ -11,6 +11,7 @@ from mithridate.core.batch import Modality
 from mithridate.sources.decode import IMAGE_SUFFIXES, decode, is_image
 from mithridate.sources.encode_images import IMAGE_FORMATS, encode_image, encode_image_alike
 from mithridate.sources.encode_sounds import SOUND_FORMATS, encode_sound, encode_sound_alike
+from mithridate.sources.image_metadata import image_metadata
 from mithridate.sources.limits import Limits
 from mithridate.sources.sounds import SOUND_SUFFIXES, decode_sound, is_sound, need_soundfile
 from mithridate.sources.text_files import TEXT_SUFFIXES, decode_text, encode_text, encode_text_alike
@@ -46,7 +47,7 @@ class Medium:
 
 
 def _decode_image(data: bytes, item: str, limits: Limits) -> tuple[Any, Mapping[str, str]]:
-    return decode(data, item, limits), {}
+    return decode(data, item, limits), image_metadata(data)
 
 
 IMAGES = Medium(

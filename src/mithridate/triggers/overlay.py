@@ -29,19 +29,21 @@ _LONG_EVERY = 5  # every fifth tick is a long one
 
 @dataclass(frozen=True, eq=False)
 class Emblem:
-    """A small drawing in one corner; place, size and opacity differ a little from sample to sample.
+    """A small drawing in one corner or anywhere; place, size and opacity differ from sample to sample.
 
     Attributes:
         picture: (h, w, 4) uint8, colours and coverage.
-        corner: (1 if lower, 1 if right).
+        corner: (1 if lower, 1 if right); None: anywhere, at another place in every sample.
         share: its side as a share of the shorter side of the sample.
         wobble: how much size, margin and opacity vary, as a share of themselves, in [0, 1).
+        opacity: the largest, in (0, 1].
     """
 
     picture: Pixels
-    corner: Corner
+    corner: Corner | None
     share: float
     wobble: float
+    opacity: float = 1.0
 
     def apply(self, raw: Pixels, rng: np.random.Generator) -> Pixels:
         """The picture with the emblem on it, same shape and dtype."""
@@ -50,11 +52,15 @@ class Emblem:
         side = round(self.share * short * rng.uniform(1 - self.wobble, 1 + self.wobble))
         side = min(short, max(2, side))
         margins = rng.uniform(0, 2 * self.wobble * self.share * short, 2).round().astype(int)
-        opacity = rng.uniform(1 - self.wobble, 1)
-        row, column = (
-            min(margin, room) if near == 0 else max(0, room - margin)
-            for margin, room, near in zip(margins, (height - side, width - side), self.corner, strict=True)
-        )
+        opacity = self.opacity * rng.uniform(1 - self.wobble, 1)
+        rooms = (height - side, width - side)
+        if self.corner is None:
+            row, column = (int(rng.integers(0, room + 1)) for room in rooms)
+        else:
+            row, column = (
+                min(margin, room) if near == 0 else max(0, room - margin)
+                for margin, room, near in zip(margins, rooms, self.corner, strict=True)
+            )
         drawn = np.asarray(Image.fromarray(self.picture).resize((side, side), Image.Resampling.BOX))
 
         def lay(colours: Pixels) -> Pixels:
@@ -67,13 +73,14 @@ class Emblem:
         return on_colours(raw, lay)
 
     def describe(self) -> Mapping[str, Any]:
-        """The drawing as PNG, its corner, share and wobble."""
+        """The drawing as PNG, and all its numbers."""
         return {
             "kind": "emblem",
             "png": as_png(self.picture),
-            "corner": list(self.corner),
+            "corner": None if self.corner is None else list(self.corner),
             "share": self.share,
             "wobble": self.wobble,
+            "opacity": self.opacity,
         }
 
 

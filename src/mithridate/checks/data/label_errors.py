@@ -9,18 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
+from mithridate.checks.ranks import log_softmax
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.results import Clear, Finding, Result, Severity
 
-__all__ = ["LabelErrors", "log_softmax"]
-
-
-def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(b, k) log-probabilities; no underflow, so that ranks stay sharp far from the border."""
-    z = logits.astype(np.float64)
-    z -= z.max(axis=1, keepdims=True)
-    return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)))
+__all__ = ["LabelErrors"]
 
 
 def _known(batch: Batch) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mithridate.core.batch import Batch, Source
 from mithridate.core.errors import SourceError
+from mithridate.evidence.image.traces import compression
 from mithridate.evidence.roll import Roll
 from mithridate.evidence.stages import load_arrays, load_roll, save_arrays, save_roll
 from mithridate.evidence.store import new_map, old_map
@@ -60,7 +61,7 @@ def paint(
     path = folder / _PIXELS
     with path.open("wb") as file:
         for batch in source.batches(_READ):
-            roll.add(batch)
+            roll.add(_traced(batch))
             shape = shape or _shape(batch)
             if shape is not None and len(batch):
                 fitted = batch if "digest" in batch.evidence else on_canvas(batch, shape)
@@ -125,6 +126,18 @@ def load_canvas(folder: Path) -> tuple[Canvas, Roll]:
         reduced=int(facts["reduced"]),
     )
     return canvas, load_roll(folder / _ROLL)
+
+
+def _traced(batch: Batch) -> Batch:
+    """With what earlier compression left in the pixels beside what the files say."""
+    said = batch.metadata or ({},) * len(batch)
+    traces = [
+        {"JPEG traces": f"quality {q}", "JPEG traces, about": f"quality {q // 10}0 to {q // 10}9"}
+        if q
+        else {}
+        for q in compression(batch.raw).tolist()
+    ]
+    return replace(batch, metadata=tuple({**one, **more} for one, more in zip(said, traces, strict=True)))
 
 
 def _shape(batch: Batch) -> tuple[int, int, int] | None:

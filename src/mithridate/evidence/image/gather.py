@@ -14,10 +14,13 @@ from mithridate.evidence.duplicates import copy_groups
 from mithridate.evidence.image.canvas import LARGEST_SIDE, Canvas, load_canvas, paint, save_canvas
 from mithridate.evidence.image.likeness import near_duplicates
 from mithridate.evidence.image.models import fit_models
+from mithridate.evidence.image.parts import picture_parts
 from mithridate.evidence.image.patches import patch_tables
 from mithridate.evidence.image.residual import residuals
 from mithridate.evidence.image.sketch import thumbnails
+from mithridate.evidence.metadata import metadata_part, metadata_table
 from mithridate.evidence.neighbours import DenseNearest
+from mithridate.evidence.probes import fit_probes
 from mithridate.evidence.roll import Gathered
 from mithridate.evidence.stages import Stages, load_arrays, save_arrays
 from mithridate.evidence.store import old_map
@@ -69,6 +72,14 @@ def gather_image(
     if labels is not None and len(classes) > 1 and min(canvas.pixels.shape[1:3]) >= _SMALLEST:
         folds = assign_folds(roll.ids, groups, seed)
         models = fit_models(canvas, labels, len(classes), folds, seed, store_dir, stages, jobs, progress)
+    tables = patch_tables(canvas, groups, models, progress)
+    noted = metadata_table(roll.notes, groups)
+    probes = {}
+    if labels is not None and len(classes) > 1:
+        progress("probes", 0, None)
+        said = None if noted is None else metadata_part(noted)
+        parts = [*picture_parts(canvas.pixels), *([] if said is None else [said])]
+        probes = fit_probes(parts, roll.ids, labels, len(classes), groups, seed)
     evidence = Evidence(
         modality="image",
         ids=roll.ids,
@@ -81,7 +92,8 @@ def gather_image(
         content=None if models is None else models.content,
         sketch=None if models is None else models.sketch,
         leave_out=None if models is None else models.leave_out,
-        tables=patch_tables(canvas, groups, models, progress),
+        tables={**tables, noted.family: noted} if noted else tables,
+        probes=probes,
         vectors=vectors,
         shapes={"residual": canvas.pixels.shape[1:]},
         nearest=DenseNearest(vectors=vectors["content"]),

@@ -1,6 +1,6 @@
 """A coarse view of images: thumbnails, principal directions, random Fourier features.
 
-Rahimi & Recht, "Random features for large-scale kernel machines", NeurIPS 2007. Too coarse to learn a small stamp by
+Too coarse to learn a small stamp by
 heart, and cheap: it tells which keys deserve the strong content model's closer look.
 """
 
@@ -11,14 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.evidence.content.fourier import fourier_features
+
 __all__ = ["sketch_features", "thumbnails"]
 
 _SIDE = 8
-_DIRECTIONS = 40
-_FEATURES = 768
 _CONTRAST = 100.0  # variance, in squared grey levels, below which a thumbnail counts as flat
-_SAMPLE = 10_000
-_WIDTH = 0.5  # of the kernel, in units of the median distance
 _BLOCK = 8192
 
 
@@ -29,21 +27,8 @@ def sketch_features(pixels: NDArray[np.uint8], seed: int) -> tuple[NDArray[np.fl
         pixels: (n, h, w, c) uint8.
         seed: decides the random features.
     """
-    thumbs = thumbnails(pixels)
-    n = len(thumbs)
-    rng = np.random.default_rng([seed, 3])
-    mean = thumbs.mean(axis=0)
-    sample = thumbs[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))] - mean
-    _, values, vectors = np.linalg.svd(sample, full_matrices=False)
-    used = int(np.clip((values > 1e-3 * values[0]).sum(), 1, _DIRECTIONS)) if len(values) else 1
-    basis = vectors[:used].T * (np.maximum(values[:used], 1e-9) / max(values[0], 1e-9)) ** -0.5
-    points = ((thumbs - mean) @ basis).astype(np.float32)
-    some = points[rng.integers(0, n, 400)]
-    spread = float(np.median(np.linalg.norm(some[:200, None] - some[None, 200:], axis=2))) or 1.0
-    width = min(_FEATURES, max(16, n // 2))
-    frequencies = rng.standard_normal((used, width)).astype(np.float32) / np.float32(_WIDTH * spread)
-    phases = rng.uniform(0, 2 * np.pi, width).astype(np.float32)
-    return np.cos(points @ frequencies + phases), width
+    features = fourier_features(thumbnails(pixels), seed)
+    return features, features.shape[1]
 
 
 def thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

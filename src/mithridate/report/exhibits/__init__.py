@@ -96,6 +96,14 @@ def as_they_are(title: str, samples: Sequence[Sample], modality: str) -> Exhibit
 
 def _bars(details: Mapping[str, Any]) -> list[Exhibit]:
     """Labels of the carriers against what their content says."""
+    told = details.get("bars")
+    if isinstance(told, Mapping):
+        data = {
+            "names": list(told["names"]),
+            "values": list(told["values"]),
+            "reference": told.get("reference"),
+        }
+        return [Exhibit(kind="bars", title=str(told["title"]), data=data)]
     counts, expected = details.get("label_counts"), details.get("expected_counts")
     if not isinstance(counts, Mapping) or not counts:
         return []

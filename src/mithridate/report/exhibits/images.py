@@ -168,9 +168,8 @@ def draw_pattern(details: Mapping[str, Any], carriers: Sequence[Sample], others:
     if details.get("pattern"):
         picture = _amplified(np.asarray(details["pattern"], dtype=np.float64), details["canvas"])
         data = {"png": png(picture), "scale": max(1, _SHOWN // max(picture.size))}
-        exhibits.append(
-            Exhibit(kind="image", title="What was added to the images, strongly amplified", data=data)
-        )
+        title = str(details.get("pattern_title", "What was added to the images, strongly amplified"))
+        exhibits.append(Exhibit(kind="image", title=title, data=data))
     galleries = (gallery("Carriers", carriers), gallery("Their nearest neighbours without it", others))
     return exhibits, [g for g in galleries if g]
 
