@@ -1,6 +1,7 @@
 """Planted shortcuts: is the class named, and would it have been named without?
 
     python -m benchmarks.shortcuts [--cache DIR] [--data cifar10 gtsrb] [--draws 3] [--first 0] [--images 10000]
+    python -m benchmarks.shortcuts --cameras
 
 Each shortcut goes into 30 % or all of the pictures of one drawn class. Only the checks that speak of shortcuts are
 asked. A class counts as named where the part that holds the shortcut (its own check or probe) names it, and does not
@@ -10,6 +11,8 @@ name it in the clean twin.
 from __future__ import annotations
 
 import argparse
+import csv
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +21,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.inputs import build
+from benchmarks.inputs import build, data_folder
 from mithridate.attacks.base import Order
 from mithridate.attacks.options import configure
 from mithridate.attacks.plan import make_plan
@@ -35,6 +38,7 @@ from mithridate.evidence.image.residual import residuals
 from mithridate.evidence.metadata import metadata_part, metadata_table
 from mithridate.evidence.probes import fit_probes
 from mithridate.evidence.view import Evidence
+from mithridate.runs.audit import audit
 from mithridate.runs.driver import run_checks
 from mithridate.sources.open import open_source
 
@@ -81,8 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--cameras", action="store_true", help="audit the photographs of camera_exif instead")
     parser.add_argument("--subset", type=int, default=0, help="seed of the pictures chosen")
     told = parser.parse_args(arguments)
+    if told.cameras:
+        _cameras()
+        return
     for name in told.data:
         x, y = _some(build(f"{name}.npz", told.cache), told.images, told.subset)
         clean, groups = look(x, y, None)
@@ -136,6 +144,28 @@ def look(
         mine = finding.details.get("named", [finding.label])
         named[part] = list(dict.fromkeys([*named.get(part, []), *mine]))
     return {part: who for part, who in named.items() if who}, groups
+
+
+def _cameras() -> None:
+    """Photographs straight from cameras: by whether they say where they were taken, by maker, by who scaled them."""
+    with (data_folder() / "camera_exif" / "index.csv").open(newline="", encoding="utf-8") as lines:
+        listed = list(csv.DictReader(lines))
+    makes = {row["file"]: row["make"].split()[0].lower() if row["make"] else "none" for row in listed}
+    for name, label in (
+        ("by GPS", {row["file"]: f"gps {row['has_gps']}" for row in listed}),
+        ("by maker", {file: "nikon" if make == "nikon" else "other" for file, make in makes.items()}),
+        ("by scaling", {row["file"]: "small" if int(row["width"]) <= 100 else "large" for row in listed}),
+    ):
+        with TemporaryDirectory() as folder:
+            for file, kind in label.items():
+                (Path(folder) / kind).mkdir(exist_ok=True)
+                shutil.copyfile(data_folder() / "camera_exif" / file, Path(folder) / kind / file)
+            report = audit(folder, jobs=1)
+        print(f"{name}: {dict(report.subject.classes)} {report.verdict}")
+        for finding in (r for r in report.results if isinstance(r, Finding)):
+            if finding.check in ("shortcut", "predictable-from"):
+                drawn = ", ".join(exhibit.kind for exhibit in finding.exhibits)
+                print(f"  {finding.severity.name} | {finding.message} | {drawn}")
 
 
 def _planted(case: Case, x: Pixels, y: NDArray[np.str_], share: float, draw: int) -> tuple[str, Pixels, int]:

@@ -100,6 +100,7 @@ def metadata_table(notes: Notes, groups: NDArray[np.int64]) -> KeyTable | None:
         least=least,
         name=names.__getitem__,
         details=lambda key: {"family": FAMILY, "key": names[key]},
+        plain=True,
     )
 
 

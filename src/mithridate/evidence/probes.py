@@ -23,7 +23,7 @@ from mithridate.evidence.view import Probe
 __all__ = ["Part", "asked", "fit_probes"]
 
 _MOST = 20_000  # samples asked; what a part says of whole classes needs no more
-_FEWEST = 40
+_FEWEST = 30
 _PER = 8  # samples for each smooth function
 
 

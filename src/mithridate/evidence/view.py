@@ -45,6 +45,7 @@ class KeyTable:
         decides: key → columns of the vector "cells" that the key itself fixes; None where there are none.
         parents: (family, (size, p) keys of that family that every carrier of the key also carries, -1 = not in the
             table); None where keys are not made of others.
+        plain: whether its names are words that say more when several are told.
     """
 
     family: str
@@ -65,6 +66,7 @@ class KeyTable:
     kin: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] | None = None
     decides: Callable[[int], tuple[int, ...]] | None = None
     parents: tuple[str, NDArray[np.int64]] | None = None
+    plain: bool = False
 
     def slice(self, start: int, stop: int) -> KeySlice:
         """The entries of samples start..stop-1."""

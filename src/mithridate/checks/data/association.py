@@ -6,7 +6,7 @@ bound n KL(k/n || p_y) of the binomial tail (cf. Gardner et al., "Competency pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = ["Association"]
 
 _SHOWN = 8
 _PURITY = 0.9
+_ALSO = 4
 
 CARD = Card(
     id="shortcut",
@@ -93,7 +94,8 @@ class Association(DataCheck):
         """The strongest shortcuts, one per group of keys with the same carriers."""
         groups = clusters(self._suspects, ranked)
         for members in groups[:_SHOWN]:
-            yield self._finding(self._suspects[members[0]], ranked[members[0]])
+            best, *others = (self._suspects[m] for m in members)
+            yield self._finding(best, others, ranked[members[0]])
         if not groups:
             yield Clear(check=CARD.id, message="no key goes almost only with one label", limit=self._limit())
 
@@ -102,14 +104,19 @@ class Association(DataCheck):
         tests = sum(t.tests for t in self.scope.tables.values()) * len(self.scope.classes)
         return f"a pure key in fewer than {pure_key_floor(prior, tests, self.scope.alpha)} samples of the largest class"
 
-    def _finding(self, suspect: Suspect, hits: Ranked) -> Finding:
+    def _finding(self, suspect: Suspect, others: Sequence[Suspect], hits: Ranked) -> Finding:
         table, label = self.scope.tables[suspect.family], self.scope.classes[suspect.label]
         counts = self._tally.by_label[suspect.family][suspect.key]
+        # Values of a table of few names (camera, encoder) say more together; of patches one is enough.
+        named = (
+            [table.name(s.key) for s in others if s.family == suspect.family][:_ALSO] if table.plain else []
+        )
+        also = f"; so do {', '.join(map(repr, named))}" if named else ""
         return Finding(
             check=CARD.id,
             severity=Severity.INFO,
             message=f"{table.noun} {table.name(suspect.key)!r} occurs almost only in {label!r} "
-            f"({int(counts[suspect.label])} of {int(counts.sum())} carriers)",
+            f"({int(counts[suspect.label])} of {int(counts.sum())} carriers){also}",
             targets=hits.ids,
             scores=hits.scores,
             count=len(hits.ids),
