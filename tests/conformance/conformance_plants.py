@@ -48,7 +48,7 @@ UNCLAIMED: dict[str, str] = {
     "adap-patch": "faint patches mixed with what lies under them recur nowhere exactly; 40 of 600 raise no alarm",
     "feature-collision": "clean label, and victims share no stamp: 0 of 3 draws of 40",
     "fingerprint": "two grey levels of noise that no key holds: 0 of 3 draws of 60",
-    "jpeg-quality": "traces of the quality are told at INFO (shortcut, predictable-from); raises no alarm, as a natural one must not",
+    "jpeg-quality": "traces of the quality are told at INFO by shortcut; no alarm, as of a natural one",
     "label-consistent": "recurring-stamp finds 3 of 3 draws of 60, but a plant here would need torch",
     "logo": "scaled and faded differently on every victim, so no patch recurs: 0 of 3 draws of 60",
     "low-frequency": "as smooth as lighting: global-pattern names very smooth blends among what it misses",

@@ -14,7 +14,7 @@ from mithridate.checks.catalogue import model_cards
 CARDS = [kind.card for kind in (*DATA_CHECKS, *ATTACKS)]
 CHECKS = [kind.card for kind in DATA_CHECKS]
 MODELS = model_cards()
-EVIDENCE = re.compile(r"labels|content|keys|groups|sources|vector:[a-z]+")
+EVIDENCE = re.compile(r"labels|content|keys|groups|probes|sources|vector:[a-z]+")
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
