@@ -10,6 +10,7 @@ import click
 
 from mithridate.cli.options import (
     DATA,
+    FILE,
     against,
     baseline_of,
     least_of,
@@ -36,6 +37,18 @@ __all__ = ["audit", "examine", "exit_code_of"]
 @report_options("mithridate-report", "report.html, report.json and keep.parquet", checks=True)
 @reading_options
 @running_options
+@click.option(
+    "--embeddings", type=FILE, help="A vector for each sample: .npy, .npz or .parquet, with ids or in order."
+)
+@click.option(
+    "--encoder",
+    metavar="WHAT",
+    help="What makes such vectors: a folder with a Hugging Face model, an .onnx file, an installed package with a "
+    "model, MODULE:FUNCTION. Nothing is downloaded.",
+)
+@click.option(
+    "--saw-labels", is_flag=True, help="The vectors were learned from these labels: they judge none."
+)
 @click.option(
     "--engine",
     metavar="ENGINE",
@@ -120,7 +133,8 @@ def _audited(
 
     work, seed = given["work"], given["seed"]
     place = nullcontext(work) if work else work_folder(source.uri, source.options, seed)
-    passed = {name: given.get(name) for name in ("jobs", "engine", "shards", "shards_at")}
+    named = ("jobs", "engine", "shards", "shards_at", "embeddings", "encoder", "saw_labels")
+    passed = {name: given[name] for name in named if name in given}
     with place as folder, progress_bar(not (given["quiet"] or given["no_progress"])) as progress:
         report = against(run(source, seed=seed, work=folder, progress=progress, **passed), baseline)
         progress("writing", 0, None)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mithridate.evidence.content.logistic import Features
 from mithridate.evidence.store import row_chunks
 
-__all__ = ["MOST", "DenseNearest", "SparseNearest"]
+__all__ = ["MOST", "DenseNearest", "SparseNearest", "nearest_among"]
 
 #: Neighbours that are named for each sample.
 MOST = 40
@@ -80,6 +80,30 @@ class SparseNearest:
             scores = (shared @ wanted) / np.maximum(norms, 1e-9)[:, None]
             scores[scores <= 0.0] = -np.inf
             yield start, np.ascontiguousarray(scores.T, dtype=np.float32)
+
+
+def nearest_among(
+    wanted: NDArray[np.float32], references: NDArray[np.float32], most: int
+) -> NDArray[np.int64]:
+    """(q, at most `most`) of the nearest references by Euclidean distance, nearest first.
+
+    By faiss where it is installed, else by numpy; both look at all references.
+
+    Args:
+        wanted: (q, d).
+        references: (r, d).
+        most: neighbours for each.
+    """
+    most = min(most, len(references))
+    try:
+        import faiss
+    except ImportError:
+        closeness = 2.0 * (wanted @ references.T) - np.einsum("ij,ij->i", references, references)
+        near = np.argpartition(-closeness, most - 1, axis=1)[:, :most]
+        order = np.argsort(-np.take_along_axis(closeness, near, axis=1), axis=1, kind="stable")
+        return np.take_along_axis(near, order, axis=1)
+    _, found = faiss.knn(np.ascontiguousarray(wanted), np.ascontiguousarray(references), most)
+    return np.asarray(found, dtype=np.int64)
 
 
 def _nearest(parts: Iterator[tuple[int, NDArray[np.float32]]], rows: NDArray[np.int64]) -> NDArray[np.int64]:

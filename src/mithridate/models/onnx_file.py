@@ -10,7 +10,7 @@ from mithridate.core.errors import UsageError
 from mithridate.models.base import Logits
 from mithridate.models.onnx_graph import OnnxGraph
 
-__all__ = ["OnnxFile"]
+__all__ = ["OnnxFile", "open_session"]
 
 
 class OnnxFile(OnnxGraph):
@@ -31,7 +31,7 @@ class OnnxFile(OnnxGraph):
 
     def __init__(self, path: str | Path, *, batch: int = 256, logits: Logits = "auto") -> None:
         path = Path(path)
-        session = _session(path)
+        session = open_session(path)
         super().__init__(
             session.run,
             session.get_inputs(),
@@ -43,7 +43,15 @@ class OnnxFile(OnnxGraph):
         )
 
 
-def _session(path: Path) -> Any:
+def open_session(path: Path) -> Any:
+    """A session of onnxruntime on the CPU, without custom operators.
+
+    Args:
+        path: the .onnx file.
+
+    Raises:
+        UsageError: missing file, no ONNX model, weights outside its folder, or onnxruntime is not installed.
+    """
     if not path.is_file():
         raise UsageError("an .onnx file", "nothing there", str(path), "Check the path.")
     try:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mithridate.core.errors import UsageError
 from mithridate.models.base import Logits, Probabilities, in_batches, to_probabilities
 
-__all__ = ["OnnxGraph", "OnnxInput", "Run", "Value"]
+__all__ = ["OnnxGraph", "OnnxInput", "Run", "Value", "table_output"]
 
 _DTYPES = {"float": "float32", "float16": "float16", "double": "float64", "string": "object"} | {
     name: name for name in ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -122,7 +122,7 @@ class OnnxGraph:
     ) -> None:
         self.name, self.logits = name, logits
         self._run, self._input = run, OnnxInput(inputs, where)
-        self._output = _table_output(outputs, where)
+        self._output = table_output(outputs, where)
         self.batch = self._input.fixed or batch
 
     def predict(self, x: NDArray[Any]) -> Probabilities:
@@ -134,7 +134,7 @@ class OnnxGraph:
         return self._run([self._output], {self._input.name: self._input.ready(part)})[0][: len(part)]
 
 
-def _table_output(outputs: Sequence[Value], where: str) -> str:
+def table_output(outputs: Sequence[Value], where: str) -> str:
     """The first output that can be a float table (n, k)."""
     for output in outputs:
         numbers = output.type in ("tensor(float)", "tensor(float16)", "tensor(double)")

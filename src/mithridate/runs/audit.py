@@ -36,6 +36,9 @@ def audit(
     x_key: str | None = None,
     y_key: str | None = None,
     split: str | None = None,
+    embeddings: Any = None,
+    encoder: Any = None,
+    saw_labels: bool = False,
     seed: int = 0,
     jobs: int | None = None,
     work: str | Path | None = None,
@@ -63,6 +66,12 @@ def audit(
         x_key: array of the samples in an .npz.
         y_key: array of the labels in an .npz.
         split: which split, where the data have several.
+        embeddings: a vector for each sample: a .npy, .npz or .parquet file, with ids or in the order of the data, or an
+            array (n, d).
+        encoder: what makes such vectors: a folder with a Hugging Face or sentence-transformers model, an .onnx file,
+            an installed package that carries a model, MODULE:FUNCTION, or a function or torch module. Nothing is
+            downloaded. What cannot be had is a `Skip`, and the rest goes on.
+        saw_labels: the vectors were learned from these labels; they then judge no labels.
         seed: of all randomness.
         jobs: threads; all processors when None. The report does not depend on it.
         work: folder for intermediate files; an interrupted audit goes on from there. A temporary one when None.
@@ -79,6 +88,7 @@ def audit(
         UsageError: the data cannot be read as asked.
     """
     from mithridate.engines.threads import limited_threads
+    from mithridate.runs.embedding import wanted
     from mithridate.sources.base import RowSource
     from mithridate.sources.open import open_source
 
@@ -100,6 +110,8 @@ def audit(
             split=split,
         )
     )
+    vectors = wanted(embeddings, encoder, saw_labels)
+    asked = opened
     with limited_threads(jobs) as threads, _folder(work) as folder:
         if engine is not None or shards is not None:
             from mithridate.runs.shards import read_by_shards
@@ -107,8 +119,9 @@ def audit(
             place = str(folder / "shards") if shards_at is None else str(shards_at)
             opened = read_by_shards(opened, engine, shards, place, threads, progress)
         gathered = _gather(opened, folder, seed, threads, progress)
+        gathered, skips = vectors.added(gathered, asked, folder, threads, progress)
         noted = perf_counter()
-        report = _examined(opened, gathered, threads, progress)
+        report = _examined(opened, gathered, skips, threads, progress)
     timings = {"evidence": noted - started, **report.timings, "total": perf_counter() - started}
     return replace(report, timings={stage: round(seconds, 3) for stage, seconds in timings.items()})
 
@@ -134,7 +147,9 @@ def _gather(source: Source, folder: Path, seed: int, jobs: int, progress: Progre
     return gather(source, store_dir=folder, seed=seed, jobs=jobs, progress=progress)
 
 
-def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress) -> Report:
+def _examined(
+    source: Source, gathered: Gathered, skips: Sequence[Result], jobs: int, progress: Progress
+) -> Report:
     from mithridate.checks.base import DATA_CHECKS
     from mithridate.report.exhibits import build_all
     from mithridate.report.notebook import render_notebook
@@ -147,7 +162,7 @@ def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress)
     outcome = run_checks(kinds, evidence, jobs=jobs, progress=progress)
     graded = grade(outcome.results, [kind.card.id for kind in outcome.ran if kind.card.graded])
     told = with_samples(_sorted(graded), source)
-    results = [*_unreadable(gathered.bad), *_unlabelled(evidence), *_merged(told)]
+    results = [*skips, *_unreadable(gathered.bad), *_unlabelled(evidence), *_merged(told)]
     progress("exhibits", 0, None)
     started = perf_counter()
     results = list(build_all(with_others(results, evidence), source))
