@@ -40,15 +40,16 @@ class FolderEncoder:
 
     Args:
         folder: with config.json, weights as safetensors, and a tokenizer or an image processor.
+        name: for people.
 
     Raises:
         EncoderError: transformers or torch is missing, or the model cannot be loaded.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "") -> None:
         from mithridate.sources.digest import files_digest
 
-        self._folder, self.name = folder, f"model {folder.name}"
+        self._folder, self.name = folder, name or str(folder)
         self._pooling, self._tokens, self._unit = _recipe(folder)
         self._model = _loaded(folder, "AutoModel", use_safetensors=True).eval()
         self._reader: tuple[str, Any] | None = None

@@ -49,7 +49,7 @@ def open_encoder(what: str | Path | Callable[..., Any], name: str = "") -> Encod
     if folder is None:
         remedy = "Name the folder that holds config.json and the weights."
         raise EncoderError("a folder with one model", "no config.json there", f"--encoder {what}", remedy)
-    return FolderEncoder(folder)
+    return FolderEncoder(folder, str(what))
 
 
 def _package(name: str) -> Path | None:
