@@ -1,11 +1,14 @@
 """What embeddings add: label errors and clean-label poison ranked with and without them.
 
-    python -m benchmarks.embeddings texts VECTORS.npz --set enron [--every 1] [--share .01 .03 .05] [--seeds 0 1 2]
+    python -m benchmarks.embeddings texts VECTORS.npz --set enron [--every 1 --first 0] [--share .01] [--seeds 0 1]
     python -m benchmarks.embeddings pictures [--attack feature-collision] [--seeds 0 1 2]
+    python -m benchmarks.embeddings collisions --set mnist [--seeds 0 1 2]
 
-`texts`: VECTORS.npz holds x (n, d) of rows 0, k, 2k, ... of the set, of a local sentence encoder; a share of the labels
-is flipped at random. `pictures`: the first 6,000 of Fashion-MNIST, poisoned; the encoder is a small network of the user,
-trained on 10,000 other ones, which it shares with nobody. One line of JSON each.
+`texts`: VECTORS.npz holds x (n, d) of every k-th row of the set, of a local sentence encoder; a share of the
+labels is flipped at random. `collisions`: feature collisions in transfer learning, the case in which they are known to
+succeed: the encoder is the network whose features are kept, learned on the lower half of the classes; the attack knows
+it. `pictures`: the first 6,000 of Fashion-MNIST, poisoned; the encoder is a small network of the user, trained on
+10,000 other ones, which the attack does not know. One line of JSON each.
 """
 
 from __future__ import annotations
@@ -40,17 +43,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["texts", "pictures"])
+    parser.add_argument("what", choices=["texts", "pictures", "collisions"])
     parser.add_argument("vectors", nargs="?", type=Path)
     parser.add_argument("--set", default="sms")
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--share", type=float, nargs="+", default=[0.01, 0.03, 0.05])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--attack", default="feature-collision")
     parser.add_argument("--count", type=int, default=50)
     given = parser.parse_args()
     if given.what == "texts":
-        rows = texts(given.set, given.vectors, given.every, given.share, given.seeds)
+        rows = texts(
+            given.set, given.vectors, slice(given.first, None, given.every), given.share, given.seeds
+        )
+    elif given.what == "collisions":
+        rows = collisions(given.set, given.seeds)
     else:
         rows = pictures(given.attack, given.count, given.seeds)
     for row in rows:
@@ -58,7 +66,7 @@ def main() -> None:
 
 
 def texts(
-    name: str, path: Path, every: int, shares: Sequence[float], seeds: Sequence[int]
+    name: str, path: Path, part: slice, shares: Sequence[float], seeds: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
     """Random flips in a text set."""
     about = next(d for d in DATASETS if d.name == name)
@@ -66,7 +74,7 @@ def texts(
     for batch in source.batches(1024):
         held += batch.raw
         labels += batch.labels or ()
-    held, labels = held[::every], labels[::every]
+    held, labels = held[part], labels[part]
     with np.load(path, allow_pickle=False) as stored:
         x = stored["x"]
     classes = sorted(set(labels))
@@ -80,6 +88,40 @@ def texts(
             flipped = open_source(held, labels=[classes[v] for v in given])
             bad = np.isin(np.arange(len(truth)), wrong)
             yield {"set": name, "n": len(truth), "share": share, "seed": seed, **compared(flipped, x, bad)}
+
+
+def collisions(name: str, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Clean-label poison made for the very features that are kept; only attacks that succeed count."""
+    import torch
+
+    from benchmarks.networks import Recipe, fit_network, small_cnn
+    from benchmarks.pictures import PictureBench
+    from benchmarks.trace_collision import collided
+    from benchmarks.zoo_networks import Normalised
+
+    bench = PictureBench(name, Recipe(make=small_cnn, epochs=4), images=12_000)
+
+    def train(x: NDArray[np.uint8], y: NDArray[np.intp]) -> torch.nn.Module:
+        net, mean, spread = fit_network(x, y, int(y.max()) + 1, bench.recipe, 0)
+        return Normalised(net.to(memory_format=torch.contiguous_format), mean, spread).eval()
+
+    for seed in seeds:
+        case = collided(bench, train, 0.03, seed)
+        if case is None:
+            yield {"set": name, "seed": seed, "attack": "failed"}
+            continue
+        with torch.no_grad():
+            planes = torch.tensor(case.x if case.x.ndim == 4 else case.x[..., None]).permute(0, 3, 1, 2)
+            vectors = case.model[0](planes.float() / 255).numpy()  # type: ignore[index]
+        bad = np.isin(np.arange(len(case.x)), [int(i) for i in case.guilty])
+        source = open_source(case.x, labels=[str(v) for v in case.y])
+        yield {
+            "set": name,
+            "seed": seed,
+            "n": len(bad),
+            "poison": int(bad.sum()),
+            **compared(source, vectors, bad),
+        }
 
 
 def pictures(attack: str, count: int, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,8 @@ from mithridate.evidence.view import ContentModel, Evidence, KeyTable
 __all__ = ["Blend", "blended"]
 
 #: Shares of the model on embeddings that are tried.
-SHARES = (0.0, 0.5, 1.0)
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SLACK = 0.05  # share of labels that may be arbitrary without deciding between them
 _READ = 8192
 
 Logits = NDArray[np.float32]
@@ -85,10 +86,11 @@ class _LeaveOut:
 def blended(
     evidence: Evidence, vectors: NDArray[np.float16], *, key: str, folder: Path, stages: Stages, jobs: int
 ) -> tuple[Evidence, str]:
-    """Evidence whose content model is whichever is right most often: the usual one, one on embeddings, their mean.
+    """Evidence whose content model is whichever finds the labels likeliest: the usual one, one on embeddings, a mean.
 
-    All are asked out of the same folds. That the choice looks at labels costs nothing: it is one of three for a whole
-    data set, and each is a model that has not seen the samples it judges. Who can change few labels moves it little.
+    All are asked out of the same folds. That the choice looks at labels costs nothing: it is one of five for a whole
+    data set, and each is a model that has not seen the samples it judges. Who can change few labels moves it little:
+    of what a model finds unlikely, each sample counts about alike.
 
     Args:
         evidence: with a content model.
@@ -140,25 +142,24 @@ def blended(
 
 
 def _words(share: float) -> str:
-    named = {0.0: "the usual model alone", 0.5: "the usual model and embeddings together"}
-    return named.get(share, "embeddings alone")
+    named = {0.0: "the usual model alone", 1.0: "embeddings alone"}
+    return named.get(share, f"the usual model and embeddings together ({share:.0%})")
 
 
 def _best(usual: ContentModel, embedded: RidgeContent, labels: NDArray[np.int32]) -> Blend:
     known = np.flatnonzero(labels >= 0)
-    tried = []
+    y, tried = labels[known], list[tuple[float, Blend]]()
     for share in SHARES:
-        if share == 0.0:
-            tried.append(
-                Blend(logits=usual.logits, accuracy=usual.accuracy, share=0.0, slope=1.0, shift=np.zeros(1))
-            )
-            continue
         mean = _mean(np.asarray(usual.logits), embedded.logits, share)
         slope, shift = calibrate(mean, labels)
         logits = (mean * slope + shift).astype(np.float32)
-        right = float((logits[known].argmax(axis=1) == labels[known]).mean())
-        tried.append(Blend(logits=logits, accuracy=right, share=share, slope=slope, shift=shift))
-    return max(tried, key=lambda b: b.accuracy)  # the first of equals: the one that leans least on embeddings
+        right = float((logits[known].argmax(axis=1) == y).mean())
+        own = np.exp(_log_softmax(logits)[known, y])
+        surprise = -float(np.log((1 - _SLACK) * own + _SLACK / logits.shape[1]).mean())
+        tried.append((surprise, Blend(logits=logits, accuracy=right, share=share, slope=slope, shift=shift)))
+    return min(tried, key=lambda pair: pair[0])[
+        1
+    ]  # the first of equals: the one that leans least on embeddings
 
 
 def _told(table: KeyTable, leave_out: _LeaveOut) -> KeyTable:
