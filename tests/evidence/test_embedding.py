@@ -282,24 +282,24 @@ def test_logits_of_a_blend_are_calibrated(texts):
     assert np.allclose(blend.mix(one.logits, other.logits), blend.logits, atol=1e-5)
 
 
-def test_votes_are_those_of_a_plain_computation(monkeypatch):
+def test_votes_are_those_of_a_plain_computation():
     rng = np.random.default_rng(2)
-    x = rng.normal(size=(200, 4)).astype(np.float16)
-    y = rng.integers(-1, 3, 200).astype(np.int32)
-    groups = np.arange(200)
+    x = rng.normal(size=(150, 4)).astype(np.float16)
+    y = rng.integers(-1, 3, 150).astype(np.int32)  # no class is larger than what is drawn of it
+    groups = np.arange(150)
     groups[1::10] = groups[::10]
     votes = label_votes(x, y, groups, 3, 0, 1)
     wide = x.astype(np.float64)
-    for i in range(200):
+    for i in range(150):
         if y[i] < 0:
             assert np.isnan(votes[i]).all()
             continue
         distance = np.square(wide - wide[i]).sum(axis=1)
         distance[(groups == groups[i]) | (y < 0)] = np.inf
-        near = y[np.argsort(distance, kind="stable")[:10]]
+        near = y[np.argsort(distance, kind="stable")[:50]]
         assert votes[i, 0] == pytest.approx((near == y[i]).mean())
         others = np.bincount(near[near != y[i]], minlength=3)
-        assert votes[i, 2] == pytest.approx(others.max() / 10)
+        assert votes[i, 2] == pytest.approx(others.max() / 50)
 
 
 def test_neighbours_without_faiss_are_those_with_it(monkeypatch):

@@ -30,10 +30,10 @@ _NAMED = 10
         title="labels unlike their neighbours'",
         stage="data",
         modalities=("image", "text", "table"),
-        needs=("labels", _VOTES),
+        needs=("labels", "content", _VOTES),
         assumes="Samples that an encoder finds alike bear the same label, and the encoder never saw these labels.",
         catches=None,
-        misses="Wrong labels in a crowd: where most neighbours are wrong in the same way, a label agrees with them; "
+        misses="Wrong labels in a crowd that is half of its class; classes that are several crowds; "
         "classes that the encoder does not tell apart.",
         effect="share of labelled samples most of whose neighbours bear one other label",
         cites="Peri et al., Deep k-NN Defense against Clean-label Data Poisoning, arXiv:1909.13374, section 3; Zhu et "
@@ -47,7 +47,7 @@ class NeighbourConflict(DataCheck):
     """Samples most of whose neighbours bear one other label, where that is odd in their class; worst first.
 
     Round 0: how many neighbours agree, by class. Round 1: conflicts by pair of classes and by source. Near-duplicates
-    do not vote. How many innocents are expected is what the neighbours say: the sum of the shares that agree.
+    do not vote. How many innocents are expected is what the content model says of them, out of fold.
     """
 
     rounds = 2
@@ -99,16 +99,20 @@ class NeighbourConflict(DataCheck):
             self._usual = (self._agree.cumsum(axis=1) >= half).argmax(axis=1) / (_BINS - 1)
 
     def score(self, batch: Batch) -> Iterable[Hits]:
-        """Conflicts, by how many neighbours bear the other label rather than this one."""
-        rows, votes, _ = self._conflicts(batch)
-        yield Hits(group=0, rows=batch.rows[rows], scores=np.round(votes[:, 2] - votes[:, 0], 6))
-        yield Hits(group=1, rows=batch.rows[rows], scores=np.round(votes[:, 0], 6))
+        """All labelled samples, conflicts first, by how many neighbours bear the other label rather than this one."""
+        rows, _, voted = self._conflicts(batch)
+        votes = batch.evidence[_VOTES][voted].astype(np.float64)
+        lead = votes[:, 2] - votes[:, 0] - np.where(np.isin(voted, rows), 0.0, 2.0)
+        yield Hits(group=0, rows=batch.rows[voted], scores=np.round(lead, 6))
+        yield Hits(group=1, rows=batch.rows[rows], scores=_likely(batch, rows))
 
     def results(self, ranked: Mapping[int, Ranked]) -> Iterator[Result]:
         """One INFO finding with the ranking, or a `Clear`."""
-        limit = "single labels; of groups of samples alike with the same wrong label, those below half the neighbours"
-        hits = ranked.get(0)
-        if hits is None or not hits.ids:
+        limit = (
+            "single labels; of groups alike with the same wrong label, those of less than half their class"
+        )
+        hits, count = ranked.get(0), len(ranked[1].ids) if 1 in ranked else 0
+        if hits is None or not count:
             yield Clear(
                 check=self.card.id, message="No label is unlike those of its neighbours.", limit=limit
             )
@@ -117,11 +121,11 @@ class NeighbourConflict(DataCheck):
         yield Finding(
             check=self.card.id,
             severity=Severity.INFO,
-            message=f"{len(hits.ids):,} of {total:,} labels are unlike those of most of the samples nearest to theirs.",
+            message=f"{count:,} of {total:,} labels are unlike those of most of the samples nearest to theirs.",
             targets=hits.ids,
             scores=hits.scores,
-            count=len(hits.ids),
-            effect=len(hits.ids) / max(total, 1),
+            count=count,
+            effect=count / max(total, 1),
             limit=limit,
             innocents=round(float(np.sum(ranked[1].scores)), 1),
             details={"between": self._worst_pairs(), "sources": self._worst_sources()},
@@ -172,6 +176,14 @@ class NeighbourConflict(DataCheck):
             }
             found.append((p, told))
         return [told for _, told in sorted(found, key=lambda pair: pair[0])[:_NAMED]]
+
+
+def _likely(batch: Batch, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Probability of the labels of these rows by their content; 1 where nothing is known."""
+    z = batch.evidence["logits"][rows].astype(np.float64)
+    z = np.exp(z - z.max(axis=1, keepdims=True))
+    p = z[np.arange(len(rows)), batch.evidence["label"][rows]] / z.sum(axis=1)
+    return np.round(np.nan_to_num(p, nan=1.0), 6)
 
 
 def _bin(share: NDArray[np.float64]) -> NDArray[np.int64]:
