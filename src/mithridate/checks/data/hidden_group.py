@@ -99,7 +99,7 @@ class HiddenGroup(DataCheck):
     def _scored(self, c: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """(m,) quantum entropy score x' M x of whitened members; its mean over a smooth class is about 1."""
         white = x @ self._whiten[c]
-        return np.einsum("ij,jk,ik->i", white, self._matrix[c], white) + 1e-12
+        return np.asarray(np.einsum("ij,jk,ik->i", white, self._matrix[c], white) + 1e-12)
 
     def fit(self, batch: Batch) -> None:
         """Add one batch to the sums of this round."""

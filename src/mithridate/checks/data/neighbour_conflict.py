@@ -183,7 +183,7 @@ def _likely(batch: Batch, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     z = batch.evidence["logits"][rows].astype(np.float64)
     z = np.exp(z - z.max(axis=1, keepdims=True))
     p = z[np.arange(len(rows)), batch.evidence["label"][rows]] / z.sum(axis=1)
-    return np.round(np.nan_to_num(p, nan=1.0), 6)
+    return np.asarray(np.round(np.nan_to_num(p, nan=1.0), 6))
 
 
 def _bin(share: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -193,7 +193,7 @@ def encode(
                 continue
             progress("embedding", place[batch.ids[0]], n)
             block = _asked(encoder, batch.raw, batch.modality)
-            bad: NDArray[np.bool_] = ~np.isfinite(block).all(axis=1)
+            bad = np.asarray(~np.isfinite(block).all(axis=1))
             if not state:
                 fit = _Fit.on(block, seed)
                 state.update(fit=fit, stored=new_map(path, np.float16, (n, len(fit.mean))), new=True)
