@@ -322,3 +322,14 @@ def test_the_first_of_findings_is_no_alarm_without_poison(texts):
     data, labels = texts
     report = audit(data, labels=labels, embeddings=told(labels))
     assert not [f for f in report.findings if isinstance(f, Finding) and f.severity > 0]
+
+
+def test_data_read_in_shards_get_the_same_vectors(texts, tmp_path):
+    data, labels = texts
+    file, how = tmp_path / "d.parquet", {"text": "text", "label": "label"}
+    pq.write_table(pa.table({"text": data, "label": labels}), file)
+    plain = audit(file, **how, embeddings=told(labels))
+    sharded = audit(file, **how, embeddings=told(labels), engine="threads", shards=3)
+    encoded = audit(file, **how, encoder=embedding_fakes.lengths, engine="threads", shards=2)
+    assert content_of(sharded) == content_of(plain)
+    assert "embeddings: lengths, 3 dimensions" in encoded.notes
