@@ -79,14 +79,14 @@ class Predictable(DataCheck):
         self._told += other._told
 
     def score(self, batch: Batch) -> Iterable[Hits]:
-        """Samples that a probe tells for certain: of the classes it is named for, else of all."""
+        """Samples that a probe tells for certain: of the class it names first, else of all."""
         for number, name in enumerate(self._names):
             if not self._worth_telling(number):
                 continue
             rows, label, p = _asked(batch, name)
             own = p[np.arange(len(rows)), label]
             named = self._named(number)
-            mine = (own >= _CERTAIN) & (np.isin(label, named) if len(named) else True)
+            mine = (own >= _CERTAIN) & (label == named[0] if len(named) else True)
             if mine.any():
                 # Rounded, so that the order of summation cannot reorder ties.
                 yield Hits(group=number, rows=batch.rows[rows[mine]], scores=np.round(own[mine], 5))
