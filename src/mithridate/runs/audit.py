@@ -34,6 +34,8 @@ def audit(
     source: str | None = None,
     x_key: str | None = None,
     y_key: str | None = None,
+    rate: int | None = None,
+    offsets: str | None = None,
     seed: int = 0,
     jobs: int | None = None,
     work: str | Path | None = None,
@@ -47,8 +49,9 @@ def audit(
     <Verdict.CLEAN: 'CLEAN'>
 
     Args:
-        data: a path (folder of images, .npz, .npy, .csv, .parquet, .jsonl) or an array, DataFrame, table or list of
-            texts; or a source from `open_source`, which the arguments up to `y_key` then do not concern.
+        data: a path (folder of images or sounds, .npz, .npy, .csv, .parquet, .jsonl) or an array, DataFrame, table or
+            list of texts or sounds; or a source from `open_source`, which the arguments up to `offsets` then do not
+            concern.
         labels: labels of data in memory, one per sample.
         label: column of the labels.
         text: column(s) of the text, comma-separated; makes the data text.
@@ -56,6 +59,8 @@ def audit(
         source: column that says where a sample came from.
         x_key: array of the samples in an .npz.
         y_key: array of the labels in an .npz.
+        rate: Hz; says that arrays are sounds.
+        offsets: array in an .npz that says where each sound of a flat array starts.
         seed: of all randomness.
         jobs: threads; all processors when None. The report does not depend on it.
         work: folder for intermediate files; an interrupted audit goes on from there. A temporary one when None.
@@ -78,7 +83,16 @@ def audit(
         data
         if isinstance(data, RowSource)
         else open_source(
-            data, labels=labels, label=label, text=text, id=id, source=source, x_key=x_key, y_key=y_key
+            data,
+            labels=labels,
+            label=label,
+            text=text,
+            id=id,
+            source=source,
+            x_key=x_key,
+            y_key=y_key,
+            rate=rate,
+            offsets=offsets,
         )
     )
     with limited_threads(jobs) as threads, _folder(work) as folder:
@@ -105,6 +119,8 @@ def _gather(source: Source, folder: Path, seed: int, jobs: int, progress: Progre
         from mithridate.evidence.image.gather import gather_image as gather
     elif source.modality == "text":
         from mithridate.evidence.text.gather import gather_text as gather
+    elif source.modality == "audio":
+        from mithridate.evidence.audio.gather import gather_audio as gather
     else:
         from mithridate.evidence.table.gather import gather_table as gather
     return gather(source, store_dir=folder, seed=seed, jobs=jobs, progress=progress)

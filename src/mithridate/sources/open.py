@@ -22,6 +22,7 @@ from mithridate.sources.labels import column_text, label_texts, label_values
 from mithridate.sources.limits import Limits
 from mithridate.sources.media import Medium, medium_of
 from mithridate.sources.npz import Npz, open_npy, open_npz
+from mithridate.sources.waves import ArraySounds, Waves, waves
 
 __all__ = ["open_source"]
 
@@ -40,10 +41,13 @@ class _Ask:
     labels: Any
     x_key: str | None
     y_key: str | None
+    rate: int | None
+    offsets: str | None
     limits: Limits
 
     def options(self, **found: str | None) -> dict[str, Any]:
-        named = {k: getattr(self, k) for k in ("label", "text", "id", "source", "x_key", "y_key")} | found
+        names = ("label", "text", "id", "source", "x_key", "y_key", "rate", "offsets")
+        named = {k: getattr(self, k) for k in names} | found
         given = {k: v for k, v in named.items() if v is not None}
         return given if self.limits == Limits() else given | {"limits": asdict(self.limits)}
 
@@ -66,6 +70,8 @@ def open_source(
     labels: Sequence[Any] | NDArray[Any] | str | None = None,
     x_key: str | None = None,
     y_key: str | None = None,
+    rate: int | None = None,
+    offsets: str | None = None,
     limits: Limits | Mapping[str, int] | None = None,
 ) -> RowSource:
     """Open a data set for reading in passes.
@@ -73,7 +79,7 @@ def open_source(
     Args:
         data: a path (folder of images or sounds, one folder per class; .npz; .npy; .csv, .tsv or .jsonl, also
             packed; .parquet or a folder of such; a CSV of paths of images or sounds), or in memory: a numpy
-            array, a pandas DataFrame, a pyarrow Table, or a sequence of str.
+            array, a pandas DataFrame, a pyarrow Table, a sequence of str, or with `rate` a sequence of arrays.
         label: column (npz: key) that holds the labels.
         text: column, or several joined by commas, whose text is the sample. Not given, one column of long
             prose makes a text data set.
@@ -82,6 +88,8 @@ def open_source(
         labels: n labels, for data that holds none itself; or the name of a column, as `label`.
         x_key: key of the samples in an .npz file.
         y_key: key of the labels in an .npz file.
+        rate: Hz; says that arrays are sounds: (n, samples), or in memory a sequence of (samples[, channels]).
+        offsets: npz: key of the (n + 1,) places in a flat (samples,) array where sounds start and the last one ends.
         limits: what one item may cost.
 
     Returns:
@@ -95,14 +103,19 @@ def open_source(
         label, labels = label or labels, None
     bound = limits if isinstance(limits, Limits) else Limits(**(limits or {}))
     ask = _Ask(
-        label=label, text=text, id=id, source=source, labels=labels, x_key=x_key, y_key=y_key, limits=bound
-    )
+        label=label, text=text, id=id, source=source, labels=labels, x_key=x_key, y_key=y_key, rate=rate,
+        offsets=offsets, limits=bound,
+    )  # fmt: skip
+    if rate is not None and rate < 1:
+        raise UsageError("a sample rate in Hz, 1 or more", str(rate), "rate", "Give that of the recordings.")
     if isinstance(data, str | os.PathLike):
         return _open_path(Path(data), ask)
     return _open_memory(data, ask)
 
 
 def _open_path(path: Path, ask: _Ask) -> RowSource:
+    if path.suffix.lower() not in (".npz", ".npy"):
+        ask.refuse(str(path), "rate", "offsets")
     if not path.exists():
         raise SourceError(_KINDS, "nothing there", str(path), "Check the path.")
     if path.is_dir():
@@ -148,16 +161,20 @@ def _open_arrays(path: Path, suffix: str, ask: _Ask) -> RowSource:
     ask.refuse(str(path), "text")
     content = files_digest([("", path)])
     if suffix == ".npy":
-        ask.refuse(str(path), "label", "id", "source", "x_key", "y_key")
+        ask.refuse(str(path), "label", "id", "source", "x_key", "y_key", "offsets")
         return _of_array(open_npy(path), ask, uri=str(path), y=ask.labels, content=content)
-    npz = open_npz(path, x=ask.x_key, y=ask.y_key or ask.label, id=ask.id, source=ask.source)
+    if ask.rate is None:
+        ask.refuse(str(path), "offsets")
+    npz = open_npz(
+        path, x=ask.x_key, y=ask.y_key or ask.label, id=ask.id, source=ask.source, offsets=ask.offsets
+    )
     x, y = npz.array(npz.x), npz.array(npz.y) if npz.y is not None and ask.labels is None else ask.labels
     ids, sources = (None if key is None else npz.array(key) for key in (npz.id, npz.source))
     return _of_array(x, ask, uri=str(path), y=y, ids=ids, sources=sources, content=content, npz=npz)
 
 
 def _of_array(
-    x: NDArray[Any],
+    x: Any,
     ask: _Ask,
     *,
     uri: str,
@@ -167,7 +184,9 @@ def _of_array(
     content: str | None = None,
     npz: Npz | None = None,
 ) -> RowSource:
-    if x.ndim == 0 or len(x) == 0:
+    if ask.rate is not None:
+        x = waves(x, None if npz is None or npz.offsets is None else npz.array(npz.offsets), uri)
+    elif x.ndim == 0 or len(x) == 0:
         raise SourceError("at least one sample", f"an array of shape {x.shape}", uri, "Name another array.")
     names: dict[str, tuple[str | None, ...] | None] = {
         "label": None if y is None else label_texts(label_values(np.asarray(y), uri)),
@@ -181,17 +200,18 @@ def _of_array(
             )
     options = ask.options() if npz is None else ask.options(x_key=npz.x, y_key=npz.y, label=None)
     opened: RowSource
-    if x.ndim > 2:
-        opened = ArrayImages(
-            uri=uri,
-            x=x,
-            labels=names["label"],
-            ids=None if names["id"] is None else tuple(v or "" for v in names["id"]),
-            sources=None if names["source"] is None else tuple(v or "" for v in names["source"]),
-            options=options,
-            limits=ask.limits,
-            content=content,
-        )
+    named: dict[str, Any] = {
+        "labels": names["label"],
+        "ids": None if names["id"] is None else tuple(v or "" for v in names["id"]),
+        "sources": None if names["source"] is None else tuple(v or "" for v in names["source"]),
+        "options": options,
+        "limits": ask.limits,
+        "content": content,
+    }
+    if isinstance(x, Waves):
+        opened = ArraySounds(uri=uri, x=x, rate=ask.rate or 0, **named)
+    elif x.ndim > 2:
+        opened = ArrayImages(uri=uri, x=x, **named)
     else:
         opened = _of_matrix(x, names, uri, content, options, ask.limits)
     opened.origin = npz
@@ -244,7 +264,10 @@ def _of_matrix(
 def _open_memory(data: Any, ask: _Ask) -> RowSource:
     import pyarrow as pa
 
-    ask.refuse(MEMORY, "x_key", "y_key")
+    ask.refuse(MEMORY, "x_key", "y_key", "offsets")
+    if ask.rate is not None:
+        ask.refuse(MEMORY, "label", "text", "id", "source")
+        return _of_array(data, ask, uri=MEMORY, y=ask.labels)
     if isinstance(data, np.ndarray):
         ask.refuse(MEMORY, "label", "text", "id", "source")
         if data.dtype.hasobject and all(isinstance(v, str) for v in data.flat):
