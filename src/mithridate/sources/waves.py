@@ -39,6 +39,11 @@ class Waves:
     def __len__(self) -> int:
         return self.count
 
+    @property
+    def in_a_row(self) -> bool:
+        """Whether a copy needs offsets: sounds may differ in length."""
+        return self.offsets is not None or not isinstance(self.parts, np.ndarray)
+
     def of(self, row: int) -> NDArray[Any]:
         """(samples,) or (samples, channels) of one sound, as stored."""
         if self.offsets is None:
