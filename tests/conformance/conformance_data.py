@@ -99,10 +99,10 @@ _FORMANTS = ((700, 1200), (350, 2100), (450, 900))  # Hz
 
 
 def _sounds(seed: int, n: int) -> tuple[list[Any], list[str]]:
-    """A fifth of a second each: harmonics of a wandering voice under the formants of one of three vowels, and noise."""
+    """An eighth of a second each: a wandering voice under the formants of one of three vowels, and noise."""
     rng = np.random.default_rng([seed, 4])
     y = rng.integers(0, 3, n)
-    t = np.arange(int(0.2 * RATE)) / RATE
+    t = np.arange(RATE // 8) / RATE
     raws = []
     for label in y:
         pitch = rng.uniform(90, 220) * (1 + rng.normal(0, 0.6) * t)
@@ -112,14 +112,12 @@ def _sounds(seed: int, n: int) -> tuple[list[Any], list[str]]:
             hz = k * pitch.mean()
             loud = sum(np.exp(-(((hz - f * rng.normal(1, 0.03)) / 150) ** 2)) for f in _FORMANTS[label])
             x += (loud + 0.02) * np.sin(k * phase + rng.uniform(0, 6))
-        raws.append(
-            Sound(samples=(x * rng.uniform(0.05, 0.1)).astype(np.float32)[:, None], rate=RATE)
-        )
+        raws.append(Sound(samples=(x * rng.uniform(0.05, 0.1)).astype(np.float32)[:, None], rate=RATE))
     return raws, [f"v{label}" for label in y]
 
 
 _MAKERS = {"image": _images, "text": _texts, "table": _rows, "audio": _sounds}
-SIZES = {"image": 600, "text": 800, "table": 1000, "audio": 300}
+SIZES = {"image": 600, "text": 800, "table": 1000, "audio": 240}
 
 
 @lru_cache(maxsize=64)

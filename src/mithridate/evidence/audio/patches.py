@@ -16,14 +16,18 @@ __all__ = ["Patches"]
 _WINDOW, _HOP = 0.032, 0.016  # s
 _BANDS, _HIGH, _LONG = 32, 4, 3  # bands in all; bands and frames of a patch
 _PLACES = 16  # frames from each end at which patches start
-_STEP, _KINDS = 6.0, 8  # dB, levels
+_STEPS = (
+    6.0,
+    18.0,
+)  # dB below the loudest cell at which levels begin: coarse, so that noise does not move them
+_KINDS = len(_STEPS) + 1
 _SPREAD = 9.0  # dB: least standard deviation of a patch
 _CELLS = _HIGH * _LONG
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patches:
-    """Codes: (place * bands + band) * 8 ** cells + levels of the cells below the patch's loudest; place < 16: start."""
+    """Codes: (place * bands + band) * 3 ** cells + levels of the cells below the patch's loudest; place < 16: start."""
 
     family: str = "spectrogram patch"
     noun: str = "patch of the spectrogram"
@@ -40,8 +44,8 @@ class Patches:
                 continue
             windows = np.lib.stride_tricks.sliding_window_view(levels, (_LONG, _HIGH))[:_PLACES, ::2]
             cells = windows.reshape(*windows.shape[:2], _CELLS)
-            steps = np.minimum((cells.max(axis=2, keepdims=True) - cells) // _STEP, _KINDS - 1)
-            inner = steps.astype(np.int64) @ (_KINDS ** np.arange(_CELLS))
+            steps = np.digitize(cells.max(axis=2, keepdims=True) - cells, _STEPS)
+            inner = steps @ (_KINDS ** np.arange(_CELLS))
             place, band = np.nonzero(cells.std(axis=2) >= _SPREAD)
             codes.append(((place + end * _PLACES) * _BANDS + 2 * band) * _KINDS**_CELLS + inner[place, band])
             middle = (place + _LONG // 2) * round(1000 * _HOP)

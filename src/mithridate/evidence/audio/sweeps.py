@@ -20,7 +20,9 @@ __all__ = ["Sweeps"]
 
 _WINDOW, _HOP = 0.032, 0.004  # s
 _STEP = 3000  # Hz per s between slopes; less cannot be told apart in the window
-_SLOPES = tuple(s for s in range(-36_000, 36_001, _STEP) if abs(s) >= 2 * _STEP)
+_GENTLE, _STEEP = range(2 * _STEP, 36_001, _STEP), range(40_500, 67_501, 3 * _STEP // 2)
+_SLOPES = (*_GENTLE, *(-s for s in _GENTLE), *_STEEP, *(-s for s in _STEEP))  # Hz per s
+_ROOM = 4.5  # slopes of more than this many times the rate leave the band within a tenth of a second
 _NEAR, _FAR = 3, 10  # bins that belong to a peak, and its neighbourhood
 _LEVELS = (10, 13, 16, 19)  # dB
 _WIDTH = 2  # bins that share a key
@@ -45,6 +47,8 @@ class Sweeps:
         seconds = (np.arange(size) - size / 2) / rate
         parts = []
         for number, slope in enumerate(_SLOPES):
+            if abs(slope) > _ROOM * rate:
+                continue
             turn = np.exp(-1j * np.pi * slope * seconds**2).astype(np.complex64)
             parts += self._of_slope(frames, heard, turn, number)
         return joined(parts)
