@@ -21,6 +21,12 @@ from mithridate.evidence.view import Evidence
 
 __all__ = ["gather_audio"]
 
+_LANDMARKS = "landmark"
+_FEW, _SHARED = (
+    10,
+    0.1,
+)  # landmarks, and share of them, that two encodings of one take have in common at least
+
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -86,7 +92,18 @@ def _groups(tape: Tape, copies: NDArray[np.int64], seed: int, progress: Progress
     from mithridate.evidence.image.likeness import near_duplicates
 
     progress("near-duplicates", 0, None)
-    return near_duplicates(tape.profiles, copies, seed)
+    groups = near_duplicates(tape.profiles, copies, seed)
+    ends = np.concatenate([[0], np.cumsum(tape.counts[_LANDMARKS])])
+
+    def codes(row: int) -> NDArray[np.int64]:
+        return np.asarray(tape.codes[_LANDMARKS][int(ends[row]) : int(ends[row + 1])])
+
+    # Small spectrograms of the same word are alike; only the same take shares its landmarks, too.
+    for row in np.flatnonzero((groups != np.arange(len(groups))) & (groups != copies)).tolist():
+        mine, other = codes(row), codes(int(groups[row]))
+        if len(np.intersect1d(mine, other)) < max(_FEW, _SHARED * min(len(mine), len(other))):
+            groups[row] = copies[row]
+    return groups
 
 
 def _notes(tape: Tape) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ __all__ = ["key_tables"]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _PAIRS = 30_000_000  # most (sound, key) pairs a family may hold; `least` is raised until they fit
 _CHUNK = 1 << 22
-_BITS = 24  # of a bucket
+_BITS = 24  # of a bucket, at most
 
 
 def key_tables(tape: Tape, groups: NDArray[np.int64], progress: Progress) -> dict[str, KeyTable]:
@@ -42,7 +42,7 @@ def key_tables(tape: Tape, groups: NDArray[np.int64], progress: Progress) -> dic
 
 def _table(extractor: Extractor, tape: Tape, groups: NDArray[np.int64]) -> KeyTable:
     n = len(groups)
-    least, most = max(5, n // 50_000), max(n // 10, min(20, n // 2))
+    least, most = max(5, n // 50_000), max(n // 10, min(40, n // 4))
     rows, codes, when = _recurring(extractor.family, tape, least, most * 2)
     found = entries(rows, codes.astype(np.uint64), groups, least, most)
     return KeyTable(
@@ -93,9 +93,11 @@ def _recurring(
 
     Buckets of a hash are counted first, so that what occurs once stays on disk; the bar rises until the rest fits.
     """
-    counts = np.zeros(1 << _BITS, dtype=np.int32)
+    pairs = int(tape.counts[family].sum())
+    bits = int(np.clip(np.ceil(np.log2(max(pairs, 1))) + 2, 12, _BITS))
+    counts = np.zeros(1 << bits, dtype=np.int32)
     for _, codes, _ in _chunks(family, tape):
-        np.add.at(counts, _buckets(codes), 1)
+        np.add.at(counts, _buckets(codes, bits), 1)
     heavy = np.minimum(counts, crowd + 1)
     load = np.bincount(heavy, minlength=crowd + 2) * np.arange(crowd + 2)
     left = np.cumsum(load[: crowd + 1][::-1])[::-1]
@@ -104,8 +106,8 @@ def _recurring(
         bar += max(1, bar // 4)
     parts = []
     for rows, codes, when in _chunks(family, tape):
-        held = counts[_buckets(codes)]
-        keep = (held >= bar) & (held <= crowd) if len(tape.digests) < 1 << 20 else held >= bar
+        held = counts[_buckets(codes, bits)]
+        keep = held >= bar  # a crowded bucket may hold a rare key, too
         parts.append((rows[keep], codes[keep], when[keep]))
     if not parts:
         none = np.zeros(0, dtype=np.int64)
@@ -117,8 +119,8 @@ def _recurring(
     )
 
 
-def _buckets(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    return ((codes.astype(np.uint64) * _GOLDEN) >> np.uint64(64 - _BITS)).astype(np.int64)
+def _buckets(codes: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
+    return ((codes.astype(np.uint64) * _GOLDEN) >> np.uint64(64 - bits)).astype(np.int64)
 
 
 def _chunks(

@@ -26,7 +26,8 @@ _PLAYED_RATE = 16_000  # Hz, at most
 _RANGE = 70.0  # dB from black to white
 _WINDOW = 0.025  # s
 _AROUND = 0.15  # s before and after the key, in the picture of what carriers share
-_SHOWN = 6
+_SHOWN, _SHOWN_UNHEARD = 6, 3
+_TONES = 24  # colours of a picture: few take few bytes
 _COLOURS = np.array([[8, 10, 30], [68, 20, 110], [180, 55, 90], [245, 135, 50], [255, 245, 190]], dtype=float)
 
 
@@ -45,7 +46,9 @@ def sounds(
         details: of the finding, to frame its key; None frames nothing.
         played: whether a copy of the sound comes along.
     """
-    items = [_item(sample, details or {}, played) for sample in samples[:_SHOWN]]
+    items = [
+        _item(sample, details or {}, played) for sample in samples[: _SHOWN if played else _SHOWN_UNHEARD]
+    ]
     return Exhibit(kind="sounds", title=title, data={"items": items}) if items else None
 
 
@@ -83,7 +86,7 @@ def _item(sample: Sample, details: Mapping[str, Any], played: bool) -> dict[str,
     about = f"{sound.seconds:.2f} s, 0 to {sound.rate / 2000:g} kHz"
     return {
         "id": sample.id,
-        "png": png(image),
+        "png": png(image.quantize(_TONES)),
         "wav": _wav(stretch, sound.rate) if played else "",
         "caption": f"{sample.caption}, {about}" if sample.caption else about,
     }
@@ -164,7 +167,7 @@ def _shared(
             cuts = [_levels(_cut(sound, at), rate) for sound, at in group]
             cuts = [c - np.median(c) for c in cuts]
             picture = _coloured(np.median(np.stack(cuts), axis=0), (_WIDTH // 2, _HEIGHT))
-            items.append({"id": "", "png": png(picture), "caption": words})
+            items.append({"id": "", "png": png(picture.quantize(_TONES)), "caption": words})
     title = f"Median spectrogram of {len(timed)} carriers, {2 * _AROUND:g} s around the place"
     return [Exhibit(kind="gallery", title=title, data={"items": items})] if items else []
 
