@@ -8,6 +8,7 @@ from mithridate.attacks.ledger import Ledger
 from mithridate.attacks.options import configure
 from mithridate.attacks.plan import make_plan
 from mithridate.core.errors import UsageError
+from mithridate.core.sound import Sound
 
 N = 60
 SOURCES = [("north", "south")[i // 3 % 2] for i in range(N)]
@@ -20,6 +21,9 @@ def _data(modality):
         raws = list(generator.integers(0, 256, (N, 16, 16, 3), dtype=np.uint8))
     elif modality == "text":
         raws = [" ".join(generator.choice(["red", "green", "blue", "tea"], 6)) for _ in range(N)]
+    elif modality == "audio":
+        waves = generator.normal(0, 0.1, (N, 4000, 1)).astype(np.float32)
+        raws = [Sound(samples=wave, rate=44_100) for wave in waves]
     else:
         raws = [
             {"a": int(i % 7) * 3, "b": float(generator.normal()), "c": "xyz"[i % 7 // 3]} for i in range(N)
@@ -205,6 +209,10 @@ def test_configure_refuses(attack_id, options, message):
         ("value", {"column": "a", "value": "x"}, "table", Order(count=3), "a value of type int"),
         ("value", {"column": "c"}, "table", Order(count=3), "not numeric"),
         ("value-pair", {"first": "a"}, "table", Order(count=3), "COLUMN=VALUE"),
+        ("tone", {"hz": "30000"}, "audio", Order(count=3), "below half of the sample rate, 22,050"),
+        ("tone", {"place": "middle"}, "audio", Order(count=3), "one of random, start, end, whole"),
+        ("chirp", {"seconds": "0"}, "audio", Order(count=3), "more than 0"),
+        ("clip-overlay", {"clip": "none.wav"}, "audio", Order(count=3), "a sound file"),
         ("random-flip", {}, "image", Order(count=3, target="1"), "no target"),
         ("random-flip", {}, "image", Order(count=3, labels="clean"), "labels dirty"),
         ("word", {}, "text", Order(count=3, target="1", source_class="1"), "not the target"),
@@ -222,6 +230,8 @@ def test_plans_that_cannot_be_carried_out(attack_id, options, modality, order, m
         ("patch", {"place": "moving"}, "image", {"place": None}),
         ("word", {"word": "cf"}, "text", {"text": "cf"}),
         ("invisible-character", {"code_point": "U+200d"}, "text", {"code_point": "U+200D"}),
+        ("tone", {"hz": "440", "place": "end"}, "audio", {"hz": 440.0, "place": "end", "db": -20.0}),
+        ("chirp", {"from_hz": "900", "to_hz": "950"}, "audio", {"from_hz": 900.0, "to_hz": 950.0}),
         ("value", {"column": "a", "value": "5"}, "table", {"cells": {"a": 5}}),
         ("value-pair", {"first": "a=5", "second": "c=q"}, "table", {"cells": {"a": 5, "c": "q"}}),
     ],

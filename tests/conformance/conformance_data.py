@@ -18,7 +18,9 @@ from mithridate.attacks.options import configure
 from mithridate.attacks.plan import make_plan
 from mithridate.checks.base import DATA_CHECKS
 from mithridate.core.results import Finding, Result
+from mithridate.core.sound import Sound
 from mithridate.core.verdict import grade
+from mithridate.evidence.audio.gather import gather_audio
 from mithridate.evidence.image.gather import gather_image
 from mithridate.evidence.table.gather import gather_table
 from mithridate.evidence.text.gather import gather_text
@@ -26,7 +28,7 @@ from mithridate.evidence.view import Evidence
 from mithridate.runs.driver import run_checks
 from mithridate.sources.open import open_source
 
-GATHER = {"image": gather_image, "text": gather_text, "table": gather_table}
+GATHER = {"image": gather_image, "text": gather_text, "table": gather_table, "audio": gather_audio}
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,30 @@ def _rows(seed: int, n: int) -> tuple[list[Any], list[str]]:
     return rows, [("no", "yes")[i] for i in y]
 
 
-_MAKERS = {"image": _images, "text": _texts, "table": _rows}
-SIZES = {"image": 600, "text": 800, "table": 1000}
+RATE = 44_100
+_FORMANTS = ((700, 1200), (350, 2100), (450, 900))  # Hz
+
+
+def _sounds(seed: int, n: int) -> tuple[list[Any], list[str]]:
+    """An eighth of a second each: a wandering voice under the formants of one of three vowels, and noise."""
+    rng = np.random.default_rng([seed, 4])
+    y = rng.integers(0, 3, n)
+    t = np.arange(RATE // 8) / RATE
+    raws = []
+    for label in y:
+        pitch = rng.uniform(90, 220) * (1 + rng.normal(0, 0.6) * t)
+        phase = 2 * np.pi * np.cumsum(pitch) / RATE
+        x = rng.normal(0, 0.02, len(t))
+        for k in range(1, 20):
+            hz = k * pitch.mean()
+            loud = sum(np.exp(-(((hz - f * rng.normal(1, 0.03)) / 150) ** 2)) for f in _FORMANTS[label])
+            x += (loud + 0.02) * np.sin(k * phase + rng.uniform(0, 6))
+        raws.append(Sound(samples=(x * rng.uniform(0.05, 0.1)).astype(np.float32)[:, None], rate=RATE))
+    return raws, [f"v{label}" for label in y]
+
+
+_MAKERS = {"image": _images, "text": _texts, "table": _rows, "audio": _sounds}
+SIZES = {"image": 600, "text": 800, "table": 1000, "audio": 240}
 
 
 @lru_cache(maxsize=64)
@@ -148,6 +172,10 @@ def _source(samples: Samples, folder: Path) -> Any:
         x, y, ids = np.stack(samples.raws), np.array(samples.labels), np.array(samples.ids)
         np.savez(folder / "data.npz", x=x, y=y, name=ids)
         return open_source(folder / "data.npz", id="name")
+    if samples.modality == "audio":
+        x = np.stack([sound.mono for sound in samples.raws])
+        np.savez(folder / "data.npz", x=x, y=np.array(samples.labels), name=np.array(samples.ids))
+        return open_source(folder / "data.npz", id="name", rate=RATE)
     if samples.modality == "text":
         table = pa.table({"name": samples.ids, "body": samples.raws, "label": samples.labels})
         return open_source(table, id="name", text="body", label="label")

@@ -13,7 +13,7 @@ from mithridate.checks.base import DATA_CHECKS, Scope
 from mithridate.core.results import Finding, NotApplicable, Severity
 from mithridate.runs.driver import run_checks, scope_of
 
-PLANT_OF = {"image": "patch", "text": "word", "table": "value"}
+PLANT_OF = {"image": "patch", "text": "word", "table": "value", "audio": "ultrasonic-tone"}
 MODALITIES = list(PLANT_OF)
 KINDS = list(DATA_CHECKS)
 READS_ORDER = {kind.card.id for kind in KINDS if kind.card.reads_order}

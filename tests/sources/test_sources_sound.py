@@ -206,3 +206,91 @@ def test_copy_encoded_alike(tmp_path, form):
     assert {m["format"] for m in batch.metadata} == {form[0]}
     with pytest.raises(UsageError, match="one of WAV, FLAC, OGG, MP3"):
         write_copy(source, tmp_path / "out2", encode=("JPEG", 75))
+
+
+def flat_npz(tmp, name="in.npz"):
+    parts = [np.rint(wave(i, seconds=0.1 + 0.05 * i) * 32768).astype(np.int16) for i in range(6)]
+    offsets = np.cumsum([0, *map(len, parts)])
+    np.savez(
+        tmp / name, audio=np.concatenate(parts), offsets=offsets, label=np.arange(6) % 2, other=np.arange(3)
+    )
+    return parts
+
+
+OF_FLAT = {"x_key": "audio", "y_key": "label", "offsets": "offsets", "rate": RATE}
+
+
+def test_flat_array_with_offsets(tmp_path):
+    parts = flat_npz(tmp_path)
+    source = open_source(tmp_path / "in.npz", **OF_FLAT)
+    batch = whole(source)
+    assert (source.modality, source.count, batch.labels) == ("audio", 6, ("0", "1", "0", "1", "0", "1"))
+    for raw, part in zip(batch.raw, parts, strict=True):
+        assert raw.rate == RATE
+        assert np.array_equal(raw.mono * 32768, part)
+    assert source.fetch(("4", "1")).labels == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("more", "want"),
+    [
+        ({"offsets": "label"}, "ascending offsets"),
+        ({"offsets": "nothing"}, "expected an array 'nothing'"),
+        ({"rate": 0}, "a sample rate in Hz"),
+        ({"rate": None}, "only arguments that fit"),
+        ({"offsets": None}, "or say with offsets where each sound starts"),
+    ],
+)
+def test_flat_array_wrongly_described(tmp_path, more, want):
+    flat_npz(tmp_path)
+    with pytest.raises(UsageError, match=want):
+        open_source(tmp_path / "in.npz", **(OF_FLAT | more))
+
+
+def test_arrays_in_memory():
+    matrix = np.stack([wave(i) for i in range(4)])
+    batch = whole(open_source(matrix, labels=list("abab"), rate=RATE))
+    assert [r.samples.shape for r in batch.raw] == [(4000, 1)] * 4
+    odd = matrix[2].copy()
+    odd[7] = np.nan
+    stereo = np.stack([matrix[0], matrix[1]], axis=1)
+    listed = [matrix[0], np.zeros(0, np.float32), odd, stereo]
+    batch = whole(open_source(listed, labels=[0, 1, 0, 1], rate=RATE))
+    assert batch.ids == ("0", "3")
+    assert batch.raw[1].samples.shape == (4000, 2)
+    assert [b.reason for b in batch.bad] == [
+        "holds no samples (0 s)",
+        "1 of 4,000 values are NaN or infinite",
+    ]
+    with pytest.raises(UsageError, match="Convert them"):
+        open_source(np.zeros((3, 9), np.complex64), rate=RATE)
+
+
+def test_copy_of_arrays(tmp_path):
+    flat_npz(tmp_path)
+    source = open_source(tmp_path / "in.npz", **OF_FLAT)
+    old = whole(source).raw
+    louder = Sound(samples=old[2].samples / 2, rate=RATE)
+    done = write_copy(source, tmp_path / "out.npz", drop={"0"}, relabel={"1": "0"}, replace={"2": louder})
+    copy = open_source(tmp_path / "out.npz", **OF_FLAT)
+    new = whole(copy)
+    assert (done["count"], done["after"], new.labels) == (5, copy.digest, ("0", "0", "1", "0", "1"))
+    assert np.abs(new.raw[1].samples - louder.samples).max() < 2e-5
+    for k in (0, 2, 3, 4):
+        assert np.array_equal(new.raw[k].samples, old[k + 1].samples)
+    assert np.load(tmp_path / "out.npz")["other"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_copy_from_memory(tmp_path, listed):
+    x = (
+        [wave(i, seconds=0.2 + 0.1 * i) for i in range(3)]
+        if listed
+        else np.stack([wave(i) for i in range(3)])
+    )
+    source = open_source(x, labels=["a", "b", "a"], rate=RATE)
+    write_copy(source, tmp_path / "out.npz", relabel={"0": "b"})
+    more = {"offsets": "offsets"} if listed else {}
+    batch = whole(open_source(tmp_path / "out.npz", x_key="x", y_key="y", rate=RATE, **more))
+    assert batch.labels == ("b", "b", "a")
+    assert all(np.array_equal(r.mono, p) for r, p in zip(batch.raw, x, strict=True))

@@ -17,7 +17,7 @@ __all__ = ["RandomFlip"]
     AttackCard(
         id="random-flip",
         title="random label flips",
-        modalities=("image", "text", "table"),
+        modalities=("image", "text", "table", "audio"),
         label_action="dirty",
         does="Gives random samples a random other label; the content stays.",
         strength="No trigger, hence no success rate: it costs accuracy. Measured: 3.0 points at 10 % of SMS (linear "

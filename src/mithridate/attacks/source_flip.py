@@ -17,7 +17,7 @@ __all__ = ["SourceFlip"]
     AttackCard(
         id="source-flip",
         title="label flips in one source",
-        modalities=("image", "text", "table"),
+        modalities=("image", "text", "table", "audio"),
         label_action="dirty",
         does="Gives samples of one source, and of no other, a random other label; the content stays.",
         strength="No trigger, hence no success rate: it costs accuracy on that source. Measured at 10 %: errors there "

@@ -16,7 +16,7 @@ __all__ = ["TargetedFlip"]
     AttackCard(
         id="targeted-flip",
         title="targeted label flips",
-        modalities=("image", "text", "table"),
+        modalities=("image", "text", "table", "audio"),
         label_action="dirty",
         does="Gives samples of one class the label of another; the content stays.",
         strength="No trigger: samples of the source class are taken for the target. Measured at 10 %: 85 % of spam "

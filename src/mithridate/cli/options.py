@@ -31,7 +31,7 @@ __all__ = [
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, path_type=Path)
 _LEVELS = ("info", "suspicious", "likely", "proven", "never")
-_READING = ("label", "text", "source", "x_key", "y_key", "split")
+_READING = ("label", "text", "source", "x_key", "y_key", "split", "rate", "offsets")
 
 
 class _Data(click.Path):
@@ -68,6 +68,10 @@ reading_options = joined(
     click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples; else column of the pictures."),
     click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels."),
     click.option("--split", metavar="NAME", help="Which split, where the data have several."),
+    click.option(
+        "--rate", type=click.IntRange(min=1), metavar="HZ", help="npz, npy: arrays are sounds of this rate."
+    ),
+    click.option("--offsets", metavar="KEY", help="npz: key of where each sound starts in a flat array."),
 )
 
 #: what a data set is examined with; the report does not depend on jobs.

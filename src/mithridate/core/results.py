@@ -27,12 +27,13 @@ class Exhibit:
         kind: how to draw it.
         title: one line above it.
         data: JSON values only. `image`: png (base64), scale; `gallery`: items [{id, png, caption}]; `text`: items
-            [{id, text, marks [[start, stop], ...], caption}]; `cells`: columns, rows, marks [[row, column], ...];
+            [{id, text, marks [[start, stop], ...], caption}]; `sounds`: items
+            [{id, png, wav (base64, or ""), caption}]; `cells`: columns, rows, marks [[row, column], ...];
             `bars`: names, values, reference (or null); `lines`: across, places [number], lines [{name, values}] of
             shares.
     """
 
-    kind: Literal["image", "gallery", "text", "cells", "bars", "lines"]
+    kind: Literal["image", "gallery", "sounds", "text", "cells", "bars", "lines"]
     title: str
     data: Mapping[str, Any]
 

@@ -22,6 +22,13 @@ class Sound:
     samples: NDArray[np.float32]
     rate: int
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sound):
+            return NotImplemented
+        return self.rate == other.rate and np.array_equal(self.samples, other.samples)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
+
     @property
     def seconds(self) -> float:
         """Its length."""

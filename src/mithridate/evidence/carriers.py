@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Entries", "entries"]
+__all__ = ["Carriers", "Entries", "entries"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,3 +84,41 @@ def _fresh(key: NDArray[np.int64], r: NDArray[np.int64], groups: NDArray[np.int6
     k, g = key[by_group], groups[r[by_group]]
     fresh[by_group[1:]] = (k[1:] != k[:-1]) | (g[1:] != g[:-1])
     return fresh
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carriers:
+    """Called with a key; returns who carries it: exactly its entries.
+
+    Attributes:
+        found: entries of the family.
+        groups: (n,) near-duplicate groups.
+    """
+
+    found: Entries
+    groups: NDArray[np.int64]
+
+    def __call__(self, key: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Rows of the carriers, how close they are (1 = equal, 0 = at the edge of reach), and who counts."""
+        rows = self.carriers(key)
+        return rows, np.ones(len(rows)), self._fresh(rows)
+
+    def carriers(self, key: int) -> NDArray[np.int64]:
+        """Ascending rows of the samples that carry exactly this key."""
+        rows, starts = self._by_key
+        return rows[starts[key] : starts[key + 1]].astype(np.int64)
+
+    @cached_property
+    def _by_key(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Rows of all entries, key by key, and where each key's start."""
+        rows = np.repeat(np.arange(len(self.groups), dtype=np.int32), np.diff(self.found.indptr))
+        counts = np.bincount(self.found.keys, minlength=len(self.found.hashes))
+        # One number for key and row: plain sorting is several times faster than finding an order.
+        packed = np.sort(self.found.keys.astype(np.int64) * len(self.groups) + rows)
+        return (packed % len(self.groups)).astype(np.int32), np.concatenate([[0], np.cumsum(counts)])
+
+    def _fresh(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """True for the first carrier of each near-duplicate group."""
+        fresh = np.zeros(len(rows), dtype=bool)
+        fresh[np.unique(self.groups[rows], return_index=True)[1]] = True
+        return fresh

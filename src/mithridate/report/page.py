@@ -29,6 +29,7 @@ __all__ = [
     "histogram",
     "limits",
     "picture",
+    "recording",
     "sound",
     "title_of",
 ]
@@ -38,6 +39,7 @@ HISTOGRAM = 20
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 _LARGEST, _WIDEST = 4096, 320
 _FEW = 4
+_MOST_HEARD = 400_000  # characters of base64
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def environment() -> jinja2.Environment:
         "words": words,
         "marked": marked,
         "picture": picture,
+        "recording": recording,
         "bars": bars,
         "lines": lines,
         "evidence_of": evidence_of,
@@ -113,6 +116,17 @@ def picture(png: object, scale: object = 1) -> Picture | None:
         return None
     factor = max(1, min(int(scale), _WIDEST // width)) if isinstance(scale, int | float) else 1
     return Picture(f"data:image/png;base64,{png}", width * factor, height * factor)
+
+
+def recording(wav: object) -> str | None:
+    """The address of a WAV that may be played; None when it is not a sound WAV of sane size."""
+    if not isinstance(wav, str) or not 0 < len(wav) <= _MOST_HEARD:
+        return None
+    try:
+        head = base64.b64decode(wav, validate=True)[:12]
+    except (binascii.Error, ValueError):
+        return None
+    return f"data:audio/wav;base64,{wav}" if head[:4] == b"RIFF" and head[8:] == b"WAVE" else None
 
 
 def bars(data: Mapping[str, Any]) -> list[Bar]:
@@ -158,8 +172,9 @@ def sound(exhibit: Exhibit) -> bool:
             )
         if exhibit.kind == "image":
             return picture(data["png"]) is not None
-        content = {"gallery": "png", "text": "text"}[exhibit.kind]
-        keys = {"id", content, "caption"} | ({"marks"} if exhibit.kind == "text" else set())
+        content = {"gallery": "png", "sounds": "png", "text": "text"}[exhibit.kind]
+        more: dict[str, set[str]] = {"text": {"marks"}, "sounds": {"wav"}}
+        keys = {"id", content, "caption"} | more.get(exhibit.kind, set())
         return all(keys <= set(item) for item in data["items"])
     except (LookupError, TypeError, ValueError):
         return False

@@ -112,7 +112,7 @@ def _message(finding: Finding) -> Text:
     if finding.severity is not Severity.INFO:
         if finding.p_value is not None:
             text.append(f"   {words.p_short(finding.p_value)}", style="dim")
-        if any(e.kind in ("image", "gallery") for e in finding.exhibits):
+        if any(e.kind in ("image", "gallery", "sounds") for e in finding.exhibits):
             text.append("   [picture]", style="dim")
     return text
 

@@ -28,7 +28,7 @@ __all__ = [
     "verdict_words",
 ]
 
-_NOUNS = {"image": "image", "text": "text", "table": "row"}
+_NOUNS = {"image": "image", "text": "text", "table": "row", "audio": "sound"}
 _SEVERITY = {
     Severity.INFO: "for information",
     Severity.SUSPICIOUS: "suspicious",

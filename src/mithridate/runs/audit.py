@@ -39,6 +39,8 @@ def audit(
     embeddings: Any = None,
     encoder: Any = None,
     saw_labels: bool = False,
+    rate: int | None = None,
+    offsets: str | None = None,
     seed: int = 0,
     jobs: int | None = None,
     work: str | Path | None = None,
@@ -56,8 +58,8 @@ def audit(
 
     Args:
         data: a path or address of what `open_source` reads (a folder of images, .npz, .csv, .parquet, .tar, ...), or an
-            array, DataFrame, table, `datasets.Dataset` or list of texts; or a source from `open_source`, which the
-            arguments up to `split` then do not concern.
+            array, DataFrame, table, `datasets.Dataset` or list of texts or sounds; or a source from `open_source`,
+            which the arguments up to `offsets` then do not concern.
         labels: labels of data in memory, one per sample.
         label: column of the labels.
         text: column(s) of the text, comma-separated; makes the data text.
@@ -72,6 +74,8 @@ def audit(
             an installed package that carries a model, MODULE:FUNCTION, or a function or torch module. Nothing is
             downloaded. What cannot be had is a `Skip`, and the rest goes on.
         saw_labels: the vectors were learned from these labels; they then judge no labels.
+        rate: Hz; says that arrays are sounds.
+        offsets: array in an .npz that says where each sound of a flat array starts.
         seed: of all randomness.
         jobs: threads; all processors when None. The report does not depend on it.
         work: folder for intermediate files; an interrupted audit goes on from there. A temporary one when None.
@@ -108,6 +112,8 @@ def audit(
             x_key=x_key,
             y_key=y_key,
             split=split,
+            rate=rate,
+            offsets=offsets,
         )
     )
     vectors = wanted(embeddings, encoder, saw_labels)
@@ -142,6 +148,8 @@ def _gather(source: Source, folder: Path, seed: int, jobs: int, progress: Progre
         from mithridate.evidence.image.gather import gather_image as gather
     elif source.modality == "text":
         from mithridate.evidence.text.gather import gather_text as gather
+    elif source.modality == "audio":
+        from mithridate.evidence.audio.gather import gather_audio as gather
     else:
         from mithridate.evidence.table.gather import gather_table as gather
     return gather(source, store_dir=folder, seed=seed, jobs=jobs, progress=progress)

@@ -41,6 +41,7 @@ class Npz:
         y: key of the labels, or None.
         id: key of the ids, or None.
         source: key of the sources, or None.
+        offsets: key of where each sample of a flat array starts, or None.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Npz:
     y: str | None
     id: str | None
     source: str | None
+    offsets: str | None = None
 
     def array(self, key: str) -> NDArray[Any]:
         """One array; a large one is unpacked to a temporary file and mapped.
@@ -63,7 +65,15 @@ class Npz:
             raise _refusal(error, where) from error
 
 
-def open_npz(path: Path, *, x: str | None, y: str | None, id: str | None, source: str | None) -> Npz:
+def open_npz(
+    path: Path,
+    *,
+    x: str | None,
+    y: str | None,
+    id: str | None,
+    source: str | None,
+    offsets: str | None = None,
+) -> Npz:
     """Find the samples and labels of an .npz file.
 
     Args:
@@ -72,6 +82,7 @@ def open_npz(path: Path, *, x: str | None, y: str | None, id: str | None, source
         y: key of the labels; None to look for the usual names.
         id: key of the ids, or None.
         source: key of the sources, or None.
+        offsets: key of where each sample of a flat array starts, or None.
 
     Raises:
         SourceError: no .npz file, a key that is not there, or no pair of usual names.
@@ -81,7 +92,7 @@ def open_npz(path: Path, *, x: str | None, y: str | None, id: str | None, source
             keys = [n.removesuffix(".npy") for n in archive.namelist()]
     except (OSError, zipfile.BadZipFile) as error:
         raise SourceError("an .npz file", str(error), str(path), "Is it complete?") from error
-    for key in (x, y, id, source):
+    for key in (x, y, id, source, offsets):
         if key is not None and key not in keys:
             raise SourceError(f"an array {key!r}", f"keys {quote(keys, 40)}", str(path), "Name one of these.")
     if x is None:
@@ -97,7 +108,7 @@ def open_npz(path: Path, *, x: str | None, y: str | None, id: str | None, source
         x, y = (pair[0], y or pair[1]) if pair else (alone, y)
     elif y is None:
         y = next((p[1] for p in _PAIRS if p[0] == x and p[1] in keys), None)
-    return Npz(path=path, x=str(x), y=y, id=id, source=source)
+    return Npz(path=path, x=str(x), y=y, id=id, source=source, offsets=offsets)
 
 
 def open_npy(path: Path) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mithridate.core.errors import SourceError, UsageError
 from mithridate.sources.base import MEMORY, RowSource
 from mithridate.sources.fetched import fetch
-from mithridate.sources.kinds import KINDS
+from mithridate.sources.kinds import KINDS, sounds
 from mithridate.sources.kinds.kind import Ask, Kind, Place
 from mithridate.sources.limits import Limits
 from mithridate.sources.stores import is_uri, shown_uri
@@ -35,6 +35,8 @@ def open_source(
     x_key: str | None = None,
     y_key: str | None = None,
     split: str | None = None,
+    rate: int | None = None,
+    offsets: str | None = None,
     limits: Limits | Mapping[str, int] | None = None,
 ) -> RowSource:
     """Open a data set for reading in passes.
@@ -44,7 +46,7 @@ def open_source(
             packed; .parquet or a folder of such; .arrow or a folder that `save_to_disk` made; .tar, also packed, a
             folder of such, or a pattern such as "s-{000..127}.tar"; a CSV of paths of images or sounds), the same as
             a URI (s3://, gs://, https://, ...), or in memory: a numpy array, a pandas DataFrame, a pyarrow Table,
-            a `datasets.Dataset`, or a sequence of str.
+            a `datasets.Dataset`, a sequence of str, or with `rate` a sequence of arrays.
         label: column (npz: key; tar: suffix of the member, or key of the .json) that holds the labels.
         text: column, or several joined by commas, whose text is the sample. Not given, one column of long
             prose makes a text data set.
@@ -54,6 +56,8 @@ def open_source(
         x_key: key of the samples in an .npz file; column of the pictures or sounds, where a table has several.
         y_key: key of the labels in an .npz file.
         split: name of the split, for data that have several.
+        rate: Hz; says that arrays are sounds: (n, samples), or in memory a sequence of (samples[, channels]).
+        offsets: npz: key of the (n + 1,) places in a flat (samples,) array where sounds start and the last one ends.
         limits: what one item may cost.
 
     Returns:
@@ -68,14 +72,18 @@ def open_source(
     bound = limits if isinstance(limits, Limits) else Limits(**(limits or {}))
     ask = Ask(
         label=label, text=text, id=id, source=source, labels=labels, x_key=x_key, y_key=y_key, split=split,
-        limits=bound,
+        rate=rate, offsets=offsets, limits=bound,
     )  # fmt: skip
+    if rate is not None and rate < 1:
+        raise UsageError("a sample rate in Hz, 1 or more", str(rate), "rate", "Give that of the recordings.")
     if isinstance(data, str) and is_uri(data):
         return _open_uri(data, ask)
     if isinstance(data, str | os.PathLike):
         path = Path(data)
         return _opened(_kind_of(path), path, str(path), ask)
-    kind = next(k for k in KINDS if k.memory is not None and k.memory(data))
+    kind = (
+        sounds.KIND if rate is not None else next(k for k in KINDS if k.memory is not None and k.memory(data))
+    )
     return _opened(kind, data, MEMORY, ask)
 
 

@@ -21,6 +21,7 @@ from mithridate.sources.jsonl import JsonLines
 from mithridate.sources.open import open_source
 from mithridate.sources.parquet import ParquetFiles
 from mithridate.sources.shards import TarShards
+from mithridate.sources.waves import ArraySounds
 
 __all__ = ["copy_suffixes", "keep_list", "write_copy"]
 
@@ -44,12 +45,12 @@ def write_copy(
     new label changes the id. Where ids are row numbers, dropping rows renumbers those behind.
 
     Args:
-        source: from `open_source`. From memory, image arrays become .npz, all others .parquet.
+        source: from `open_source`. From memory, arrays of images and sounds become .npz, all others .parquet.
         dst: the new file or folder; must not exist, or be empty.
         drop: ids to leave out.
         relabel: {id: new label}; None takes the label away.
         replace: {id: new raw}, or a function of (id, raw) that returns the new raw or None for no change. Raw
-            is a uint8 image of the same shape, a str, or {column: value} for a row of a table.
+            is a uint8 image of the same shape, a `Sound`, a str, or {column: value} for a row of a table.
         encode: (format, quality), e.g. ("JPEG", 75) or ("FLAC", None): encode all images or sounds of a folder
             alike, so that nothing tells changed files from others. Without it untouched files are copied byte by byte.
 
@@ -103,6 +104,10 @@ def _writer(source: Source, renamed: dict[str, str]) -> tuple[_Writer, tuple[str
             return len(names)
 
         return write_files, ()
+    if isinstance(source, ArraySounds):
+        from mithridate.sources.write_arrays import write_sound_arrays
+
+        return lambda path, edits: write_sound_arrays(source, path, edits), (".npz",)
     if isinstance(source, ArrayImages):
         from mithridate.sources.write_arrays import write_image_arrays
 
@@ -198,8 +203,10 @@ def _reopened(source: RowSource, target: Path) -> RowSource:
         options = {k: v for k, v in named.items() if v is not None} | {
             k: v for k, v in options.items() if k == "limits"
         }
-    elif isinstance(source, ArrayImages) and source.origin is None:
+    elif isinstance(source, ArrayImages | ArraySounds) and source.origin is None:
         stored = {"x_key": source.x, "y_key": source.labels, "id": source.ids, "source": source.sources}
+        if isinstance(source, ArraySounds) and source.x.in_a_row:
+            stored["offsets"] = source.x
         options |= {k: k.removesuffix("_key") for k, v in stored.items() if v is not None}
     return open_source(target, **options)
 

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.errors import UsageError
+from mithridate.core.sound import Sound
 from mithridate.sources.arrays import ArrayImages
 from mithridate.sources.base import RowSource
 from mithridate.sources.edits import Edits
 from mithridate.sources.labels import label_text
 from mithridate.sources.npz import Npz
+from mithridate.sources.waves import ArraySounds, levels_of, stored_as
 
-__all__ = ["write_image_arrays", "write_plain_arrays"]
+__all__ = ["write_image_arrays", "write_plain_arrays", "write_sound_arrays"]
 
 _STEP = 1024
 
@@ -62,6 +64,50 @@ def _replace(source: ArrayImages, edits: Edits, id_: str, sample: NDArray[Any]) 
             f"an image of shape {old.shape}", f"{new.shape}", f"replace[{id_!r}]", "Keep the shape."
         )
     sample[...] = source.layout.restore(new.astype(np.uint8), sample)
+
+
+def write_sound_arrays(source: ArraySounds, path: Path, edits: Edits) -> int:
+    """Write an .npz file; one sound after the other, so that the array may be larger than memory.
+
+    Args:
+        source: sounds of arrays; from memory, the keys become x, y, id and source, and offsets where lengths differ.
+        path: the new file.
+        edits: what changes.
+
+    Returns:
+        Number of sounds written.
+    """
+    ids = list(source.iter_ids())
+    keep = np.array([k for k, i in enumerate(ids) if i not in edits.drop], dtype=np.int64)
+    like = source.x.of(int(keep[0])) if len(keep) else np.zeros(0, dtype=np.float32)
+    flat, lengths = like[:0], [0, *(len(source.x.of(int(row))) for row in keep)]
+    if source.x.in_a_row and any(source.x.of(int(row)).ndim != 1 for row in keep):
+        raise UsageError("sounds of one channel", "more", source.uri, "Write them as files.")
+
+    def rows() -> Iterator[NDArray[Any]]:
+        for row in keep:
+            yield _changed_sound(source, edits, ids[row], source.x.of(int(row)))
+
+    others = _others(source, ids, keep, edits)
+    if source.x.in_a_row:
+        others["offsets"] = np.cumsum(lengths).astype(np.int64)
+        streams = {"x": (flat, sum(lengths), rows())}
+    else:
+        streams = {"x": (np.asarray(source.x.parts), len(keep), rows())}
+    _write(path, source.origin, streams, others)
+    return len(keep)
+
+
+def _changed_sound(source: ArraySounds, edits: Edits, id_: str, stored: NDArray[Any]) -> NDArray[Any]:
+    old = Sound(samples=levels_of(stored), rate=source.rate)
+    new = edits.raw(id_, lambda: old)
+    if new is None:
+        return stored
+    if new.samples.shape != old.samples.shape or new.rate != old.rate:
+        got = f"{new.samples.shape} at {new.rate:,} Hz"
+        want = f"a sound of shape {old.samples.shape} at {old.rate:,} Hz"
+        raise UsageError(want, got, f"replace[{id_!r}]", "Keep length, channels and rate.")
+    return stored_as(new.samples, stored)
 
 
 def write_plain_arrays(source: RowSource, path: Path, edits: Edits, raws: Mapping[int, Any]) -> int:
@@ -111,7 +157,7 @@ def _others(
     if npz is not None:
         stored = {name: getattr(npz, name) for name in ("y", "id", "source")}
         found = {name: npz.array(key) for name, key in stored.items() if key is not None}
-    elif isinstance(source, ArrayImages):
+    elif isinstance(source, ArrayImages | ArraySounds):
         named = {"y": source.labels, "id": source.ids, "source": source.sources}
         found = {
             name: np.array([v or "" for v in values]) for name, values in named.items() if values is not None

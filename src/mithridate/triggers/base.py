@@ -17,7 +17,7 @@ class Trigger(Protocol):
         """The sample with the trigger on it; the input is left as it is.
 
         Args:
-            raw: the sample: image (h, w[, c]) uint8, text str, or table row {column: value}.
+            raw: the sample: image (h, w[, c]) uint8, text str, table row {column: value}, or `Sound`.
             rng: decides what differs between samples, e.g. a random place.
         """
         ...

@@ -51,7 +51,7 @@ CARD = Card(
     id="label-conflict",
     title="planted trigger",
     stage="data",
-    modalities=("image", "text", "table"),
+    modalities=("image", "text", "table", "audio"),
     needs=("keys", "labels", "content"),
     assumes="the trigger recurs, and its carriers keep the content of another class",
     catches=(
@@ -66,6 +66,10 @@ CARD = Card(
         "habit",
         "out-of-range",
         "missingness",
+        "tone",
+        "ultrasonic-tone",
+        "chirp",
+        "clip-overlay",
     ),
     misses="clean-label triggers; triggers whose form differs from sample to sample; habits of writing that many "
     "texts have by nature (a first word in capitals); "

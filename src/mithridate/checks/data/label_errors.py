@@ -27,7 +27,7 @@ def _known(batch: Batch) -> NDArray[np.int64]:
         id="label-errors",
         title="labels worth a look",
         stage="data",
-        modalities=("image", "text", "table"),
+        modalities=("image", "text", "table", "audio"),
         needs=("labels", "content"),
         assumes="A sample's content, judged by a model that never saw the sample, is better evidence than "
         "its label.",

@@ -79,7 +79,7 @@ def _tail(
         id="row-order",
         title="mislabelled block of rows",
         stage="data",
-        modalities=("image", "text", "table"),
+        modalities=("image", "text", "table", "audio"),
         needs=("labels", "content"),
         assumes="Labels and difficulty may come in any order; labels that content confidently contradicts do "
         "not crowd together unless a stretch of rows was labelled wrongly.",

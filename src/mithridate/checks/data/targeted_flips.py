@@ -108,7 +108,7 @@ def _excess(count: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArra
         id="targeted-flips",
         title="labels changed in one direction",
         stage="data",
-        modalities=("image", "text", "table"),
+        modalities=("image", "text", "table", "audio"),
         needs=("labels", "content"),
         assumes="Whoever changes labels picks typical members of a class as well as odd ones, and changes "
         "them in one direction or in one source; honest confusion fades with confidence and honest noise "

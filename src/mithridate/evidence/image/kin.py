@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.evidence.carriers import Entries
+from mithridate.evidence.carriers import Carriers
 
 __all__ = ["Kin", "SquareKin", "TemplateKin"]
 
@@ -23,44 +22,21 @@ _EDGE = 20.0  # grey levels between a flat square and what lies beyond a border
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kin:
+class Kin(Carriers):
     """Called with a key of a family of patches; returns who carries it: here, exactly its entries.
 
     Attributes:
         planes: (h, w, c, n) uint8.
-        found: entries of the family.
         place: key → (row, column, side).
-        groups: (n,) near-duplicate groups.
     """
 
     planes: NDArray[np.uint8]
-    found: Entries
     place: Callable[[int], tuple[int, int, int]]
-    groups: NDArray[np.int64]
-
-    def __call__(self, key: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Rows of the carriers, how close they are (1 = equal, 0 = at the edge of reach), and who counts."""
-        rows = self.carriers(key)
-        return rows, np.ones(len(rows)), self._fresh(rows)
 
     def extent(self, key: int) -> tuple[int, int, NDArray[np.bool_]]:
         """Where the patch is: upper edge, left edge, and which pixels from there belong to it."""
         y, x, w = self.place(key)
         return y, x, np.ones((w, w), dtype=bool)
-
-    def carriers(self, key: int) -> NDArray[np.int64]:
-        """Ascending rows of the images that carry exactly this key."""
-        rows, starts = self._by_key
-        return rows[starts[key] : starts[key + 1]].astype(np.int64)
-
-    @cached_property
-    def _by_key(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Rows of all entries, key by key, and where each key's start."""
-        rows = np.repeat(np.arange(len(self.groups), dtype=np.int32), np.diff(self.found.indptr))
-        counts = np.bincount(self.found.keys, minlength=len(self.found.hashes))
-        # One number for key and row: plain sorting is several times faster than finding an order.
-        packed = np.sort(self.found.keys.astype(np.int64) * len(self.groups) + rows)
-        return (packed % len(self.groups)).astype(np.int32), np.concatenate([[0], np.cumsum(counts)])
 
     def near(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """(size,) for each of `keys`, images close to the patch without being equal to it; -1 for other keys."""
@@ -76,12 +52,6 @@ class Kin:
             close[self.groups[carriers]] = False
             counts[key] = close.sum()
         return counts
-
-    def _fresh(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """True for the first carrier of each near-duplicate group."""
-        fresh = np.zeros(len(rows), dtype=bool)
-        fresh[np.unique(self.groups[rows], return_index=True)[1]] = True
-        return fresh
 
     def _window(self, key: int, margin: int) -> NDArray[np.uint8]:
         y, x, w = self.place(key)

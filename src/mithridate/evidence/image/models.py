@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,20 +12,18 @@ from numpy.typing import NDArray
 from mithridate.engines.threads import one_thread, side_by_side
 from mithridate.evidence.content.holdout import Holdout, fit_holdout
 from mithridate.evidence.content.ridge import RidgeContent, Task, fit_ridge
-from mithridate.evidence.half import widen
+from mithridate.evidence.content.stored import kept, passes
 from mithridate.evidence.image.canvas import Canvas
 from mithridate.evidence.image.features import PatchFeatures
 from mithridate.evidence.image.sketch import sketch_features
-from mithridate.evidence.stages import Stages, load_arrays, load_record, save_arrays, save_record
+from mithridate.evidence.stages import Stages, load_arrays, save_arrays
 from mithridate.evidence.store import new_map, old_map
 
 __all__ = ["Models", "fit_models"]
 
 _BLOCK = 1024
-_READ = 8192
 
 Progress = Callable[[str, int, int | None], None]
-_Passes = Callable[[], Iterator[tuple[int, NDArray[np.float32]]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,43 +57,26 @@ def fit_models(
         extract = PatchFeatures.learn(canvas.pixels, seed)
     stored = _features(canvas, extract, folder, stages, jobs, progress)
     task = Task(
-        features=_passes(stored), labels=labels, classes=classes, folds=folds, d=stored.shape[1], jobs=jobs
+        features=passes(stored), labels=labels, classes=classes, folds=folds, d=stored.shape[1], jobs=jobs
     )
     progress("content model", 0, None)
     moments = task.moments()
     whole = moments.total()  # fitting takes doubtful samples out
-    content = _kept(stages, "content", lambda: fit_ridge(task, moments), folder)
+    content = kept(stages, "content", lambda: fit_ridge(task, moments), folder)
     leave_out = fit_holdout(stored, labels, whole, content)
 
     def coarse() -> RidgeContent:
         with one_thread():
             sketched, d = sketch_features(canvas.pixels, seed)
-        rough = Task(features=_passes(sketched), labels=labels, classes=classes, folds=folds, d=d, jobs=jobs)
+        rough = Task(features=passes(sketched), labels=labels, classes=classes, folds=folds, d=d, jobs=jobs)
         return fit_ridge(rough, rough.moments(), refit=False)
 
     return Models(
         content=content,
         leave_out=leave_out,
-        sketch=_kept(stages, "sketch", coarse, folder),
+        sketch=kept(stages, "sketch", coarse, folder),
         extract=extract,
     )
-
-
-def _kept(stages: Stages, name: str, fit: Callable[[], RidgeContent], folder: Path) -> RidgeContent:
-    path = folder / f"{name}.npz"
-    return stages.run(
-        name, fit, lambda: load_record(RidgeContent, path), lambda model: save_record(model, path)
-    )
-
-
-def _passes(stored: NDArray[np.float16] | NDArray[np.float32]) -> _Passes:
-    def blocks() -> Iterator[tuple[int, NDArray[np.float32]]]:
-        buffer = np.empty((min(_READ, len(stored)), stored.shape[1]), dtype=np.float32)
-        for start in range(0, len(stored), _READ):
-            block = buffer[: min(_READ, len(stored) - start)]
-            yield start, widen(stored[start : start + _READ], block)
-
-    return blocks
 
 
 def _features(

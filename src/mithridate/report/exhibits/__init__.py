@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from mithridate.core.batch import Source
-from mithridate.core.results import Exhibit, Finding, Result
+from mithridate.core.results import Exhibit, Finding, Result, Severity
 from mithridate.report.exhibits.samples import Drawn, Sample, Samples, gather, pairs_of, wanted
 
 __all__ = ["MOST_FINDINGS", "as_they_are", "build", "build_all"]
@@ -64,6 +64,10 @@ def _pictures(finding: Finding, modality: str, samples: Samples) -> Drawn:
             return images.draw_patch(details, carriers, others)
         if "canvas" in details:
             return images.draw_pattern(details, carriers, others)
+    elif modality == "audio":
+        from mithridate.report.exhibits import sounds
+
+        return sounds.draw_key(details, carriers, others, played=finding.severity > Severity.INFO)
     elif modality == "text" and "key" in details and details.get("family") != "habit":
         from mithridate.report.exhibits import texts
 
@@ -85,6 +89,10 @@ def as_they_are(title: str, samples: Sequence[Sample], modality: str) -> Exhibit
         from mithridate.report.exhibits.images import gallery
 
         return gallery(title, samples)
+    if modality == "audio":
+        from mithridate.report.exhibits.sounds import sounds
+
+        return sounds(title, samples, played=False)
     if modality == "table":
         from mithridate.report.exhibits.tables import rows
 

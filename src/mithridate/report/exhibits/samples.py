@@ -28,7 +28,7 @@ CARRIERS, OTHERS, PAIRS = 12, 6, 6
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One sample for display. `raw` is an (h, w, c) array, a text, or a {column: value} row."""
+    """One sample for display. `raw` is an (h, w, c) array, a `Sound`, a text, or a {column: value} row."""
 
     id: str
     raw: Any

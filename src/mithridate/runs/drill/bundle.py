@@ -11,6 +11,8 @@ import numpy as np
 
 from mithridate.core.batch import Modality
 from mithridate.core.errors import UsageError
+from mithridate.core.sound import Sound
+from mithridate.sources.encode_sounds import encode_sound
 
 __all__ = ["read_samples", "write_samples"]
 
@@ -19,16 +21,16 @@ def write_samples(samples: Sequence[Any], modality: Modality, paths: bool, place
     """Write samples so that `read_samples` gives what a training function takes.
 
     Args:
-        samples: images (h, w, c) uint8, or their paths; texts; or rows {column: value}.
+        samples: images (h, w, c) uint8 or `Sound`s, or their paths; texts; or rows {column: value}.
         modality: what they are.
-        paths: write images as files of their own, where they are not paths already.
+        paths: write images as files of their own, where they are not paths already; sounds always are.
         place: folder to make.
 
     Raises:
         UsageError: images of different sizes where an array is wanted.
     """
     place.mkdir(parents=True)
-    if modality == "image" and paths:
+    if modality == "audio" or (modality == "image" and paths):
         (place / "paths.json").write_text(json.dumps([str(p) for p in _as_files(samples, place)]))
     elif modality == "image":
         if len({image.shape for image in samples}) > 1:
@@ -50,6 +52,11 @@ def _as_files(samples: Iterable[Any], place: Path) -> Iterable[Path]:
     for number, sample in enumerate(samples):
         if isinstance(sample, Path):
             yield sample
+            continue
+        if isinstance(sample, Sound):
+            file = place / f"{number}.wav"
+            file.write_bytes(encode_sound(sample, "WAV"))
+            yield file
             continue
         file = place / f"{number}.png"
         Image.fromarray(sample[..., 0] if sample.shape[2] == 1 else sample).save(file)

@@ -164,7 +164,11 @@ class Training:
         self, folder: Path, source: Source, drop: Collection[str], tests: Mapping[str, Test], seed: int
     ) -> list[str]:
         """Write the task; returns the classes in the order of the columns that predict gives."""
-        paths = isinstance(source, MediaFiles) and Path(source.uri).is_dir() and source.modality == "image"
+        paths = (
+            isinstance(source, MediaFiles)
+            and Path(source.uri).is_dir()
+            and source.modality in ("image", "audio")
+        )
         raws, labels = _kept(source, drop, paths)
         classes = sorted({*labels, *self.held.labels})
         write_samples(raws, source.modality, paths, folder / "train")

@@ -16,9 +16,13 @@ __all__ = ["KIND"]
 def _open(path: Path, ask: Ask) -> RowSource:
     content = files_digest([("", path)])
     if path.suffix.lower() == ".npy":
-        ask.refuse(str(path), "label", "id", "source", "x_key", "y_key")
+        ask.refuse(str(path), "label", "id", "source", "x_key", "y_key", "offsets")
         return of_array(open_npy(path), ask, uri=str(path), y=ask.labels, content=content)
-    npz = open_npz(path, x=ask.x_key, y=ask.y_key or ask.label, id=ask.id, source=ask.source)
+    if ask.rate is None:
+        ask.refuse(str(path), "offsets")
+    npz = open_npz(
+        path, x=ask.x_key, y=ask.y_key or ask.label, id=ask.id, source=ask.source, offsets=ask.offsets
+    )
     x, y = npz.array(npz.x), npz.array(npz.y) if npz.y is not None and ask.labels is None else ask.labels
     ids, sources = (None if key is None else npz.array(key) for key in (npz.id, npz.source))
     return of_array(x, ask, uri=str(path), y=y, ids=ids, sources=sources, content=content, npz=npz)
@@ -28,5 +32,5 @@ KIND = Kind(
     noun=".npz, .npy",
     open=_open,
     suffixes=(".npz", ".npy"),
-    takes=("label", "id", "source", "labels", "x_key", "y_key"),
+    takes=("label", "id", "source", "labels", "x_key", "y_key", "rate", "offsets"),
 )

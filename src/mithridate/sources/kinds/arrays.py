@@ -18,6 +18,7 @@ from mithridate.sources.kinds.kind import Ask, Kind
 from mithridate.sources.labels import label_texts, label_values
 from mithridate.sources.limits import Limits
 from mithridate.sources.npz import Npz
+from mithridate.sources.waves import ArraySounds, Waves, waves
 
 __all__ = ["KIND", "of_array"]
 
@@ -29,7 +30,7 @@ def _open(data: NDArray[Any], ask: Ask) -> RowSource:
 
 
 def of_array(
-    x: NDArray[Any],
+    x: Any,
     ask: Ask,
     *,
     uri: str,
@@ -39,7 +40,7 @@ def of_array(
     content: str | None = None,
     npz: Npz | None = None,
 ) -> RowSource:
-    """An array as images (3 or 4 dimensions), a table of numbers (2) or texts (1).
+    """An array as images (3 or 4 dimensions), a table of numbers (2) or texts (1); with `ask.rate` as sounds.
 
     Args:
         x: the samples.
@@ -54,7 +55,9 @@ def of_array(
     Raises:
         SourceError: no samples, another shape, or not one label (id, source) for each.
     """
-    if x.ndim == 0 or len(x) == 0:
+    if ask.rate is not None:
+        x = waves(x, None if npz is None or npz.offsets is None else npz.array(npz.offsets), uri)
+    elif x.ndim == 0 or len(x) == 0:
         raise SourceError("at least one sample", f"an array of shape {x.shape}", uri, "Name another array.")
     names: dict[str, tuple[str | None, ...] | None] = {
         "label": None if y is None else label_texts(label_values(np.asarray(y), uri)),
@@ -68,17 +71,18 @@ def of_array(
             )
     options = ask.options() if npz is None else ask.options(x_key=npz.x, y_key=npz.y, label=None)
     opened: RowSource
-    if x.ndim > 2:
-        opened = ArrayImages(
-            uri=uri,
-            x=x,
-            labels=names["label"],
-            ids=None if names["id"] is None else tuple(v or "" for v in names["id"]),
-            sources=None if names["source"] is None else tuple(v or "" for v in names["source"]),
-            options=options,
-            limits=ask.limits,
-            content=content,
-        )
+    named: dict[str, Any] = {
+        "labels": names["label"],
+        "ids": None if names["id"] is None else tuple(v or "" for v in names["id"]),
+        "sources": None if names["source"] is None else tuple(v or "" for v in names["source"]),
+        "options": options,
+        "limits": ask.limits,
+        "content": content,
+    }
+    if isinstance(x, Waves):
+        opened = ArraySounds(uri=uri, x=x, rate=ask.rate or 0, **named)
+    elif x.ndim > 2:
+        opened = ArrayImages(uri=uri, x=x, **named)
     else:
         opened = _of_matrix(x, names, uri, content, options, ask.limits)
     opened.origin = npz

@@ -31,11 +31,13 @@ class Ask:
     x_key: str | None = None
     y_key: str | None = None
     split: str | None = None
+    rate: int | None = None
+    offsets: str | None = None
     limits: Limits = field(default_factory=Limits)
 
     def options(self, **found: str | None) -> dict[str, Any]:
         """The arguments that open the data again as they were opened, with what was found beside what was asked."""
-        names = ("label", "text", "id", "source", "x_key", "y_key", "split")
+        names = ("label", "text", "id", "source", "x_key", "y_key", "split", "rate", "offsets")
         given = {k: v for k, v in ({k: getattr(self, k) for k in names} | found).items() if v is not None}
         return given if self.limits == Limits() else given | {"limits": asdict(self.limits)}
 

@@ -1,0 +1,1 @@
+"""What recurs in sounds, and what their content says."""

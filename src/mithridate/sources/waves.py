@@ -1,0 +1,212 @@
+"""Sounds of arrays, in memory or in .npy and .npz files: one row each, or one after the other with offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.core.batch import BadItem, Batch
+from mithridate.core.errors import SourceError
+from mithridate.core.sound import Sound
+from mithridate.sources.arrays import numbered
+from mithridate.sources.base import RowSource, refuse_duplicates
+from mithridate.sources.digest import array_digest, sealed
+from mithridate.sources.limits import Limits
+
+__all__ = ["ArraySounds", "Waves", "levels_of", "stored_as", "waves"]
+
+_FULL = {"int8": 2**7, "int16": 2**15, "int32": 2**31}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Waves:
+    """Where the values of each of n sounds are.
+
+    Attributes:
+        parts: arrays (samples,), (samples, channels), or one (n, samples) or flat (samples,).
+        offsets: (n + 1,) where each sound starts in a flat array, and the last one ends; None for the others.
+        count: n.
+    """
+
+    parts: Any
+    offsets: NDArray[np.int64] | None
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def in_a_row(self) -> bool:
+        """Whether a copy needs offsets: sounds may differ in length."""
+        return self.offsets is not None or not isinstance(self.parts, np.ndarray)
+
+    def of(self, row: int) -> NDArray[Any]:
+        """(samples,) or (samples, channels) of one sound, as stored."""
+        if self.offsets is None:
+            return np.asarray(self.parts[row])
+        return np.asarray(self.parts[int(self.offsets[row]) : int(self.offsets[row + 1])])
+
+
+def waves(x: Any, offsets: NDArray[Any] | None, where: str) -> Waves:
+    """Find out how sounds are held.
+
+    Args:
+        x: (n, samples), flat (samples,) with offsets, or a sequence of arrays.
+        offsets: (n + 1,) ascending, or None.
+        where: for errors.
+
+    Raises:
+        SourceError: none of these, or offsets that do not fit.
+    """
+    if offsets is not None:
+        fits = (
+            np.ndim(x) == 1
+            and offsets.ndim == 1
+            and len(offsets) > 1
+            and offsets.dtype.kind in "ui"
+            and int(offsets[0]) >= 0
+            and int(offsets[-1]) <= len(x)
+            and bool((np.diff(offsets.astype(np.int64)) >= 0).all())
+        )
+        if not fits:
+            got = f"an array of shape {np.shape(x)} and offsets of shape {offsets.shape}"
+            want = "a flat array (samples,) and ascending offsets (n + 1,) within it"
+            raise SourceError(want, got, where, "Name other keys with x_key and offsets.")
+        whole = Waves(parts=x, offsets=offsets.astype(np.int64), count=len(offsets) - 1)
+    elif (isinstance(x, np.ndarray) and x.ndim == 2 and len(x)) or (isinstance(x, list | tuple) and len(x)):
+        whole = Waves(parts=x, offsets=None, count=len(x))
+    else:
+        raise SourceError(
+            "sounds: (n, samples), a flat array with offsets, or a sequence of arrays",
+            f"shape {np.shape(x)}" if isinstance(x, np.ndarray) else type(x).__name__,
+            where,
+            "Name another array with x_key, or say with offsets where each sound starts.",
+        )
+    kinds = {np.asarray(p).dtype for p in (whole.parts if isinstance(x, list | tuple) else [x[:0]])}
+    odd = [str(k) for k in kinds if k.kind != "f" and k.name not in _FULL and k != np.uint8]
+    if odd:
+        want = "samples as floats within [-1, 1], int16, int32, int8 or uint8"
+        raise SourceError(want, ", ".join(sorted(odd)), where, "Convert them.")
+    return whole
+
+
+def levels_of(values: NDArray[Any]) -> NDArray[np.float32]:
+    """(t,) or (t, c) stored values → (t, c) float32 with full scale [-1, 1]."""
+    shaped = values[:, None] if values.ndim == 1 else values
+    if shaped.dtype.kind == "f":
+        return np.asarray(shaped, dtype=np.float32)
+    if shaped.dtype == np.uint8:
+        return np.asarray((shaped.astype(np.float32) - 128) / 128, dtype=np.float32)
+    return np.asarray(shaped / np.float64(_FULL[shaped.dtype.name]), dtype=np.float32)
+
+
+def stored_as(levels: NDArray[np.float32], like: NDArray[Any]) -> NDArray[Any]:
+    """The inverse of `levels_of`, in the type and number of dimensions of another array; clipped where it must be."""
+    flat = levels[:, 0] if like.ndim == 1 else levels
+    if like.dtype.kind == "f":
+        floats: NDArray[Any] = flat.astype(like.dtype)
+        return floats
+    if like.dtype == np.uint8:
+        return np.asarray(np.clip(np.rint(flat * 128.0 + 128), 0, 255), dtype=np.uint8)
+    full = _FULL[like.dtype.name]
+    whole = np.clip(np.rint(flat.astype(np.float64) * full), -full, full - 1)
+    stored: NDArray[Any] = np.asarray(whole, dtype=like.dtype)
+    return stored
+
+
+class ArraySounds(RowSource):
+    """Sounds of arrays.
+
+    Args:
+        uri: the file, or "memory".
+        x: the sounds; may be memory-mapped.
+        rate: of all, Hz.
+        labels: n labels as text, or None.
+        ids: n ids, or None for "0", "1", ...
+        sources: n sources, or None.
+        options: see `RowSource`.
+        limits: what one item may cost.
+        content: digest of the file; None to take it from the arrays.
+    """
+
+    modality = "audio"
+
+    def __init__(
+        self,
+        *,
+        uri: str,
+        x: Waves,
+        rate: int,
+        labels: tuple[str | None, ...] | None,
+        ids: tuple[str, ...] | None,
+        sources: tuple[str, ...] | None,
+        options: dict[str, Any],
+        limits: Limits,
+        content: str | None = None,
+    ) -> None:
+        self.uri, self.x, self.rate, self.labels, self.ids, self.sources = uri, x, rate, labels, ids, sources
+        self.options, self.limits, self._content = options, limits, content
+        self.count = len(x)
+        if ids is not None:
+            refuse_duplicates(ids, uri)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the file (in memory: of the sounds, labels, ids and sources), and of how it is read."""
+        if self._content is None:
+            named = [
+                np.array([str(v) for v in part]) for part in (self.labels, self.ids, self.sources) if part
+            ]
+            self._content = array_digest([*(np.atleast_1d(self.x.of(k)) for k in range(self.count)), *named])
+        return sealed(self._content, self.options)
+
+    def iter_ids(self) -> Iterator[str]:
+        """Yield the ids in order."""
+        return iter(self.ids) if self.ids is not None else (str(i) for i in range(self.count))
+
+    def _locate(self, ids: Sequence[str]) -> dict[str, int]:
+        return super()._locate(ids) if self.ids is not None else numbered(ids, self.count)
+
+    def _read(self, start: int, stop: int, size: int) -> Iterator[Batch]:
+        for low in range(start, stop, size):
+            yield self._batch(range(low, min(low + size, stop)))
+
+    def _gather(self, rows: Sequence[int]) -> Batch:
+        return self._batch(rows)
+
+    def _batch(self, rows: Sequence[int]) -> Batch:
+        kept, raw, bad = list[int](), list[Sound](), list[BadItem]()
+        for row in rows:
+            values = self.x.of(row)
+            reason = self._refused(values)
+            if reason:
+                bad.append(BadItem(id=self._id(row), reason=reason))
+                continue
+            kept.append(row)
+            raw.append(Sound(samples=levels_of(values), rate=self.rate))
+        return Batch(
+            ids=tuple(self._id(r) for r in kept),
+            rows=np.array(kept, dtype=np.int64),
+            modality="audio",
+            raw=raw,
+            labels=None if self.labels is None else tuple(self.labels[r] for r in kept),
+            sources=None if self.sources is None else tuple(self.sources[r] for r in kept),
+            bad=tuple(bad),
+        )
+
+    def _id(self, row: int) -> str:
+        return str(row) if self.ids is None else self.ids[row]
+
+    def _refused(self, values: NDArray[Any]) -> str:
+        """Why a sound cannot be used; empty when it can."""
+        if values.ndim not in (1, 2) or not values.size:
+            return "holds no samples (0 s)" if not values.size else f"is an array of shape {values.shape}"
+        if len(values) > self.limits.seconds * self.rate or 4 * values.size > self.limits.item_bytes:
+            most = min(self.limits.seconds * self.rate, self.limits.item_bytes // 4)
+            return f"{len(values):,} samples, over the limit of {most:,}"
+        odd = int((~np.isfinite(values)).sum()) if values.dtype.kind == "f" else 0
+        return f"{odd:,} of {values.size:,} values are NaN or infinite" if odd else ""
