@@ -35,6 +35,7 @@ class Scope:
         leave_out: rows → content logits from a model fitted without these samples, or None.
         seed: the run's seed.
         alpha: this check's share of the false-alarm budget.
+        wording: what is said of samples that bear a label, with a place for it.
     """
 
     n: int
@@ -48,6 +49,7 @@ class Scope:
     leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None
     seed: int
     alpha: float
+    wording: str = "labelled {!r}"
 
 
 @dataclass(frozen=True, kw_only=True)

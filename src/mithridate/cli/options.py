@@ -15,7 +15,7 @@ __all__ = ["FILE", "joined", "outputs_of", "quiet_options", "reading_of", "readi
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, path_type=Path)
-_READING = ("label", "text", "source", "x_key", "y_key")
+_READING = ("label", "text", "source", "x_key", "y_key", "prompt", "response", "rejected")
 
 
 def joined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -38,6 +38,11 @@ reading_options = joined(
     click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from."),
     click.option("--x", "x_key", metavar="KEY", help="npz: key of the samples."),
     click.option("--y", "y_key", metavar="KEY", help="npz: key of the labels."),
+    click.option("--prompt", metavar="COLUMNS", help="Chat: column or columns of what was asked."),
+    click.option(
+        "--response", metavar="COLUMN", help="Chat: column of the answer, or of whole conversations."
+    ),
+    click.option("--rejected", metavar="COLUMN", help="Chat: column of the worse answer of each pair."),
 )
 
 quiet_options = joined(

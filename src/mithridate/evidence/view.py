@@ -115,6 +115,8 @@ class Evidence:
         shapes: shape of one sample's vector, by name, for whoever draws it.
         nearest: (q,) rows → (q, m) rows of the samples most like them by content, nearest first, -1 = no more; or None.
         seed: the run's seed.
+        view: what the labels are where nobody gave them, e.g. "kind of response"; "" for labels of the data.
+        wording: what is said of samples that bear a label, with a place for it.
     """
 
     modality: Modality
@@ -133,6 +135,8 @@ class Evidence:
     leave_out: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None = None
     nearest: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
     seed: int = 0
+    view: str = ""
+    wording: str = "labelled {!r}"
 
     @property
     def names(self) -> frozenset[str]:

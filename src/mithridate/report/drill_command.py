@@ -12,7 +12,9 @@ from mithridate.core.drill_defaults import DRILL_DEFAULTS
 __all__ = ["command_of"]
 
 #: {argument of `open_source`: option}.
-_READING = {"label": "label", "text": "text", "id": "id", "source": "source", "x_key": "x", "y_key": "y"}
+_READING = {"label": "label", "text": "text", "id": "id", "source": "source", "x_key": "x", "y_key": "y"} | {
+    name: name for name in ("prompt", "response", "rejected")
+}
 
 
 def command_of(drill: Drill) -> str:

@@ -34,6 +34,9 @@ def audit(
     source: str | None = None,
     x_key: str | None = None,
     y_key: str | None = None,
+    prompt: str | None = None,
+    response: str | None = None,
+    rejected: str | None = None,
     seed: int = 0,
     jobs: int | None = None,
     work: str | Path | None = None,
@@ -48,7 +51,7 @@ def audit(
 
     Args:
         data: a path (folder of images, .npz, .npy, .csv, .parquet, .jsonl) or an array, DataFrame, table or list of
-            texts; or a source from `open_source`, which the arguments up to `y_key` then do not concern.
+            texts; or a source from `open_source`, which the arguments up to `rejected` then do not concern.
         labels: labels of data in memory, one per sample.
         label: column of the labels.
         text: column(s) of the text, comma-separated; makes the data text.
@@ -56,6 +59,9 @@ def audit(
         source: column that says where a sample came from.
         x_key: array of the samples in an .npz.
         y_key: array of the labels in an .npz.
+        prompt: column(s) of what was asked, of chat data whose columns are not recognised by their names.
+        response: column of what was answered.
+        rejected: column of the worse answer of each pair.
         seed: of all randomness.
         jobs: threads; all processors when None. The report does not depend on it.
         work: folder for intermediate files; an interrupted audit goes on from there. A temporary one when None.
@@ -78,7 +84,17 @@ def audit(
         data
         if isinstance(data, RowSource)
         else open_source(
-            data, labels=labels, label=label, text=text, id=id, source=source, x_key=x_key, y_key=y_key
+            data,
+            labels=labels,
+            label=label,
+            text=text,
+            id=id,
+            source=source,
+            x_key=x_key,
+            y_key=y_key,
+            prompt=prompt,
+            response=response,
+            rejected=rejected,
         )
     )
     with limited_threads(jobs) as threads, _folder(work) as folder:
@@ -105,6 +121,8 @@ def _gather(source: Source, folder: Path, seed: int, jobs: int, progress: Progre
         from mithridate.evidence.image.gather import gather_image as gather
     elif source.modality == "text":
         from mithridate.evidence.text.gather import gather_text as gather
+    elif source.modality == "chat":
+        from mithridate.evidence.chat.gather import gather_chat as gather
     else:
         from mithridate.evidence.table.gather import gather_table as gather
     return gather(source, store_dir=folder, seed=seed, jobs=jobs, progress=progress)
@@ -115,11 +133,11 @@ def _examined(source: Source, gathered: Gathered, jobs: int, progress: Progress)
     from mithridate.report.exhibits import build_all
     from mithridate.report.notebook import render_notebook
     from mithridate.runs.beside import with_others
-    from mithridate.runs.driver import run_checks
+    from mithridate.runs.views import run_views
 
     evidence = gathered.evidence
     kinds = list(DATA_CHECKS)
-    outcome = run_checks(kinds, evidence, jobs=jobs, progress=progress)
+    outcome = run_views(kinds, gathered, jobs=jobs, progress=progress)
     graded = grade(outcome.results, [kind.card.id for kind in outcome.ran if kind.card.graded])
     results = [*_unreadable(gathered.bad), *_unlabelled(evidence), *_merged(_sorted(graded))]
     progress("exhibits", 0, None)

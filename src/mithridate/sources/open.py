@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mithridate.core.errors import SourceError, UsageError
 from mithridate.sources.arrays import ArrayImages
 from mithridate.sources.base import MEMORY, RowSource
+from mithridate.sources.chat import ChatColumns, ChatSource, recognised
 from mithridate.sources.columns import ColumnSource, Roles, require
 from mithridate.sources.decode import IMAGE_SUFFIXES
 from mithridate.sources.digest import files_digest
@@ -25,6 +26,7 @@ from mithridate.sources.npz import Npz, open_npy, open_npz
 
 __all__ = ["open_source"]
 
+_CHAT = ("prompt", "response", "rejected")
 _PACKED = (".gz", ".bz2", ".zst")
 _KINDS = "a folder of images, .npz, .npy, .csv, .tsv, .parquet or .jsonl"
 
@@ -41,6 +43,9 @@ class _Ask:
     x_key: str | None
     y_key: str | None
     limits: Limits
+    prompt: str | None = None
+    response: str | None = None
+    rejected: str | None = None
 
     def options(self, **found: str | None) -> dict[str, Any]:
         named = {k: getattr(self, k) for k in ("label", "text", "id", "source", "x_key", "y_key")} | found
@@ -66,6 +71,9 @@ def open_source(
     labels: Sequence[Any] | NDArray[Any] | str | None = None,
     x_key: str | None = None,
     y_key: str | None = None,
+    prompt: str | None = None,
+    response: str | None = None,
+    rejected: str | None = None,
     limits: Limits | Mapping[str, int] | None = None,
 ) -> RowSource:
     """Open a data set for reading in passes.
@@ -82,6 +90,12 @@ def open_source(
         labels: n labels, for data that holds none itself; or the name of a column, as `label`.
         x_key: key of the samples in an .npz file.
         y_key: key of the labels in an .npz file.
+        prompt: column, or several joined by commas, of what was asked in chat data. Chat data is recognised by its
+            columns (messages, conversations, prompt and completion, instruction and output, chosen and rejected, ...)
+            where neither labels nor text are named.
+        response: column of what was answered; of pairs the one preferred. A column of whole conversations needs no
+            prompt.
+        rejected: column of the other answer of each pair.
         limits: what one item may cost.
 
     Returns:
@@ -95,8 +109,9 @@ def open_source(
         label, labels = label or labels, None
     bound = limits if isinstance(limits, Limits) else Limits(**(limits or {}))
     ask = _Ask(
-        label=label, text=text, id=id, source=source, labels=labels, x_key=x_key, y_key=y_key, limits=bound
-    )
+        label=label, text=text, id=id, source=source, labels=labels, x_key=x_key, y_key=y_key, limits=bound,
+        prompt=prompt, response=response, rejected=rejected,
+    )  # fmt: skip
     if isinstance(data, str | os.PathLike):
         return _open_path(Path(data), ask)
     return _open_memory(data, ask)
@@ -125,10 +140,13 @@ def _open_path(path: Path, ask: _Ask) -> RowSource:
     if suffix in (".jsonl", ".ndjson"):
         from mithridate.sources.jsonl import JsonLines
 
-        wanted = None
-        if ask.text is not None:
-            wanted = [c for c in (*ask.text.split(","), ask.label, ask.id, ask.source) if c is not None]
-        return _open_frame(JsonLines(path, wanted, ask.limits), ask)
+        named = (ask.text, ask.prompt, ask.response, ask.rejected)
+        texts = [c for names in named if names is not None for c in names.split(",")]
+        wanted = [c for c in (*texts, ask.label, ask.id, ask.source) if c is not None]
+        lines = JsonLines(path, wanted, ask.limits)
+        if not texts and _chat(lines, ask) is None:
+            lines.infer()
+        return _open_frame(lines, ask)
     raise SourceError(
         _KINDS, f"suffix {path.suffix!r}", str(path), "Convert it, or give it the right suffix."
     )
@@ -140,12 +158,12 @@ def _open_directory(path: Path, ask: _Ask) -> RowSource:
 
         ask.refuse(str(path), "labels", "x_key", "y_key")
         return _open_frame(ParquetFiles(path), ask)
-    ask.refuse(str(path), "label", "text", "id", "source", "labels", "x_key", "y_key")
+    ask.refuse(str(path), "label", "text", "id", "source", "labels", "x_key", "y_key", *_CHAT)
     return open_folder(path, ask.options(), ask.limits)
 
 
 def _open_arrays(path: Path, suffix: str, ask: _Ask) -> RowSource:
-    ask.refuse(str(path), "text")
+    ask.refuse(str(path), "text", *_CHAT)
     content = files_digest([("", path)])
     if suffix == ".npy":
         ask.refuse(str(path), "label", "id", "source", "x_key", "y_key")
@@ -246,7 +264,7 @@ def _open_memory(data: Any, ask: _Ask) -> RowSource:
 
     ask.refuse(MEMORY, "x_key", "y_key")
     if isinstance(data, np.ndarray):
-        ask.refuse(MEMORY, "label", "text", "id", "source")
+        ask.refuse(MEMORY, "label", "text", "id", "source", *_CHAT)
         if data.dtype.hasobject and all(isinstance(v, str) for v in data.flat):
             data = data.tolist()  # pandas and others keep strings as objects
         else:
@@ -320,6 +338,21 @@ def _open_frame(file: FrameFile, ask: _Ask) -> RowSource:
         raise SourceError("at least one row", "none", file.uri, "Check the file.")
     for column, role in ((ask.label, "label"), (ask.id, "id"), (ask.source, "source")):
         require(column, role, file)
+    chat = _chat(file, ask)
+    if chat is not None:
+        named = {
+            "prompt": ",".join(chat.prompt) or None,
+            "response": chat.response,
+            "rejected": chat.rejected,
+        }
+        return ChatSource(
+            file=file,
+            chat=chat,
+            id=ask.id,
+            source=ask.source,
+            options=ask.options(**named),
+            limits=ask.limits,
+        )
     content = [c for c in file.types if c not in (ask.label, ask.id, ask.source)]
     text: tuple[str, ...] = ()
     if ask.text is not None:
@@ -335,6 +368,37 @@ def _open_frame(file: FrameFile, ask: _Ask) -> RowSource:
     )
     options = ask.options(text=",".join(text) if text else None)
     return ColumnSource(file=file, roles=roles, options=options, limits=ask.limits)
+
+
+def _chat(file: FrameFile, ask: _Ask) -> ChatColumns | None:
+    """How the rows are read as chat; None where they are none, or are to be read otherwise."""
+    if ask.prompt is ask.response is ask.rejected is None:
+        if ask.label is not None or ask.text is not None or ask.labels is not None:
+            return None
+        return recognised(file.types, lambda column: _cells(file, column))
+    ask.refuse(file.uri, "label", "text", "labels")
+    if ask.response is None:
+        raise UsageError(
+            "a column of responses",
+            "none named",
+            file.uri,
+            "Name it with --response; --prompt names what was asked, --rejected the worse answer of a pair.",
+        )
+    named = () if ask.prompt is None else (ask.prompt,) if ask.prompt in file.types else ask.prompt.split(",")
+    prompt = tuple(c.strip() for c in named)
+    columns = ChatColumns(prompt=prompt, response=ask.response, rejected=ask.rejected)
+    for column in columns.columns:
+        require(column, "chat", file)
+    return columns
+
+
+def _cells(file: FrameFile, column: str) -> list[Any]:
+    """The first cells of a column that are not empty."""
+    for chunk in file.chunks([column], 0, file.count):
+        cells = [v for v in chunk.table.column(column).slice(0, 1000).to_pylist() if v]
+        if cells:
+            return cells
+    return []
 
 
 def _peek(file: FrameFile, column: str, most: int) -> list[str]:

@@ -12,6 +12,7 @@ from mithridate.core.batch import Source
 from mithridate.core.errors import UsageError
 from mithridate.sources.arrays import ArrayImages
 from mithridate.sources.base import MEMORY, RowSource
+from mithridate.sources.chat import ChatSource
 from mithridate.sources.columns import ColumnSource
 from mithridate.sources.delimited import DelimitedFile
 from mithridate.sources.edits import Edits, Replace
@@ -169,7 +170,7 @@ def _reopened(source: RowSource, target: Path) -> RowSource:
     if isinstance(source, ImageFiles) and source.listing is not None:
         target = target / source.listing.name
     options = dict(source.options)
-    if isinstance(source, ColumnSource) and source.origin is None:
+    if isinstance(source, ColumnSource) and source.origin is None and not isinstance(source, ChatSource):
         roles = source.roles
         named = {
             "label": roles.label,

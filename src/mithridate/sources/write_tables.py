@@ -6,13 +6,14 @@ import bz2
 import csv
 import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from mithridate.sources.columns import JOINT, ColumnSource
+from mithridate.sources.chat import ChatSource
+from mithridate.sources.columns import ColumnSource, spread
 from mithridate.sources.delimited import DelimitedFile
 from mithridate.sources.edits import Edits
 from mithridate.sources.frames import Chunk, FrameFile
@@ -74,7 +75,7 @@ def changed_raws(source: ColumnSource, edits: Edits) -> dict[int, Any]:
         return {rows[i]: new for i, new in edits.replace.items()}
     changed = {}
     for batch in source.batches(1024):
-        raws = batch.raw if batch.modality == "text" else batch.raw.to_pylist()
+        raws = batch.raw.to_pylist() if batch.modality == "table" else batch.raw
         for row, id_, raw in zip(batch.rows, batch.ids, raws, strict=True):
             new = edits.replace(id_, dict(raw) if isinstance(raw, dict) else raw)
             if new is not None and new != raw:
@@ -82,9 +83,23 @@ def changed_raws(source: ColumnSource, edits: Edits) -> dict[int, Any]:
     return changed
 
 
+def _chat_cells(source: ChatSource, raws: Mapping[int, Any]) -> dict[int, Mapping[str, Any]]:
+    """New cells from new exchanges, in the form of the old ones."""
+    found: dict[int, Mapping[str, Any]] = {}
+    columns = source.chat.columns
+    for chunk in source.file.chunks(columns, 0, source.count) if raws else ():
+        for at, row in enumerate(chunk.rows.tolist()):
+            if row in raws:
+                old = {c: chunk.table.column(c)[at].as_py() for c in columns}
+                found[row] = source.chat.changed(old, raws[row])
+    return found
+
+
 def _cells(source: ColumnSource, raws: Mapping[int, Any]) -> dict[int, Mapping[str, Any]]:
     """New cells from new raws; a text that several columns made is put back where it changed."""
     columns = source.roles.text
+    if isinstance(source, ChatSource):
+        return _chat_cells(source, raws)
     cells: dict[int, Mapping[str, Any]] = {row: raw for row, raw in raws.items() if isinstance(raw, Mapping)}
     texts = {row: str(raw) for row, raw in raws.items() if row not in cells}
     if len(columns) == 1:
@@ -93,19 +108,8 @@ def _cells(source: ColumnSource, raws: Mapping[int, Any]) -> dict[int, Mapping[s
         for at, row in enumerate(chunk.rows):
             if int(row) in texts:
                 old = [chunk.table.column(c)[at].as_py() or "" for c in columns]
-                cells[int(row)] = dict(zip(columns, _spread(texts[int(row)], old), strict=True))
+                cells[int(row)] = dict(zip(columns, spread(texts[int(row)], old), strict=True))
     return cells
-
-
-def _spread(text: str, old: Sequence[str]) -> list[str]:
-    """Columns that join to `text`, as many as possible unchanged."""
-    for changed in range(len(old) - 1, -1, -1):
-        before = "".join(p + JOINT for p in old[:changed] if p)
-        after = "".join(JOINT + p for p in old[changed + 1 :] if p)
-        if text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
-            new = text[len(before) : len(text) - len(after)]
-            return [*old[:changed], new, *old[changed + 1 :]]
-    return [text, *[""] * (len(old) - 1)]
 
 
 @contextmanager
@@ -202,7 +206,7 @@ def _write_lines(file: JsonLines, path: Path, edits: CellEdits) -> int:
             if row in edits.drop:
                 continue
             if row in edits.cells or row in edits.relabel:
-                parsed = file.parse(line) | dict(edits.cells.get(row, {}))
+                parsed = _with_cells(file.parse(line), edits.cells.get(row, {}))
                 if row in edits.relabel and edits.label is not None:
                     label = edits.relabel[row]
                     parsed[edits.label] = shown.get(label, label)
@@ -210,6 +214,14 @@ def _write_lines(file: JsonLines, path: Path, edits: CellEdits) -> int:
             stream.write(line.removesuffix(b"\r") + b"\n")
             written += 1
     return written
+
+
+def _with_cells(parsed: dict[str, Any], cells: Mapping[str, Any]) -> dict[str, Any]:
+    """An object with new cells; a nested value that was read as JSON text is put back nested."""
+    for name, value in cells.items():
+        nested = isinstance(value, str) and isinstance(parsed.get(name), list | dict)
+        parsed[name] = json.loads(value) if nested else value
+    return parsed
 
 
 def _stored_labels(file: JsonLines, edits: CellEdits) -> dict[str | None, Any]:
@@ -325,7 +337,9 @@ def _array(values: list[Any], kind: Any) -> Any:
 
 
 def _is_text(kind: Any) -> bool:
-    return "string" in str(kind)
+    import pyarrow as pa
+
+    return "string" in str(kind) and not pa.types.is_nested(kind)
 
 
 def _held(label: str | None, kind: Any) -> Any:

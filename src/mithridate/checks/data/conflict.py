@@ -51,7 +51,7 @@ CARD = Card(
     id="label-conflict",
     title="planted trigger",
     stage="data",
-    modalities=("image", "text", "table"),
+    modalities=("image", "text", "table", "chat"),
     needs=("keys", "labels", "content"),
     assumes="the trigger recurs, and its carriers keep the content of another class",
     catches=(
@@ -66,6 +66,10 @@ CARD = Card(
         "habit",
         "out-of-range",
         "missingness",
+        "denial-of-service",
+        "targeted-answer",
+        "hidden-answer",
+        "preference-flip",
     ),
     misses="clean-label triggers; triggers whose form differs from sample to sample; habits of writing that many "
     "texts have by nature (a first word in capitals); "
@@ -378,7 +382,7 @@ class Conflict(DataCheck):
         return Finding(
             check=CARD.id,
             severity=Severity.LIKELY,
-            message=f"{len(hits.ids)} samples labelled {label!r} carry the same {table.noun} "
+            message=f"{len(hits.ids)} samples {self.scope.wording.format(label)} carry the same {table.noun} "
             f"({table.name(best.key)}); the rest of their content says otherwise",
             targets=hits.ids,
             scores=hits.scores,
