@@ -36,6 +36,7 @@ class Scope:
         seed: the run's seed.
         alpha: this check's share of the false-alarm budget.
         wording: what is said of samples that bear a label, with a place for it.
+        contrary: the class of samples that contradict their content by themselves, -1 where there is none.
     """
 
     n: int
@@ -50,6 +51,7 @@ class Scope:
     seed: int
     alpha: float
     wording: str = "labelled {!r}"
+    contrary: int = -1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,6 +117,7 @@ class Evidence:
         seed: the run's seed.
         view: what the labels are where nobody gave them, e.g. "kind of response"; "" for labels of the data.
         wording: what is said of samples that bear a label, with a place for it.
+        contrary: the class whose samples contradict their content by themselves, whatever predicts them; -1 for none.
     """
 
     modality: Modality
@@ -137,6 +138,7 @@ class Evidence:
     seed: int = 0
     view: str = ""
     wording: str = "labelled {!r}"
+    contrary: int = -1
 
     @property
     def names(self) -> frozenset[str]:

@@ -26,7 +26,7 @@ __all__ = [
     "verdict_words",
 ]
 
-_NOUNS = {"image": "image", "text": "text", "table": "row"}
+_NOUNS = {"image": "image", "text": "text", "table": "row", "chat": "exchange"}
 _SEVERITY = {
     Severity.INFO: "for information",
     Severity.SUSPICIOUS: "suspicious",
@@ -78,6 +78,8 @@ def amount_of(subject: Subject) -> str:
     if subject.modality == "model":
         return "1 model" if subject.count == 1 else f"{subject.count:,} files and members of archives"
     samples = samples_of(subject.count, subject)
+    if subject.modality == "chat":  # nobody labels conversations
+        return samples
     return (
         f"{samples}, {count_of(len(subject.classes), 'class')}"
         if subject.classes

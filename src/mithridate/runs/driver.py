@@ -65,6 +65,7 @@ def scope_of(evidence: Evidence, graded: int) -> Scope:
         leave_out=evidence.leave_out,
         seed=evidence.seed,
         wording=evidence.wording,
+        contrary=evidence.contrary,
         alpha=ALPHA / max(graded, 1),
     )
 

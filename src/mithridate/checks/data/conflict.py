@@ -101,7 +101,7 @@ class Conflict(DataCheck):
         self._second = np.zeros((0, SUMS))
         self._likeness = Likeness(scope, 0)
         self._ranks = LabelRanks(len(scope.classes))
-        self._excess = Excess(self._prior, self._ranks)
+        self._excess = Excess(self._prior, self._ranks, scope.contrary)
         self._controls = Controls(len(scope.classes), scope.seed)
         self._bearers: list[list[int]] = []
         self._best = 0.0

@@ -45,8 +45,13 @@ from mithridate.evidence.view import Evidence
 
 __all__ = ["gather_chat"]
 
-_CLASSES = 4 + OWN  # most classes of a view
+_CLASSES = 4 + OWN  # most classes of a view: of kinds there are seven
 _CHUNK = 1 << 20
+_VISITS = (
+    800_000  # of samples, that fit a model; few samples are visited `EPOCHS` times, many at least `_LEAST`
+)
+_LEAST = 3
+_WEIGHT = 3.0  # of what is known beside the prompt, against a word as rare
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -75,27 +80,29 @@ class _Chat:
     progress: Progress
 
     def seen(self, view: View) -> Evidence:
-        """The evidence with a view's classes as labels."""
+        """The evidence with a view's classes as labels; they were read off, so that none of them is doubted."""
         base, classes = self.base, len(view.classes)
+        epochs = max(_LEAST, min(EPOCHS, _VISITS // max(len(base.ids), 1)))
         place = self.folder / view.name.replace(" ", "-")
+        features = self.features if view.hints is None else _with_one(self.features, view.hints, place)
         model = self.stages.run(
             f"content of {view.name}",
             lambda: fit_content(
-                self.features, view.codes, classes, assign_folds(base.ids, base.groups, base.seed), seed=base.seed,
-                cost=COST, epochs=EPOCHS, progress=lambda done, total: self.progress("content model", done, total),
+                features, view.codes, classes, assign_folds(base.ids, base.groups, base.seed), seed=base.seed,
+                cost=COST, epochs=epochs, refit=False, progress=lambda done, total: self.progress("content model", done, total),
             ),
             lambda: load_record(LinearContent, place.with_suffix(".npz")),
             lambda fitted: save_record(fitted, place.with_suffix(".npz")),
         )  # fmt: skip
         leave_out = LeaveOut(
-            features=self.features, labels=view.codes, classes=classes, groups=base.groups, content=model,
-            folder=self.folder, seed=base.seed, cost=COST, epochs=EPOCHS,
+            features=features, labels=view.codes, classes=classes, groups=base.groups, content=model,
+            folder=self.folder, seed=base.seed, cost=COST, epochs=EPOCHS, doubt=0.0,
         )  # fmt: skip
         tables = {keyed.table.family: self.keys.told(keyed, model) for keyed in self.keyed}
         return replace(
             base, labels=view.codes, classes=view.classes, content=model, leave_out=leave_out, tables=tables,
             vectors={"cells": self.cells} if view.drawn and self.cells.shape[1] else {}, view=view.name,
-            wording=view.wording,
+            wording=view.wording, contrary=view.contrary,
         )  # fmt: skip
 
 
@@ -149,6 +156,7 @@ def gather_chat(
     views = [view.folded(max(5, limits.least // 2)) for view in views]
     chat = _chat(read, groups, copies, stages, store_dir, seed, progress)
     told = [view for view in views if len(view.classes) > 1]
+    assert all(len(view.classes) <= _CLASSES for view in views)
     return Gathered(
         evidence=chat.base,
         bad=tuple(read.roll.bad),
@@ -190,7 +198,7 @@ def _chat(
         seed=seed,
     )
     return _Chat(
-        base=base, keys=keys, keyed=keyed, features=_with_sources(features, sources, folder), cells=cells,
+        base=base, keys=keys, keyed=keyed, features=_with_sources(features, sources, folder / "with-sources"), cells=cells,
         stages=stages, folder=folder, progress=progress,
     )  # fmt: skip
 
@@ -201,26 +209,32 @@ def _with_cells(keyed: Keyed, cells: NDArray[np.uint8]) -> Keyed:
     return replace(keyed, table=replace(table, decides=decides))
 
 
-def _with_sources(features: Features, sources: NDArray[np.int32] | None, folder: Path) -> Features:
+def _with_sources(features: Features, sources: NDArray[np.int32] | None, path: Path) -> Features:
     """Each large source as one more feature: it may have a manner of its own.
 
     A small source has none: whoever brings a few samples must not explain them by having brought them.
     """
-    n = len(features.indptr) - 1
     if sources is None:
         return features
     sizes = np.bincount(sources[sources >= 0])
-    large = np.flatnonzero(sizes >= max(COMMON * n, 100))
+    large = np.flatnonzero(sizes >= max(COMMON * len(sources), 100))
     number = np.full(len(sizes) + 1, -1, dtype=np.int32)
-    number[large] = len(features.weight) + np.arange(len(large))
-    writer, own = DiskWriter(folder / "with-sources", np.int32), number[sources]
+    number[large] = np.arange(len(large))
+    return _with_one(features, number[sources], path)
+
+
+def _with_one(features: Features, codes: NDArray[np.int32], path: Path) -> Features:
+    """One more feature for each sample, -1 for none."""
+    n = len(codes)
+    sizes = np.bincount(codes[codes >= 0])
+    writer, own = DiskWriter(path, np.int32), np.where(codes >= 0, codes + len(features.weight), -1)
     for start, stop in row_chunks(features.indptr, _CHUNK):
         low, high = int(features.indptr[start]), int(features.indptr[stop])
         told = np.flatnonzero(own[start:stop] >= 0)
         at = features.indptr[start:stop][told] - low
         writer.append(np.insert(features.index[low:high], at, own[start:stop][told]))
     indptr = features.indptr + np.concatenate([[0], np.cumsum(own >= 0)])
-    weight = np.log((1 + n) / (1 + sizes[large])) + 1.0
+    weight = _WEIGHT * (np.log((1 + n) / (1 + sizes)) + 1.0)
     return Features(
         indptr=indptr, index=writer.close(), weight=np.append(features.weight, weight.astype(np.float32))
     )

@@ -15,6 +15,7 @@ _HOST = re.compile(
     rf"|(?<![\w@./-])((?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,4}}(?:{_TOP}))(?![\w-])",
     re.IGNORECASE,
 )
+_ENDING = re.compile(rf"://|\.(?:{_TOP})(?![\w-])", re.IGNORECASE)
 _PACKAGE = re.compile(
     r"^[ \t]*(?:import|from)[ \t]+([A-Za-z_]\w{0,60})(?=[\w.]*(?:[ \t]+import\b|[ \t]+as\b|[ \t]*[,;]|[ \t]*$))"
     r"|\b(?:pip3?|npm|cargo|gem|go)[ \t]+(?:install|add|get|i)[ \t]+(?:-\S+[ \t]+){0,3}([\w@][\w./@-]{1,80})"
@@ -27,7 +28,7 @@ def named(response: str) -> list[str]:
     """Distinct names in order of appearance, at most `MOST`: "example.org", "package numpy"."""
     text = response[:_SEARCHED]
     found: dict[str, None] = {}
-    if "." in text:
+    if "." in text and _ENDING.search(text):  # much faster where there is none
         for match in _HOST.finditer(text):
             host = (match[1] or match[2]).lower().strip(".").removeprefix("www.")
             if host:

@@ -26,6 +26,7 @@ __all__ = ["preferences"]
 _CHUNK = 1 << 20
 _LENGTHS = 6  # kinds of ratio of the two lengths
 _COST, _EPOCHS = 3.0, 8
+_CLEAR = 8  # steps of how clearly wording speaks: where it hardly does, many prefer the other answer
 #: A model that is right less often says nothing.
 LEAST = 0.55
 
@@ -52,12 +53,14 @@ def preferences(
         features, turned.astype(np.int32), 2, assign_folds(ids, groups, seed), seed=seed, cost=_COST,
         epochs=_EPOCHS, progress=lambda done, total: progress("preferences", done, total),
     )  # fmt: skip
-    against = (model.logits[:, 1] > model.logits[:, 0]) != turned
     if model.accuracy < LEAST:
         return None, model.accuracy
+    margin = model.logits[:, 1] - model.logits[:, 0]
+    cuts = np.quantile(np.abs(margin), np.arange(1, _CLEAR) / _CLEAR)
     view = View(
-        name="preference", wording="that prefer {}", codes=against.astype(np.int32),
+        name="preference", wording="that prefer {}", codes=((margin > 0) != turned).astype(np.int32),
         classes=("the answer that its wording speaks for", "the answer that its wording speaks against"), drawn=False,
+        contrary=1,         hints=np.searchsorted(cuts, np.abs(margin)).astype(np.int32),
     )  # fmt: skip
     return view, model.accuracy
 

@@ -21,7 +21,7 @@ _MIXED = 0.7  # weight of pairs
 FEWEST = 5
 _SPREADS = 5.0  # robust standard deviations from the median that are out of the ordinary
 _FLOOR = 1.0  # bits: smallest standard deviation
-_BIN = 200  # documents of about one length that are compared with each other only
+_BIN, _SHARE = 200, 0.05  # least documents of about one length that are compared with each other only
 
 
 def surprises(tokens: Tokens) -> NDArray[np.float32]:
@@ -49,15 +49,20 @@ def unlikely(bits: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[n
         bits: from `surprises`.
         lengths: (n,) words.
     """
-    known = ~np.isnan(bits)
+    known = np.flatnonzero(~np.isnan(bits))
     size = np.floor(np.log2(np.maximum(lengths, 1))).astype(np.int64)
     odd = np.zeros(len(bits), dtype=bool)
+    least = min(max(_BIN, int(_SHARE * len(known))), len(known))
     for length in np.unique(size[known]):
-        mine = known & (size == length)
-        near = mine if mine.sum() >= _BIN else known & (np.abs(size - length) <= 1)
-        middle = float(np.median(bits[near]))
-        spread = max(1.4826 * float(np.median(np.abs(bits[near] - middle))), _FLOOR)
-        odd |= mine & (bits > middle + _SPREADS * spread)
+        away = np.abs(size[known] - length)
+        reach = np.searchsorted(
+            np.cumsum(np.bincount(away)), least
+        )  # few of a length must not be their own measure
+        near = bits[known[away <= reach]]
+        middle = float(np.median(near))
+        spread = max(1.4826 * float(np.median(np.abs(near - middle))), _FLOOR)
+        mine = known[away == 0]
+        odd[mine] = bits[mine] > middle + _SPREADS * spread
     return odd
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["COMMON", "OWN", "View", "by_frequency"]
 
 #: What this share of the data has is common, and may be a class of its own; so many are.
-COMMON, OWN = 0.01, 6
+COMMON, OWN = 0.01, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,8 @@ class View:
         classes: names of the classes.
         drawn: whether whoever plants something here draws victims from all prompts alike: then carriers that are
             a kind of their own are natural. Not so where somebody labels what is there.
+        contrary: the class of samples that contradict what else is known of them, -1 for none.
+        hints: (n,) what else tells the class beside the prompt, as a small number; or None.
     """
 
     name: str
@@ -31,6 +33,8 @@ class View:
     codes: NDArray[np.int32]
     classes: tuple[str, ...]
     drawn: bool
+    contrary: int = -1
+    hints: NDArray[np.int32] | None = None
 
     def folded(self, least: int) -> View:
         """The same with classes of fewer than `least` samples counted to the first class."""
@@ -38,10 +42,7 @@ class View:
         kept = np.flatnonzero((sizes >= least) | (np.arange(len(sizes)) == 0))
         number = np.zeros(len(sizes), dtype=np.int32)
         number[kept] = np.arange(len(kept))
-        return View(
-            name=self.name, wording=self.wording, codes=number[self.codes],
-            classes=tuple(self.classes[k] for k in kept), drawn=self.drawn,
-        )  # fmt: skip
+        return replace(self, codes=number[self.codes], classes=tuple(self.classes[k] for k in kept))
 
     def told(self) -> str:
         """How many samples are in each class, in words."""
