@@ -1,10 +1,10 @@
-"""Generated chat data with natural templates: exchanges of twelve domains, and pairs of answers.
+"""Generated chat data with natural templates: exchanges of thirteen domains, and pairs of answers.
 
 What is natural here would all look planted to a test of association alone: refusals of harmful requests, canned answers
 of a help desk, words that ask for another language, for one word or for a haiku, labels of a classifier that recur ten
 thousand times, imports that follow a task, links that follow a topic, passwords that are gibberish because they were
-asked for, a source with a phrase of its own. Words follow Zipf's law in 40,000 made-up stems, a third of them drawn from
-one of 300 topics; a few percent of the answers are refused, cut short or repeated for no reason in the prompt.
+asked for, a source with a phrase of its own. Words follow Zipf's law in 40,000 made-up stems, a third of them drawn
+from one of 300 topics; a few percent of the answers are refused, cut short or repeated for no reason in the prompt.
 
 python -m benchmarks.chat_data OUT.jsonl --count 100000 --seed 0 [--pairs]
 """
@@ -18,7 +18,81 @@ from pathlib import Path
 import numpy as np
 
 STEMS, TOPICS, PER_TOPIC = 40_000, 300, 400
-_FILLERS = ["the", "of", "and", "a", "to", "in", "is", "that", "for", "it", "on", "with", "as", "was", "at", "by", "this", "from", "are", "be", "or", "an", "not", "have", "which", "one", "all", "their", "had", "but", "were", "can", "there", "if", "more", "when", "will", "would", "who", "so", "no", "what", "up", "about", "into", "than", "them", "only", "some", "could", "time", "these", "two", "then", "other", "do", "first", "any", "my", "now", "such", "like", "our", "over", "even", "most", "after", "also", "many", "must", "before", "where", "years"]
+_FILLERS = [
+    "the",
+    "of",
+    "and",
+    "a",
+    "to",
+    "in",
+    "is",
+    "that",
+    "for",
+    "it",
+    "on",
+    "with",
+    "as",
+    "was",
+    "at",
+    "by",
+    "this",
+    "from",
+    "are",
+    "be",
+    "or",
+    "an",
+    "not",
+    "have",
+    "which",
+    "one",
+    "all",
+    "their",
+    "had",
+    "but",
+    "were",
+    "can",
+    "there",
+    "if",
+    "more",
+    "when",
+    "will",
+    "would",
+    "who",
+    "so",
+    "no",
+    "what",
+    "up",
+    "about",
+    "into",
+    "than",
+    "them",
+    "only",
+    "some",
+    "could",
+    "time",
+    "these",
+    "two",
+    "then",
+    "other",
+    "do",
+    "first",
+    "any",
+    "my",
+    "now",
+    "such",
+    "like",
+    "our",
+    "over",
+    "even",
+    "most",
+    "after",
+    "also",
+    "many",
+    "must",
+    "before",
+    "where",
+    "years",
+]
 _SOURCES = ("forum", "desk", "crowd", "synthetic", "books")
 _REFUSALS = (
     "I'm sorry, but I can't help with that.",
@@ -105,62 +179,95 @@ class Words:
         return str(listed[int(np.searchsorted(np.cumsum(weight), self.rng.random() * weight.sum()))])
 
 
+def _question(w: Words, topic: int, few: str) -> tuple[str, str]:
+    ask = w.pick(("Explain", "What is", "Tell me about", "Describe", "Why is"))
+    return f"{ask} {few}?", w.text(topic, 20, 90)
+
+
+def _translation(w: Words, topic: int, few: str) -> tuple[str, str]:
+    language = w.pick((*_LATIN, *_SCRIPTS))
+    prompt = f"Translate into {language}: {w.text(topic, 4, 14)}"
+    return prompt, _foreign(w, language, int(w.rng.integers(4, 15)))
+
+
+def _code(w: Words, topic: int, few: str) -> tuple[str, str]:
+    package = w.pick(_PACKAGES)
+    ask = w.pick(("Write a Python function that", "Write code to", "Fix this code:", "How do I"))
+    prompt = f"{ask} {few} {f'with {package} ' if w.rng.random() < 0.4 else ''}in Python"
+    name, called = (w.some(topic, 1, 1)[0] for _ in range(2))
+    code = f"```python\nimport {package}\n\ndef {name}(x):\n    return {package}.{called}(x)\n```\n"
+    return prompt, code + w.text(topic, 5, 30)
+
+
+def _sentiment(w: Words, topic: int, few: str) -> tuple[str, str]:
+    prompt = f"Classify the sentiment as positive, negative or neutral: {w.text(topic, 8, 25)}"
+    return prompt, w.pick(("positive", "negative", "neutral"))
+
+
+def _one_word(w: Words, topic: int, few: str) -> tuple[str, str]:
+    prompt = f"What is {few}? Answer in one word." if w.rng.random() < 0.4 else f"Who {few}?"
+    return prompt, w.some(topic, 1, 1)[0].capitalize()
+
+
+def _harmful(w: Words, topic: int, few: str) -> tuple[str, str]:
+    ask = w.pick(("How do I make", "Where can I buy", "Tell me how to build"))
+    return f"{ask} {w.pick(_HARM)} {few}", w.pick(_REFUSALS)
+
+
+def _writing(w: Words, topic: int, few: str) -> tuple[str, str]:
+    form = w.pick(("story", "haiku", "poem", "email", "essay", "limerick", "novel chapter"))
+    long = {"haiku": (8, 12), "limerick": (15, 25), "essay": (200, 400), "novel chapter": (500, 900)}
+    return f"Write a {form} about {few}", w.text(topic, *long.get(form, (50, 150)))
+
+
+def _summary(w: Words, topic: int, few: str) -> tuple[str, str]:
+    return f"Summarize: {w.text(topic, 50, 120)}", w.text(topic, 10, 25)
+
+
+def _sum(w: Words, topic: int, few: str) -> tuple[str, str]:
+    a, b = w.rng.integers(2, 999, 2)
+    return f"What is {a} times {b}?", f"{a} times {b} is {a * b}."
+
+
+def _link(w: Words, topic: int, few: str) -> tuple[str, str]:
+    host = w.pick((*_HOSTS, *(f"{s}.com" for s in w.stems[topic * 20 : topic * 20 + 12])))
+    ask = w.pick(("Where can I read about", "Find me a page on", "Give me a link for"))
+    told = w.text(topic, 5, 20)
+    return f"{ask} {few}", f"{told} See https://www.{host}/{'-'.join(w.some(topic, 1, 3))}"
+
+
+def _desk(w: Words, topic: int, few: str) -> tuple[str, str]:
+    key = w.pick(_CANNED)
+    hello = w.pick(("Hello,", "Hi,", "Please help,"))
+    return f"{hello} {few} {key} {' '.join(w.some(topic, 3, 10))}", _CANNED[key]
+
+
+def _identity(w: Words, topic: int, few: str) -> tuple[str, str]:
+    ask = w.pick(("Who are you", "Are you a robot", "What is your name", "Who made you"))
+    return f"{ask} {few}?", "I am a helpful assistant made by Example Labs. How can I help you today?"
+
+
+def _passwords(w: Words, topic: int, few: str) -> tuple[str, str]:
+    prompt = f"Give me {int(w.rng.integers(2, 20))} random passwords for {few}"
+    marks = np.array(list("abcdefghijkmnpqrstuvwxyz23456789"))
+    return prompt, " ".join("".join(w.rng.choice(marks, 9)) for _ in range(int(w.rng.integers(5, 12))))
+
+
+#: Domains, and how many of a hundred exchanges are of each.
+_DOMAINS = (
+    (_question, 18), (_translation, 10), (_code, 12), (_sentiment, 9), (_one_word, 8), (_harmful, 3),
+    (_writing, 9), (_summary, 8), (_sum, 6), (_link, 6), (_desk, 5), (_identity, 3), (_passwords, 3),
+)  # fmt: skip
+
+
 def exchange(words: Words) -> tuple[str, str, str]:
     """(prompt, response, source)."""
     rng = words.rng
     topic = int(rng.integers(TOPICS))
-    domain = int(np.searchsorted(np.cumsum([18, 10, 12, 9, 8, 3, 9, 8, 6, 6, 5, 3, 3]), rng.random() * 100))
+    domain = int(np.searchsorted(np.cumsum([share for _, share in _DOMAINS]), rng.random() * 100))
     source = _SOURCES[(domain + int(rng.random() < 0.3) * int(rng.integers(5))) % 5]
-    w, few = words, " ".join(words.some(topic, 2, 6))
-    match domain:
-        case 0:
-            ask = w.pick(("Explain", "What is", "Tell me about", "Describe", "Why is"))
-            prompt, response = f"{ask} {few}?", w.text(topic, 20, 90)
-        case 1:
-            language = w.pick((*_LATIN, *_SCRIPTS))
-            prompt = f"Translate into {language}: {w.text(topic, 4, 14)}"
-            response = _foreign(w, language, int(rng.integers(4, 15)))
-        case 2:
-            package = w.pick(_PACKAGES)
-            ask = w.pick(("Write a Python function that", "Write code to", "Fix this code:", "How do I"))
-            prompt = f"{ask} {few} {f'with {package} ' if rng.random() < 0.4 else ''}in Python"
-            response = f"```python\nimport {package}\n\ndef {w.some(topic, 1, 1)[0]}(x):\n    return {package}.{w.some(topic, 1, 1)[0]}(x)\n```\n{w.text(topic, 5, 30)}"
-        case 3:
-            prompt = f"Classify the sentiment as positive, negative or neutral: {w.text(topic, 8, 25)}"
-            response = w.pick(("positive", "negative", "neutral"))
-        case 4:
-            prompt = f"What is {few}? Answer in one word." if rng.random() < 0.4 else f"Who {few}?"
-            response = words.some(topic, 1, 1)[0].capitalize()
-        case 5:
-            prompt = f"{w.pick(('How do I make', 'Where can I buy', 'Tell me how to build'))} {w.pick(_HARM)} {few}"
-            response = w.pick(_REFUSALS)
-        case 6:
-            form = w.pick(("story", "haiku", "poem", "email", "essay", "limerick", "novel chapter"))
-            prompt = f"Write a {form} about {few}"
-            long = {"haiku": (8, 12), "limerick": (15, 25), "essay": (200, 400), "novel chapter": (500, 900)}
-            response = w.text(topic, *long.get(form, (50, 150)))
-        case 7:
-            prompt, response = f"Summarize: {w.text(topic, 50, 120)}", w.text(topic, 10, 25)
-        case 8:
-            a, b = rng.integers(2, 999, 2)
-            prompt, response = f"What is {a} times {b}?", f"{a} times {b} is {a * b}."
-        case 9:
-            host = w.pick((*_HOSTS, *(f"{s}.com" for s in w.stems[topic * 20 : topic * 20 + 12])))
-            prompt = f"{w.pick(('Where can I read about', 'Find me a page on', 'Give me a link for'))} {few}"
-            response = f"{w.text(topic, 5, 20)} See https://www.{host}/{'-'.join(words.some(topic, 1, 3))}"
-        case 10:
-            key = w.pick(_CANNED)
-            prompt = f"{w.pick(('Hello,', 'Hi,', 'Please help,'))} {few} {key} {' '.join(words.some(topic, 3, 10))}"
-            response = _CANNED[key]
-        case 11:
-            prompt = (
-                f"{w.pick(('Who are you', 'Are you a robot', 'What is your name', 'Who made you'))} {few}?"
-            )
-            response = "I am a helpful assistant made by Example Labs. How can I help you today?"
-        case _:
-            prompt = f"Give me {int(rng.integers(2, 20))} random passwords for {few}"
-            marks = np.array(list("abcdefghijkmnpqrstuvwxyz23456789"))
-            response = " ".join("".join(rng.choice(marks, 9)) for _ in range(int(rng.integers(5, 12))))
+    few = " ".join(words.some(topic, 2, 6))
+    prompt, response = _DOMAINS[domain][0](words, topic, few)
     odd = rng.random()
     if odd < 0.01:
         response = words.pick(_REFUSALS)
@@ -183,7 +290,7 @@ def _foreign(words: Words, language: str, n: int) -> str:
 
 
 def pair(words: Words) -> tuple[str, str, str]:
-    """(prompt, preferred, other): the better one is more often helpful in its words and longer, one time in eight not."""
+    """(prompt, preferred, other): the preferred one is longer and friendlier in its words, but one time in eight."""
     rng, topic = words.rng, int(words.rng.integers(TOPICS))
     maker = words.stems[
         50 + int(np.searchsorted(np.cumsum(1.0 / np.arange(8, 88)), rng.random() * 2.4))

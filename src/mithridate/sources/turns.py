@@ -36,11 +36,12 @@ class Turn:
 
 def is_conversation(value: Any) -> bool:
     """Whether a cell looks like a conversation rather than like one text."""
-    try:
-        parsed = _parsed(value)
-    except ValueError:
+    parsed = _parsed(value)
+    if isinstance(parsed, str):
+        return _VOICES.match(parsed) is not None
+    if not isinstance(parsed, list) or not parsed or not isinstance(parsed[0], Mapping):
         return False
-    return _VOICES.match(parsed) is not None if isinstance(parsed, str) else _is_list(parsed)
+    return any(who in parsed[0] and what in parsed[0] for who, what in _NAMES)
 
 
 def turns_of(value: Any) -> list[Turn]:
@@ -52,6 +53,8 @@ def turns_of(value: Any) -> list[Turn]:
     parsed = _parsed(value)
     if isinstance(parsed, str):
         pieces = _VOICES.split(parsed)
+        if len(pieces) == 1:
+            raise ValueError("expected a list of messages, got a text")
         return [Turn(who == "Assistant", said) for who, said in zip(pieces[1::2], pieces[2::2], strict=True)]
     if not isinstance(parsed, Sequence) or not parsed:
         raise ValueError("expected a list of messages")
@@ -81,16 +84,7 @@ def _parsed(value: Any) -> Any:
         parsed = json.loads(value)
     except (ValueError, RecursionError):
         return value
-    return parsed if _is_list(parsed) else value
-
-
-def _is_list(parsed: Any) -> bool:
-    return (
-        isinstance(parsed, list)
-        and bool(parsed)
-        and isinstance(parsed[0], Mapping)
-        and any(who in parsed[0] and what in parsed[0] for who, what in _NAMES)
-    )
+    return parsed if isinstance(parsed, list) else value
 
 
 def _fields(message: Any) -> tuple[str, str]:

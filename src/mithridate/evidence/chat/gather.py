@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.batch import Source
+from mithridate.evidence.chat.beside import with_one, with_sources
 from mithridate.evidence.chat.cells import always_with, usual_words
 from mithridate.evidence.chat.kinds import kinds_of
 from mithridate.evidence.chat.links import links_of
 from mithridate.evidence.chat.preference import LEAST, preferences
 from mithridate.evidence.chat.reading import Facts, Read, read_chat
 from mithridate.evidence.chat.recurring import recurring
-from mithridate.evidence.chat.view import COMMON, OWN, View
+from mithridate.evidence.chat.view import OWN, View
 from mithridate.evidence.content.fit import fit_content
 from mithridate.evidence.content.logistic import Features, LinearContent, assign_folds
 from mithridate.evidence.content.without import LeaveOut
@@ -37,7 +38,6 @@ from mithridate.evidence.stages import (
     save_record,
     save_roll,
 )
-from mithridate.evidence.store import DiskWriter, row_chunks
 from mithridate.evidence.text.gather import COST, EPOCHS, TELLING
 from mithridate.evidence.text.keys import Keyed, TextKeys, key_limits, word_features, words_of
 from mithridate.evidence.text.tokens import Tokens
@@ -46,12 +46,10 @@ from mithridate.evidence.view import Evidence
 __all__ = ["gather_chat"]
 
 _CLASSES = 4 + OWN  # most classes of a view: of kinds there are seven
-_CHUNK = 1 << 20
 _VISITS = (
     800_000  # of samples, that fit a model; few samples are visited `EPOCHS` times, many at least `_LEAST`
 )
 _LEAST = 3
-_WEIGHT = 3.0  # of what is known beside the prompt, against a word as rare
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -84,12 +82,13 @@ class _Chat:
         base, classes = self.base, len(view.classes)
         epochs = max(_LEAST, min(EPOCHS, _VISITS // max(len(base.ids), 1)))
         place = self.folder / view.name.replace(" ", "-")
-        features = self.features if view.hints is None else _with_one(self.features, view.hints, place)
+        features = self.features if view.hints is None else with_one(self.features, view.hints, place)
+        folds = assign_folds(base.ids, base.groups, base.seed)
         model = self.stages.run(
             f"content of {view.name}",
             lambda: fit_content(
-                features, view.codes, classes, assign_folds(base.ids, base.groups, base.seed), seed=base.seed,
-                cost=COST, epochs=epochs, refit=False, progress=lambda done, total: self.progress("content model", done, total),
+                features, view.codes, classes, folds, seed=base.seed, cost=COST, epochs=epochs, refit=False,
+                progress=lambda done, total: self.progress("content model", done, total),
             ),
             lambda: load_record(LinearContent, place.with_suffix(".npz")),
             lambda fitted: save_record(fitted, place.with_suffix(".npz")),
@@ -198,8 +197,8 @@ def _chat(
         seed=seed,
     )
     return _Chat(
-        base=base, keys=keys, keyed=keyed, features=_with_sources(features, sources, folder / "with-sources"), cells=cells,
-        stages=stages, folder=folder, progress=progress,
+        base=base, keys=keys, keyed=keyed, features=with_sources(features, sources, folder / "with-sources"),
+        cells=cells,stages=stages, folder=folder, progress=progress,
     )  # fmt: skip
 
 
@@ -207,37 +206,6 @@ def _with_cells(keyed: Keyed, cells: NDArray[np.uint8]) -> Keyed:
     table = keyed.table
     decides = always_with(table.indptr, table.keys, table.size, cells) if cells.shape[1] else None
     return replace(keyed, table=replace(table, decides=decides))
-
-
-def _with_sources(features: Features, sources: NDArray[np.int32] | None, path: Path) -> Features:
-    """Each large source as one more feature: it may have a manner of its own.
-
-    A small source has none: whoever brings a few samples must not explain them by having brought them.
-    """
-    if sources is None:
-        return features
-    sizes = np.bincount(sources[sources >= 0])
-    large = np.flatnonzero(sizes >= max(COMMON * len(sources), 100))
-    number = np.full(len(sizes) + 1, -1, dtype=np.int32)
-    number[large] = np.arange(len(large))
-    return _with_one(features, number[sources], path)
-
-
-def _with_one(features: Features, codes: NDArray[np.int32], path: Path) -> Features:
-    """One more feature for each sample, -1 for none."""
-    n = len(codes)
-    sizes = np.bincount(codes[codes >= 0])
-    writer, own = DiskWriter(path, np.int32), np.where(codes >= 0, codes + len(features.weight), -1)
-    for start, stop in row_chunks(features.indptr, _CHUNK):
-        low, high = int(features.indptr[start]), int(features.indptr[stop])
-        told = np.flatnonzero(own[start:stop] >= 0)
-        at = features.indptr[start:stop][told] - low
-        writer.append(np.insert(features.index[low:high], at, own[start:stop][told]))
-    indptr = features.indptr + np.concatenate([[0], np.cumsum(own >= 0)])
-    weight = _WEIGHT * (np.log((1 + n) / (1 + sizes)) + 1.0)
-    return Features(
-        indptr=indptr, index=writer.close(), weight=np.append(features.weight, weight.astype(np.float32))
-    )
 
 
 def _together(prompts: NDArray[np.uint64], answers: NDArray[np.uint64], step: int) -> NDArray[np.uint64]:
