@@ -117,6 +117,7 @@ class Evidence:
         seed: the run's seed.
         view: what the labels are where nobody gave them, e.g. "kind of response"; "" for labels of the data.
         wording: what is said of samples that bear a label, with a place for it.
+        asked: labels that a sample may honestly ask for, so that what goes with them is worth knowing, but no alarm.
         contrary: the class whose samples contradict their content by themselves, whatever predicts them; -1 for none.
     """
 
@@ -138,6 +139,7 @@ class Evidence:
     seed: int = 0
     view: str = ""
     wording: str = "labelled {!r}"
+    asked: frozenset[str] = frozenset()
     contrary: int = -1
 
     @property

@@ -84,7 +84,7 @@ def _told(results: Iterable[Result], evidence: Evidence) -> Iterator[Result]:
             if result.severity is Severity.INFO and result.label == evidence.classes[0]:
                 usual.setdefault(result.check, result)
                 continue
-            result = replace(result, details={**result.details, "view": evidence.view})
+            result = _seen(result, evidence)
         elif isinstance(result, Clear):
             result = replace(result, message=f"{evidence.view}: {result.message}")
         spoken.add(result.check)
@@ -93,3 +93,16 @@ def _told(results: Iterable[Result], evidence: Evidence) -> Iterator[Result]:
         if check not in spoken:
             message = f"{evidence.view}: keys go with {evidence.classes[0]} only"
             yield Clear(check=check, message=message, limit=finding.limit)
+
+
+def _seen(finding: Finding, evidence: Evidence) -> Finding:
+    """The finding with its view, and what content expects; no alarm where a prompt may ask for the response."""
+    details, message, severity = {**finding.details, "view": evidence.view}, finding.message, finding.severity
+    borne, expected = details.get("label_counts"), details.get("expected_counts")
+    if borne and expected and finding.label is not None:
+        message += f" ({borne.get(finding.label, 0):,} of {sum(borne.values()):,} carriers, content expects "
+        message += f"{expected.get(finding.label, 0.0):,.0f})"
+    if finding.label in evidence.asked and severity > Severity.INFO:
+        message += "; a prompt may ask for it, so that this is no alarm"
+        severity = Severity.INFO
+    return replace(finding, details=details, message=message, severity=severity)

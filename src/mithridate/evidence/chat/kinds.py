@@ -16,6 +16,8 @@ KINDS = (
     "an ordinary response", "a refusal", "gibberish", "an empty response", "a response in another script",
     "a very short response", "a very long response",
 )  # fmt: skip
+#: What "in Japanese", "in one word" or "in detail" asks for, whatever else is asked.
+_ASKED = frozenset(KINDS[4:])
 _SPREADS = 3.0  # robust standard deviations of the logarithm of length
 _FLOOR = np.log(1.5)
 
@@ -36,7 +38,14 @@ def kinds_of(answers: Tokens, facts: Facts, step: int) -> View:
     for code, mine in ((6, long), (5, short), (4, _elsewhere(facts)), (2, odd), (1, facts.refuses)):
         codes[mine] = code
     codes[words == 0] = 3
-    return View(name="kind of response", wording="answered by {}", codes=codes, classes=KINDS, drawn=True)
+    return View(
+        name="kind of response",
+        wording="answered by {}",
+        codes=codes,
+        classes=KINDS,
+        drawn=True,
+        asked=_ASKED,
+    )
 
 
 def _far(words: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

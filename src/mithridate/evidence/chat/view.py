@@ -24,6 +24,7 @@ class View:
         classes: names of the classes.
         drawn: whether whoever plants something here draws victims from all prompts alike: then carriers that are
             a kind of their own are natural. Not so where somebody labels what is there.
+        asked: classes that a prompt may honestly ask for.
         contrary: the class of samples that contradict what else is known of them, -1 for none.
         hints: (n,) what else tells the class beside the prompt, as a small number; or None.
     """
@@ -33,6 +34,7 @@ class View:
     codes: NDArray[np.int32]
     classes: tuple[str, ...]
     drawn: bool
+    asked: frozenset[str] = frozenset()
     contrary: int = -1
     hints: NDArray[np.int32] | None = None
 
