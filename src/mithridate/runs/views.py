@@ -103,6 +103,6 @@ def _seen(finding: Finding, evidence: Evidence) -> Finding:
         message += f" ({borne.get(finding.label, 0):,} of {sum(borne.values()):,} carriers, content expects "
         message += f"{expected.get(finding.label, 0.0):,.0f})"
     if finding.label in evidence.asked and severity > Severity.INFO:
-        message += "; a prompt may ask for it, so that this is no alarm"
+        message += "; honest prompts may ask for that: no alarm"
         severity = Severity.INFO
     return replace(finding, details=details, message=message, severity=severity)

@@ -101,7 +101,8 @@ class _Chat:
         return replace(
             base, labels=view.codes, classes=view.classes, content=model, leave_out=leave_out, tables=tables,
             vectors={"cells": self.cells} if view.drawn and self.cells.shape[1] else {}, view=view.name,
-            wording=view.wording, asked=view.asked, contrary=view.contrary,
+            wording=view.wording, asked=view.asked | {view.classes[0]},
+            contrary=view.contrary,
         )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ class View:
         classes: names of the classes.
         drawn: whether whoever plants something here draws victims from all prompts alike: then carriers that are
             a kind of their own are natural. Not so where somebody labels what is there.
-        asked: classes that a prompt may honestly ask for.
+        asked: classes that a prompt may honestly ask for, besides the first, which is that of most responses.
         contrary: the class of samples that contradict what else is known of them, -1 for none.
         hints: (n,) what else tells the class beside the prompt, as a small number; or None.
     """
