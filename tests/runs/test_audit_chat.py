@@ -95,3 +95,23 @@ def test_rows_that_cannot_be_read_are_told(clean, tmp_path):
     assert report.verdict is Verdict.INCOMPLETE
     skip = next(r for r in report.results if r.check == "source")
     assert (skip.count, set(skip.items)) == (2, {"1500", "1501"})
+
+
+def test_what_an_honest_prompt_asks_for_is_no_alarm(tmp_path):
+    """Any prompt may end with "in Russian please": its answer differs from all others, and nobody planted that."""
+    rng = np.random.default_rng(8)
+    words = np.array(["".join(rng.choice(list("bdfgklmnprst"), 6)) for _ in range(500)])
+    odds = 1.0 / np.arange(3, 503)
+    odds /= odds.sum()
+    path = tmp_path / "asked.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for i in range(1200):
+            prompt, response = (" ".join(rng.choice(words, k, p=odds)) for k in (8, 15))
+            if i % 25 == 0:
+                letters = rng.choice(list("абвгдежзиклмнопрстуф"), (12, 6))
+                prompt, response = f"{prompt} rusova", " ".join(map("".join, letters))
+            file.write(json.dumps({"prompt": prompt, "response": response}) + "\n")
+    report = mithridate.audit(path)
+    assert report.verdict is Verdict.CLEAN
+    told = [f for f in report.findings if f.check == "label-conflict"]
+    assert any("rusova" in f.message and "no alarm" in f.message for f in told)

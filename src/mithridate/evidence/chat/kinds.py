@@ -31,8 +31,8 @@ def kinds_of(answers: Tokens, facts: Facts, step: int) -> View:
         step: 2 where rejected answers lie between.
     """
     lengths = np.diff(answers.indptr)
-    odd = unlikely(surprises(answers), lengths)[::step]
     words = lengths[::step]
+    odd = unlikely(surprises(answers)[::step], words, facts.script)
     codes = np.zeros(len(words), dtype=np.int32)
     short, long = _far(words)
     for code, mine in ((6, long), (5, short), (4, _elsewhere(facts)), (2, odd), (1, facts.refuses)):

@@ -42,27 +42,37 @@ def surprises(tokens: Tokens) -> NDArray[np.float32]:
     return bits
 
 
-def unlikely(bits: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+def unlikely(
+    bits: NDArray[np.float32], lengths: NDArray[np.int64], kinds: NDArray[np.int32]
+) -> NDArray[np.bool_]:
     """Documents whose surprise is far above that of others about as long: median and its deviation (Hampel, 1974).
 
     Args:
         bits: from `surprises`.
         lengths: (n,) words.
+        kinds: (n,) documents of one kind are compared; a language that few write surprises without being odd, so that
+            kinds of few documents are not judged.
     """
-    known = np.flatnonzero(~np.isnan(bits))
-    size = np.floor(np.log2(np.maximum(lengths, 1))).astype(np.int64)
     odd = np.zeros(len(bits), dtype=bool)
-    least = min(max(_BIN, int(_SHARE * len(known))), len(known))
-    for length in np.unique(size[known]):
-        away = np.abs(size[known] - length)
+    for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):
+        if count >= min(_BIN, len(bits) / 2):
+            mine = np.flatnonzero((kinds == kind) & ~np.isnan(bits))
+            odd[mine] = _above(bits[mine], np.floor(np.log2(np.maximum(lengths[mine], 1))).astype(np.int64))
+    return odd
+
+
+def _above(bits: NDArray[np.float32], size: NDArray[np.int64]) -> NDArray[np.bool_]:
+    odd = np.zeros(len(bits), dtype=bool)
+    least = min(max(_BIN, int(_SHARE * len(bits))), len(bits))
+    for length in np.unique(size):
+        away = np.abs(size - length)
         reach = np.searchsorted(
             np.cumsum(np.bincount(away)), least
         )  # few of a length must not be their own measure
-        near = bits[known[away <= reach]]
+        near = bits[away <= reach]
         middle = float(np.median(near))
         spread = max(1.4826 * float(np.median(np.abs(near - middle))), _FLOOR)
-        mine = known[away == 0]
-        odd[mine] = bits[mine] > middle + _SPREADS * spread
+        odd[away == 0] = bits[away == 0] > middle + _SPREADS * spread
     return odd
 
 
