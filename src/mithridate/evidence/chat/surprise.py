@@ -19,7 +19,7 @@ _PAIRS = 1 << 23
 _MIXED = 0.7  # weight of pairs
 #: Documents with fewer words are not judged; one name is enough to make them odd.
 FEWEST = 5
-_SPREADS = 5.0  # robust standard deviations from the median that are out of the ordinary
+_SPREADS = 3.0  # robust standard deviations from the median that are out of the ordinary (Leys et al., 2013)
 _FLOOR = 1.0  # bits: smallest standard deviation
 _BIN, _SHARE = 200, 0.05  # least documents of about one length that are compared with each other only
 
