@@ -11,6 +11,7 @@ labelled y, and mu = sum_i p_i(y | rest) expected by content, four things must h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self
@@ -235,7 +236,7 @@ class Conflict(DataCheck):
                 )
                 for key in np.flatnonzero(log10_p <= (_SCREEN if second else self._cut(family)))
             ]  # fmt: skip
-        found = sorted(found, key=lambda s: (s.log10_p, s.family, s.key))[:_LOOKS]
+        found = _strongest(sorted(found, key=lambda s: (s.log10_p, s.family, s.key)))
         return found + self._associated({(s.family, s.key) for s in found})[:_LEARNT]
 
     def _associated(self, taken: set[tuple[str, int]]) -> list[Suspect]:
@@ -414,3 +415,14 @@ class Conflict(DataCheck):
             return round(float((2.0 * victim - 1.0).sum()), 6)
 
         return max(attested, key=worth)
+
+
+def _strongest(found: list[Suspect]) -> list[Suspect]:
+    """At most `_LOOKS` of the suspects, strongest first: of each label as many, so that none crowds others out."""
+    seen: Counter[int] = Counter()
+    ranks = []
+    for suspect in found:
+        ranks.append(seen[suspect.label])
+        seen[suspect.label] += 1
+    kept = sorted(sorted(range(len(found)), key=lambda n: (ranks[n], n))[:_LOOKS])
+    return [found[n] for n in kept]
