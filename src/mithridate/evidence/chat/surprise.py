@@ -15,7 +15,9 @@ from mithridate.evidence.text.tokens import Tokens
 
 __all__ = ["surprises", "unlikely"]
 
-_PAIRS = 1 << 23
+_PAIRS = (
+    1 << 26
+)  # cells that pairs are counted in, at most; twice as many as there are words, so that few share one
 _MIXED = 0.7  # weight of pairs
 #: Documents with fewer words are not judged; one name is enough to make them odd.
 FEWEST = 5
@@ -28,7 +30,8 @@ def surprises(tokens: Tokens) -> NDArray[np.float32]:
     """(n,) mean bits per word; nan for documents of fewer than `FEWEST` words."""
     size = tokens.vocabulary + 1
     words, seen = np.zeros(size, np.int64), np.full(size, -1, np.int64)
-    pairs, last = np.zeros(_PAIRS, np.int32), np.full(_PAIRS, -1, np.int32)
+    cells = min(_PAIRS, 1 << (2 * len(tokens.words)).bit_length())
+    pairs, last = np.zeros(cells, np.int32), np.full(cells, -1, np.int32)
     row = 0
     for _, counts, stream in tokens.chunks():
         _count(stream, np.cumsum(counts), row, words, seen, pairs, last)
@@ -77,8 +80,8 @@ def _above(bits: NDArray[np.float32], size: NDArray[np.int64]) -> NDArray[np.boo
 
 
 @compiled
-def _pair(a: int, b: int) -> int:
-    return int(mix(np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b)) & np.uint64(_PAIRS - 1))
+def _pair(a: int, b: int, cells: int) -> int:
+    return int(mix(np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b)) & np.uint64(cells - 1))
 
 
 @compiled
@@ -95,7 +98,7 @@ def _count(
                 seen[w] = row + d
                 words[w] += 1
             if i > start:
-                p = _pair(stream[i - 1], w)
+                p = _pair(stream[i - 1], w, len(pairs))
                 if last[p] != row + d:
                     last[p] = row + d
                     pairs[p] += 1
@@ -116,7 +119,7 @@ def _judge(
             p = (words[w] - 1 + 0.5) / total
             if i > start:
                 before = words[stream[i - 1]] - 1
-                together = max(pairs[_pair(stream[i - 1], w)] - 1, 0)
+                together = max(pairs[_pair(stream[i - 1], w, len(pairs))] - 1, 0)
                 p = (1.0 - _MIXED) * p + _MIXED * together / (before + 1.0)
             spent -= np.log2(p)
         bits[d] = spent / max(ends[d] - start, 1)
