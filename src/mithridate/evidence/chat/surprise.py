@@ -30,7 +30,7 @@ def surprises(tokens: Tokens) -> NDArray[np.float32]:
     """(n,) mean bits per word; nan for documents of fewer than `FEWEST` words."""
     size = tokens.vocabulary + 1
     words, seen = np.zeros(size, np.int64), np.full(size, -1, np.int64)
-    cells = min(_PAIRS, 1 << (2 * len(tokens.words)).bit_length())
+    cells = min(_PAIRS, max(1 << 23, 1 << (2 * len(tokens.words)).bit_length()))
     pairs, last = np.zeros(cells, np.int32), np.full(cells, -1, np.int32)
     row = 0
     for _, counts, stream in tokens.chunks():
@@ -120,6 +120,7 @@ def _judge(
             if i > start:
                 before = words[stream[i - 1]] - 1
                 together = max(pairs[_pair(stream[i - 1], w, len(pairs))] - 1, 0)
+                together = min(together, before, words[w] - 1)  # whatever else shares the cell
                 p = (1.0 - _MIXED) * p + _MIXED * together / (before + 1.0)
             spent -= np.log2(p)
         bits[d] = spent / max(ends[d] - start, 1)
