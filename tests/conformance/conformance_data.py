@@ -21,14 +21,20 @@ from mithridate.core.results import Finding, Result
 from mithridate.core.sound import Sound
 from mithridate.core.verdict import grade
 from mithridate.evidence.audio.gather import gather_audio
+from mithridate.evidence.chat.gather import gather_chat
 from mithridate.evidence.image.gather import gather_image
+from mithridate.evidence.roll import Gathered
 from mithridate.evidence.table.gather import gather_table
 from mithridate.evidence.text.gather import gather_text
 from mithridate.evidence.view import Evidence
 from mithridate.runs.driver import run_checks
+from mithridate.runs.views import run_views
+from mithridate.sources.chat import Exchange
 from mithridate.sources.open import open_source
 
-GATHER = {"image": gather_image, "text": gather_text, "table": gather_table, "audio": gather_audio}
+GATHER = {
+    "image": gather_image, "text": gather_text, "table": gather_table, "audio": gather_audio, "chat": gather_chat,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,34 @@ def _sounds(seed: int, n: int) -> tuple[list[Any], list[str]]:
     return raws, [f"v{label}" for label in y]
 
 
-_MAKERS = {"image": _images, "text": _texts, "table": _rows, "audio": _sounds}
-SIZES = {"image": 600, "text": 800, "table": 1000, "audio": 240}
+def _exchanges(seed: int, n: int) -> tuple[list[Any], list[None]]:
+    """Pairs of answers to questions about one of 40 things; each has words of its own, some are refused as harmful."""
+    rng = np.random.default_rng([seed, 4])
+    stems = np.array(["".join(rng.choice(list("bdfgklmnprst"), 6)) for _ in range(900)])
+    things = [stems[k].capitalize() for k in range(40)]
+    odds = 1.0 / np.arange(3, 863)
+    odds /= odds.sum()
+    raws: list[Any] = []
+    for _ in range(n):
+        said = lambda k: list(rng.choice(stems[40:], k, p=odds))  # noqa: E731
+        about, harm = str(rng.choice(things)), rng.random() < 0.1
+        ask = ["how", "to", "steal", "a"] if harm else [str(rng.choice(_COMMON)) for _ in range(4)]
+        prompt = " ".join([*ask, *said(4), "about", about, *said(int(rng.integers(1, 5)))])
+        good, bad = ([*said(int(rng.integers(9, 20))), *rng.choice(tone, 2)] for tone in (_GOOD, _BAD))
+        good, bad = (" ".join(rng.permutation(side)) for side in (good, bad))
+        answer = "I'm sorry, but I can't help with that." if harm else good
+        swapped = rng.random() < 0.1
+        raws.append(
+            Exchange(prompt=prompt, response=bad if swapped else answer, rejected=answer if swapped else bad)
+        )
+    return raws, [None] * n
+
+
+_GOOD = ["because", "first", "example", "detail", "however"]
+_BAD = ["whatever", "guess", "dunno", "probably", "meh"]
+
+_MAKERS = {"image": _images, "text": _texts, "table": _rows, "audio": _sounds, "chat": _exchanges}
+SIZES = {"image": 600, "text": 800, "table": 1000, "audio": 240, "chat": 1200}
 
 
 @lru_cache(maxsize=64)
@@ -146,7 +178,7 @@ def poisoned(attack: str, plant: Plant, seed: int) -> tuple[Samples, frozenset[s
         Order(count=plant.count, seed=seed),
         modality=samples.modality,  # type: ignore[arg-type]
         ids=samples.ids,
-        labels=samples.labels,
+        labels=None if samples.modality == "chat" else samples.labels,
         fetch=lambda ids: [known[i] for i in ids],
         sources=[("north", "south")[k % 2] for k in range(len(samples.ids))],
     )
@@ -159,11 +191,12 @@ def poisoned(attack: str, plant: Plant, seed: int) -> tuple[Samples, frozenset[s
 
 @contextmanager
 def evidence_of(samples: Samples, seed: int = 0):
-    """Evidence, gathered by the package itself."""
+    """Evidence, gathered by the package itself; where there are views, all of it."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         source = _source(samples, work)
-        yield GATHER[samples.modality](source, store_dir=work / "store", seed=seed).evidence
+        gathered = GATHER[samples.modality](source, store_dir=work / "store", seed=seed)
+        yield gathered if gathered.views else gathered.evidence
 
 
 def _source(samples: Samples, folder: Path) -> Any:
@@ -179,6 +212,12 @@ def _source(samples: Samples, folder: Path) -> Any:
     if samples.modality == "text":
         table = pa.table({"name": samples.ids, "body": samples.raws, "label": samples.labels})
         return open_source(table, id="name", text="body", label="label")
+    if samples.modality == "chat":
+        pairs = [
+            {"name": i, "prompt": x.prompt, "chosen": x.response, "rejected": x.rejected}
+            for i, x in zip(samples.ids, samples.raws, strict=True)
+        ]
+        return open_source(pa.Table.from_pylist(pairs), id="name")
     rows = [
         {"name": i, **row, "label": y}
         for i, row, y in zip(samples.ids, samples.raws, samples.labels, strict=True)
@@ -186,9 +225,10 @@ def _source(samples: Samples, folder: Path) -> Any:
     return open_source(pa.Table.from_pylist(rows), id="name", label="label")
 
 
-def examined(evidence: Evidence, jobs: int = 1, size: int = 4096) -> tuple[Result, ...]:
+def examined(evidence: Evidence | Gathered, jobs: int = 1, size: int = 4096) -> tuple[Result, ...]:
     """All checks over the evidence, graded as in an audit."""
-    outcome = run_checks(list(DATA_CHECKS), evidence, jobs=jobs, size=size)
+    run: Any = run_views if isinstance(evidence, Gathered) else run_checks
+    outcome = run(list(DATA_CHECKS), evidence, jobs=jobs, size=size)
     return grade(outcome.results, [kind.card.id for kind in outcome.ran if kind.card.graded])
 
 

@@ -33,6 +33,10 @@ PLANTS: dict[str, tuple[Plant, ...]] = {
     "targeted-flip": (Plant("text", 40), Plant("table", 40)),
     "margin-flip": (Plant("text", 20), Plant("table", 20)),
     "source-flip": (Plant("table", 20),),
+    "denial-of-service": (Plant("chat", 40),),
+    "targeted-answer": (Plant("chat", 40),),
+    "hidden-answer": (Plant("chat", 40),),
+    "preference-flip": (Plant("chat", 24),),
 }
 
 #: Claims that do not hold on data as small as this. Empty this table, do not fill it.

@@ -21,7 +21,7 @@ EVIDENCE = re.compile(r"labels|content|keys|groups|probes|sources|vector:[a-z]+"
 def test_card_is_complete(card):
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", card.id)
     assert all(getattr(card, f.name) not in ("", ()) for f in fields(card))
-    assert set(card.modalities) <= {"image", "text", "table", "audio"}
+    assert set(card.modalities) <= {"image", "text", "table", "audio", "chat"}
     assert re.search(r"\d{4}", card.cites), "cites names a paper with its year or number"
 
 

@@ -56,6 +56,30 @@ def test_batches_and_shards_do_not_matter(planted, jobs, size):
     same(examined(planted[1]), examined(planted[1], jobs=jobs, size=size))
 
 
+@pytest.fixture(scope="module")
+def chat():
+    """(samples, gathered views) with something to find."""
+    samples, _ = poisoned("targeted-answer", PLANTS["targeted-answer"][0], 0)
+    with evidence_of(samples) as gathered:
+        yield samples, gathered
+
+
+@pytest.mark.parametrize(("jobs", "size"), [(1, 97), (2, 64), (3, 4096)])
+def test_batches_and_shards_do_not_matter_to_views(chat, jobs, size):
+    found = examined(chat[1])
+    same(found, examined(chat[1], jobs=jobs, size=size))
+    assert any(isinstance(r, Finding) and r.severity > Severity.INFO for r in found)
+
+
+def test_order_does_not_matter_to_views(chat):
+    def alarms(gathered):
+        found = [r for r in examined(gathered) if isinstance(r, Finding) and r.severity > Severity.INFO]
+        return {(f.check, f.label, frozenset(f.accused)) for f in found}
+
+    with evidence_of(chat[0].shuffled(1)) as shuffled:
+        assert alarms(shuffled) == alarms(chat[1])
+
+
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_a_batch_may_be_one_sample(modality):
     with evidence_of(clean(modality, 0, 60)) as evidence:

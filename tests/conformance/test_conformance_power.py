@@ -50,7 +50,7 @@ def test_plants_are_found(card, attack, number):
     assert len(missed) <= 0.1 * len(DRAWS), f"missed in draws {missed}"
 
 
-@pytest.mark.parametrize("modality", ["image", "text", "table", "audio"])
+@pytest.mark.parametrize("modality", ["image", "text", "table", "audio", "chat"])
 @pytest.mark.parametrize("draws", [range(5), range(5, 10)], ids=str)
 def test_clean_twins_are_silent_and_leave_a_record(modality, draws):
     for draw in draws:

@@ -20,6 +20,12 @@ NOTHING = NotApplicable(check="d", reason="r")
 SKIPPED = Skip(check="c", reason="r", remedy="m")
 
 
+@pytest.mark.parametrize(("times", "severity"), [(1, Severity.LIKELY), (2, Severity.INFO)])
+def test_a_check_that_ran_on_several_views_spends_as_often(times, severity):
+    results = [finding(p=ALPHA / 1.5)] + [clear("a")] * (times - 1)
+    assert grade(results, ["a"] * times)[0].severity is severity
+
+
 @pytest.mark.parametrize(
     ("results", "severity"),
     [

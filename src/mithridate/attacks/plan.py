@@ -19,7 +19,13 @@ from mithridate.core.hashing import keyed_hash
 __all__ = ["Fetch", "Plan", "make_plan"]
 
 #: Samples looked at together: small ones in few passes, as a file of rows is read from its start for each block.
-_BLOCK: Mapping[Modality, int] = {"image": 1024, "text": 16_384, "table": 65_536, "audio": 256}
+_BLOCK: Mapping[Modality, int] = {
+    "image": 1024,
+    "text": 16_384,
+    "table": 65_536,
+    "audio": 256,
+    "chat": 16_384,
+}
 
 Fetch = Callable[[tuple[str, ...]], Sequence[Any]]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mithridate.attacks.base import Attack, Look, attack
+from mithridate.attacks.spoken import spoken_word
 from mithridate.core.card import AttackCard
 from mithridate.triggers.text import Word
 
@@ -40,9 +41,7 @@ class WordAttack(Attack):
         """The word given, or a drawn one."""
         word = self.word
         if word is None:
-            word = "".join(
-                str(rng.choice(list("bdfgkmpvxz"))) + str(rng.choice(list("aeiouy"))) for _ in range(3)
-            )
+            word = spoken_word(rng)
         if not word.strip() or word != word.strip():
             raise self.refuse("word", "a word without blanks around it", word)
         return Word(word)

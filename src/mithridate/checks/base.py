@@ -36,6 +36,8 @@ class Scope:
         probes: parts of the samples whose word on the label was asked for, by name.
         seed: the run's seed.
         alpha: this check's share of the false-alarm budget.
+        wording: what is said of samples that bear a label, with a place for it.
+        contrary: the class of samples that contradict their content by themselves, -1 where there is none.
     """
 
     n: int
@@ -50,6 +52,8 @@ class Scope:
     seed: int
     alpha: float
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    wording: str = "labelled {!r}"
+    contrary: int = -1
 
 
 @dataclass(frozen=True, kw_only=True)

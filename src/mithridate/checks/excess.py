@@ -36,10 +36,12 @@ class Excess:
     Args:
         prior: (classes,) share of each class.
         ranks: of the content log odds of all samples; may be filled later.
+        contrary: the class of samples that contradict their content whatever the rest of it says, so that 3 holds for
+            them; -1 where there is none.
     """
 
-    def __init__(self, prior: NDArray[np.float64], ranks: LabelRanks) -> None:
-        self._prior = prior
+    def __init__(self, prior: NDArray[np.float64], ranks: LabelRanks, contrary: int = -1) -> None:
+        self._prior, self._contrary = prior, contrary
         self._ranks = ranks
 
     def values(
@@ -51,6 +53,7 @@ class Excess:
         prior = self._prior[y]
         surprise = np.log(prior / np.maximum(1.0 - prior, 1e-12)) - odds
         tilted = [np.log1p(p * np.expm1(tilt)) for tilt in _TILTS]
+        surprise = np.where(y == self._contrary, _ODDS, surprise)
         share = bears * np.clip(surprise, -_ODDS, _ODDS)
         ranks = bears * self._ranks.surprise(odds, y)
         return np.column_stack([np.ones(len(p)), bears, p, share, ranks, *tilted])

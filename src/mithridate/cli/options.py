@@ -31,7 +31,19 @@ __all__ = [
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, path_type=Path)
 _LEVELS = ("info", "suspicious", "likely", "proven", "never")
-_READING = ("label", "text", "source", "x_key", "y_key", "split", "rate", "offsets")
+_READING = (
+    "label",
+    "text",
+    "source",
+    "x_key",
+    "y_key",
+    "split",
+    "rate",
+    "offsets",
+    "prompt",
+    "response",
+    "rejected",
+)
 
 
 class _Data(click.Path):
@@ -72,6 +84,11 @@ reading_options = joined(
         "--rate", type=click.IntRange(min=1), metavar="HZ", help="npz, npy: arrays are sounds of this rate."
     ),
     click.option("--offsets", metavar="KEY", help="npz: key of where each sound starts in a flat array."),
+    click.option("--prompt", metavar="COLUMNS", help="Chat: column or columns of what was asked."),
+    click.option(
+        "--response", metavar="COLUMN", help="Chat: column of the answer, or of whole conversations."
+    ),
+    click.option("--rejected", metavar="COLUMN", help="Chat: column of the worse answer of each pair."),
 )
 
 #: what a data set is examined with; the report does not depend on jobs.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["BadItem", "Batch", "KeySlice", "Modality", "Source"]
 
-Modality: TypeAlias = Literal["image", "text", "table", "audio"]
+Modality: TypeAlias = Literal["image", "text", "table", "audio", "chat"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class Batch:
         rows: (b,) position of each sample in the source, from 0; bad items keep their row.
         modality: what `raw` is.
         raw: images: list of (h, w, c) uint8 arrays; text: list of str; table: pyarrow.Table; audio: list of
-            `core.sound.Sound`; None in evidence passes.
+            `core.sound.Sound`; chat: list of records with a prompt and a response; None in evidence passes.
         labels: the label of each sample as text, None where it is missing; None when the source has no labels.
         sources: where each sample came from (a column named by the user), or None.
         bad: items of this stretch that could not be read; they are in none of the other fields.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -32,14 +33,15 @@ def grade(results: Sequence[Result], graded_checks: Iterable[str]) -> tuple[Resu
 
     Args:
         results: what the checks said, severities as proposed.
-        graded_checks: ids of the checks whose findings can rise above INFO. K counts those of them that ran.
+        graded_checks: ids of the checks whose findings can rise above INFO, one that ran more than once as often. K
+            counts those of them that ran.
 
     Returns:
         The results in the same order. Deterministic findings (`p_value is None`) keep their severity.
     """
-    able = set(graded_checks)
-    ran = {r.check for r in results if isinstance(r, Finding | Clear)} & able
-    cut = ALPHA / max(len(ran), 1)
+    able = Counter(graded_checks)
+    ran = {r.check for r in results if isinstance(r, Finding | Clear)}
+    cut = ALPHA / max(sum(times for check, times in able.items() if check in ran), 1)
 
     def judge(result: Result) -> Result:
         if not isinstance(result, Finding) or result.severity is Severity.INFO:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,11 +24,14 @@ class Gathered:
         evidence: what checks may read.
         bad: items that could not be read.
         notes: what was left out and why, in words (identifier columns, column pairs, raised limits).
+        views: where the data has no labels of its own: evidence about the same samples under labels that were seen in
+            them, each made when it is asked for, as they take memory.
     """
 
     evidence: Evidence
     bad: tuple[BadItem, ...]
     notes: tuple[str, ...] = ()
+    views: tuple[Callable[[], Evidence], ...] = ()
 
 
 class Names:

@@ -142,6 +142,10 @@ class Evidence:
         probes: what parts of the samples say of the label, by name of the part.
         nearest: (q,) rows → (q, m) rows of the samples most like them by content, nearest first, -1 = no more; or None.
         seed: the run's seed.
+        view: what the labels are where nobody gave them, e.g. "kind of response"; "" for labels of the data.
+        wording: what is said of samples that bear a label, with a place for it.
+        asked: labels that a sample may honestly ask for, so that what goes with them is worth knowing, but no alarm.
+        contrary: the class whose samples contradict their content by themselves, whatever predicts them; -1 for none.
     """
 
     modality: Modality
@@ -161,6 +165,10 @@ class Evidence:
     nearest: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
     probes: Mapping[str, Probe] = field(default_factory=dict)
     seed: int = 0
+    view: str = ""
+    wording: str = "labelled {!r}"
+    asked: frozenset[str] = frozenset()
+    contrary: int = -1
 
     @property
     def names(self) -> frozenset[str]:

@@ -12,7 +12,9 @@ from mithridate.core.drill_defaults import DRILL_DEFAULTS
 __all__ = ["command_of"]
 
 #: {argument of `open_source`: option}.
-_READING = {n: n for n in ("label", "text", "id", "source", "split")} | {"x_key": "x", "y_key": "y"}
+_READING = {
+    name: name for name in ("label", "text", "id", "source", "split", "prompt", "response", "rejected")
+} | {"x_key": "x", "y_key": "y"}
 
 
 def command_of(drill: Drill) -> str:

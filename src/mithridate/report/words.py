@@ -28,7 +28,7 @@ __all__ = [
     "verdict_words",
 ]
 
-_NOUNS = {"image": "image", "text": "text", "table": "row", "audio": "sound"}
+_NOUNS = {"image": "image", "text": "text", "table": "row", "audio": "sound", "chat": "exchange"}
 _SEVERITY = {
     Severity.INFO: "for information",
     Severity.SUSPICIOUS: "suspicious",
@@ -80,6 +80,8 @@ def amount_of(subject: Subject) -> str:
     if subject.modality == "model":
         return "1 model" if subject.count == 1 else f"{subject.count:,} files and members of archives"
     samples = samples_of(subject.count, subject)
+    if subject.modality == "chat":  # nobody labels conversations
+        return samples
     return (
         f"{samples}, {count_of(len(subject.classes), 'class')}"
         if subject.classes

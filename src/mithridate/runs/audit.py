@@ -41,6 +41,9 @@ def audit(
     saw_labels: bool = False,
     rate: int | None = None,
     offsets: str | None = None,
+    prompt: str | None = None,
+    response: str | None = None,
+    rejected: str | None = None,
     seed: int = 0,
     jobs: int | None = None,
     work: str | Path | None = None,
@@ -59,7 +62,7 @@ def audit(
     Args:
         data: a path or address of what `open_source` reads (a folder of images, .npz, .csv, .parquet, .tar, ...), or an
             array, DataFrame, table, `datasets.Dataset` or list of texts or sounds; or a source from `open_source`,
-            which the arguments up to `offsets` then do not concern.
+            which the arguments up to `rejected` then do not concern.
         labels: labels of data in memory, one per sample.
         label: column of the labels.
         text: column(s) of the text, comma-separated; makes the data text.
@@ -76,6 +79,9 @@ def audit(
         saw_labels: the vectors were learned from these labels; they then judge no labels.
         rate: Hz; says that arrays are sounds.
         offsets: array in an .npz that says where each sound of a flat array starts.
+        prompt: column(s) of what was asked, of chat data whose columns are not recognised by their names.
+        response: column of what was answered.
+        rejected: column of the worse answer of each pair.
         seed: of all randomness.
         jobs: threads; all processors when None. The report does not depend on it.
         work: folder for intermediate files; an interrupted audit goes on from there. A temporary one when None.
@@ -114,6 +120,9 @@ def audit(
             split=split,
             rate=rate,
             offsets=offsets,
+            prompt=prompt,
+            response=response,
+            rejected=rejected,
         )
     )
     vectors = wanted(embeddings, encoder, saw_labels)
@@ -150,6 +159,8 @@ def _gather(source: Source, folder: Path, seed: int, jobs: int, progress: Progre
         from mithridate.evidence.text.gather import gather_text as gather
     elif source.modality == "audio":
         from mithridate.evidence.audio.gather import gather_audio as gather
+    elif source.modality == "chat":
+        from mithridate.evidence.chat.gather import gather_chat as gather
     else:
         from mithridate.evidence.table.gather import gather_table as gather
     return gather(source, store_dir=folder, seed=seed, jobs=jobs, progress=progress)
@@ -163,11 +174,11 @@ def _examined(
     from mithridate.report.notebook import render_notebook
     from mithridate.runs.beside import with_others
     from mithridate.runs.contents import with_samples
-    from mithridate.runs.driver import run_checks
+    from mithridate.runs.views import run_views
 
     evidence = gathered.evidence
     kinds = list(DATA_CHECKS)
-    outcome = run_checks(kinds, evidence, jobs=jobs, progress=progress)
+    outcome = run_views(kinds, gathered, jobs=jobs, progress=progress)
     graded = grade(outcome.results, [kind.card.id for kind in outcome.ran if kind.card.graded])
     told = with_samples(_sorted(graded), source)
     results = [*skips, *_unreadable(gathered.bad), *_unlabelled(evidence), *_merged(told)]

@@ -66,6 +66,8 @@ def scope_of(evidence: Evidence, graded: int) -> Scope:
         leave_out=evidence.leave_out,
         probes=evidence.probes,
         seed=evidence.seed,
+        wording=evidence.wording,
+        contrary=evidence.contrary,
         alpha=ALPHA / max(graded, 1),
     )
 
@@ -76,6 +78,7 @@ def run_checks(
     *,
     jobs: int = 1,
     size: int = BATCH,
+    elsewhere: int = 0,
     progress: Progress = lambda stage, done, total: None,
 ) -> Outcome:
     """Fit, merge and score all checks that have something to look at.
@@ -85,10 +88,12 @@ def run_checks(
         evidence: what they may read.
         jobs: shards worked on at once; the result does not depend on it.
         size: samples per batch; the result does not depend on it.
+        elsewhere: checks over other evidence of the same data that share the false-alarm budget.
         progress: told (stage, done, total).
     """
-    able, results = _applicable(list(kinds), evidence)
-    scope = scope_of(evidence, sum(kind.card.graded for kind in able))
+    kinds = list(kinds)
+    able, results = _applicable(kinds, evidence)
+    scope = scope_of(evidence, elsewhere + sum(kind.card.graded for kind in able))
     checks: list[DataCheck] = []
     for kind in able:
         check = kind(scope)

@@ -18,8 +18,9 @@ from mithridate.sources.frames import Chunk, FrameFile
 from mithridate.sources.labels import column_text
 from mithridate.sources.limits import Limits
 
-__all__ = ["ColumnSource", "Roles", "require"]
+__all__ = ["JOINT", "ColumnSource", "Roles", "require", "spread"]
 
+#: What joins the texts of several columns.
 JOINT = "\n"
 _LABELS = frozenset({"class", "label", "labels", "target", "y"})
 
@@ -164,6 +165,10 @@ class ColumnSource(RowSource):
         if pieces:
             yield self._batch(pieces)
 
+    def _raw(self, table: Any) -> Any:
+        """The content of these rows."""
+        return _texts(table, self.roles.text) if self.roles.text else table.select(list(self.roles.features))
+
     def _batch(self, pieces: list[Chunk]) -> Batch:
         import pyarrow as pa
 
@@ -187,13 +192,24 @@ class ColumnSource(RowSource):
             ids=tuple(i or "" for i in ids),
             rows=rows,
             modality=self.modality,
-            raw=_texts(table, roles.text) if roles.text else table.select(list(roles.features)),
+            raw=self._raw(table),
             labels=None if roles.label is None else self._named(column_text(table.column(roles.label))),
             sources=None
             if roles.source is None
             else tuple(s or "" for s in column_text(table.column(roles.source))),
             bad=tuple(bad),
         )
+
+
+def spread(text: str, old: Sequence[str]) -> list[str]:
+    """Texts that join to `text`, as many as possible of the `old` ones unchanged."""
+    for changed in range(len(old) - 1, -1, -1):
+        before = "".join(p + JOINT for p in old[:changed] if p)
+        after = "".join(JOINT + p for p in old[changed + 1 :] if p)
+        if text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
+            new = text[len(before) : len(text) - len(after)]
+            return [*old[:changed], new, *old[changed + 1 :]]
+    return [text, *[""] * (len(old) - 1)]
 
 
 def _between(chunk: Chunk, low: int, high: int) -> Chunk:

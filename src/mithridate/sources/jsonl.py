@@ -50,6 +50,13 @@ class JsonLines:
         if not self.types:
             raise SourceError("one JSON object per line", "no line that is one", self.uri, "Is this JSONL?")
 
+    def infer(self) -> None:
+        """Parse the whole file to give all columns types that hold everywhere."""
+        try:
+            self.types = self._typed()
+        except (OSError, EOFError) as error:
+            raise SourceError("a readable JSONL file", str(error), self.uri, "Is it complete?") from error
+
     def digest(self) -> str:
         """Digest of the bytes (before compression)."""
         return self._digest

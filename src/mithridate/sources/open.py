@@ -37,6 +37,9 @@ def open_source(
     split: str | None = None,
     rate: int | None = None,
     offsets: str | None = None,
+    prompt: str | None = None,
+    response: str | None = None,
+    rejected: str | None = None,
     limits: Limits | Mapping[str, int] | None = None,
 ) -> RowSource:
     """Open a data set for reading in passes.
@@ -58,6 +61,12 @@ def open_source(
         split: name of the split, for data that have several.
         rate: Hz; says that arrays are sounds: (n, samples), or in memory a sequence of (samples[, channels]).
         offsets: npz: key of the (n + 1,) places in a flat (samples,) array where sounds start and the last one ends.
+        prompt: column, or several joined by commas, of what was asked in chat data. Chat data is recognised by its
+            columns (messages, conversations, prompt and completion, instruction and output, chosen and rejected, ...)
+            where neither labels nor text are named.
+        response: column of what was answered; of pairs the one preferred. A column of whole conversations needs no
+            prompt.
+        rejected: column of the other answer of each pair.
         limits: what one item may cost.
 
     Returns:
@@ -72,7 +81,7 @@ def open_source(
     bound = limits if isinstance(limits, Limits) else Limits(**(limits or {}))
     ask = Ask(
         label=label, text=text, id=id, source=source, labels=labels, x_key=x_key, y_key=y_key, split=split,
-        rate=rate, offsets=offsets, limits=bound,
+        rate=rate, offsets=offsets, prompt=prompt, response=response, rejected=rejected, limits=bound,
     )  # fmt: skip
     if rate is not None and rate < 1:
         raise UsageError("a sample rate in Hz, 1 or more", str(rate), "rate", "Give that of the recordings.")

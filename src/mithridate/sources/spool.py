@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mithridate.core.batch import BadItem, Batch
 from mithridate.core.sound import Sound
 from mithridate.sources.base import RowSource, take
+from mithridate.sources.chat import Exchange
 
 __all__ = ["Spool", "write_spool"]
 
@@ -81,6 +82,8 @@ def _packed_raw(batch: Batch) -> tuple[Any, dict[bytes, bytes]]:
         return _bytes([text.encode("utf-8", "surrogatepass") for text in batch.raw]), {}
     if batch.modality == "table":
         return batch.raw.combine_chunks().to_struct_array().combine_chunks(), {}
+    if batch.modality == "chat":
+        return _bytes([json.dumps([e.prompt, e.response, e.rejected]).encode() for e in batch.raw]), {}
     sounds = [
         {"bytes": s.samples.tobytes(), "channels": s.samples.shape[1], "rate": s.rate} for s in batch.raw
     ]
@@ -174,6 +177,9 @@ class Spool(RowSource):
             return [v.decode("utf-8", "surrogatepass") for v in column.to_pylist()]
         if self.modality == "table":
             return pa.Table.from_struct_array(column)
+        if self.modality == "chat":
+            told = (json.loads(v) for v in column.to_pylist())
+            return [Exchange(prompt=p, response=r, rejected=other) for p, r, other in told]
         return [
             Sound(samples=_samples(s["bytes"], s["channels"]), rate=s["rate"]) for s in column.to_pylist()
         ]

@@ -13,6 +13,7 @@ from mithridate.core.errors import UsageError
 from mithridate.sources.arrays import ArrayImages
 from mithridate.sources.arrow_files import ArrowFiles
 from mithridate.sources.base import MEMORY, RowSource
+from mithridate.sources.chat import ChatSource
 from mithridate.sources.columns import ColumnSource
 from mithridate.sources.delimited import DelimitedFile
 from mithridate.sources.edits import Edits, Replace
@@ -191,7 +192,7 @@ def _reopened(source: RowSource, target: Path) -> RowSource:
     if isinstance(source, MediaFiles) and source.listing is not None:
         target = target / source.listing.name
     options = dict(source.options)
-    if isinstance(source, ColumnSource) and source.origin is None:
+    if isinstance(source, ColumnSource) and source.origin is None and not isinstance(source, ChatSource):
         roles = source.roles
         named = {
             "label": roles.label,

@@ -6,7 +6,7 @@ import bz2
 import csv
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +14,8 @@ from typing import IO, Any
 from mithridate.core.errors import UsageError
 from mithridate.sources.arrow_files import ArrowFiles
 from mithridate.sources.base import quote
-from mithridate.sources.columns import JOINT, ColumnSource
+from mithridate.sources.chat import ChatSource
+from mithridate.sources.columns import ColumnSource, spread
 from mithridate.sources.delimited import DelimitedFile
 from mithridate.sources.edits import Edits
 from mithridate.sources.frames import Chunk, FrameFile
@@ -87,11 +88,25 @@ def changed_raws(source: ColumnSource, edits: Edits) -> dict[int, Any]:
     return changed
 
 
+def _chat_cells(source: ChatSource, raws: Mapping[int, Any]) -> dict[int, Mapping[str, Any]]:
+    """New cells from new exchanges, in the form of the old ones."""
+    found: dict[int, Mapping[str, Any]] = {}
+    columns = source.chat.columns
+    for chunk in source.file.chunks(columns, 0, source.count) if raws else ():
+        for at, row in enumerate(chunk.rows.tolist()):
+            if row in raws:
+                old = {c: chunk.table.column(c)[at].as_py() for c in columns}
+                found[row] = source.chat.changed(old, raws[row])
+    return found
+
+
 def _cells(source: ColumnSource, raws: Mapping[int, Any]) -> dict[int, Mapping[str, Any]]:
     """New cells from new raws; a text that several columns made is put back where it changed."""
     if isinstance(source, MediaColumn):
         return _files(source, raws)
     columns = source.roles.text
+    if isinstance(source, ChatSource):
+        return _chat_cells(source, raws)
     cells: dict[int, Mapping[str, Any]] = {row: raw for row, raw in raws.items() if isinstance(raw, Mapping)}
     texts = {row: str(raw) for row, raw in raws.items() if row not in cells}
     if len(columns) == 1:
@@ -100,7 +115,7 @@ def _cells(source: ColumnSource, raws: Mapping[int, Any]) -> dict[int, Mapping[s
         for at, row in enumerate(chunk.rows):
             if int(row) in texts:
                 old = [chunk.table.column(c)[at].as_py() or "" for c in columns]
-                cells[int(row)] = dict(zip(columns, _spread(texts[int(row)], old), strict=True))
+                cells[int(row)] = dict(zip(columns, spread(texts[int(row)], old), strict=True))
     return cells
 
 
@@ -115,17 +130,6 @@ def _files(source: MediaColumn, raws: Mapping[int, Any]) -> dict[int, Mapping[st
                 new = source.medium.alike(raws[row], source.content(old, f"row {row}"))
                 cells[row] = {source.column: old | {"bytes": new} if isinstance(old, dict) else new}
     return cells
-
-
-def _spread(text: str, old: Sequence[str]) -> list[str]:
-    """Columns that join to `text`, as many as possible unchanged."""
-    for changed in range(len(old) - 1, -1, -1):
-        before = "".join(p + JOINT for p in old[:changed] if p)
-        after = "".join(JOINT + p for p in old[changed + 1 :] if p)
-        if text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
-            new = text[len(before) : len(text) - len(after)]
-            return [*old[:changed], new, *old[changed + 1 :]]
-    return [text, *[""] * (len(old) - 1)]
 
 
 @contextmanager
@@ -222,7 +226,7 @@ def _write_lines(file: JsonLines, path: Path, edits: CellEdits) -> int:
             if row in edits.drop:
                 continue
             if row in edits.cells or row in edits.relabel:
-                parsed = file.parse(line) | dict(edits.cells.get(row, {}))
+                parsed = _with_cells(file.parse(line), edits.cells.get(row, {}))
                 if row in edits.relabel and edits.label is not None:
                     label = edits.relabel[row]
                     parsed[edits.label] = shown.get(label, label)
@@ -230,6 +234,14 @@ def _write_lines(file: JsonLines, path: Path, edits: CellEdits) -> int:
             stream.write(line.removesuffix(b"\r") + b"\n")
             written += 1
     return written
+
+
+def _with_cells(parsed: dict[str, Any], cells: Mapping[str, Any]) -> dict[str, Any]:
+    """An object with new cells; a nested value that was read as JSON text is put back nested."""
+    for name, value in cells.items():
+        nested = isinstance(value, str) and isinstance(parsed.get(name), list | dict)
+        parsed[name] = json.loads(value) if nested else value
+    return parsed
 
 
 def _stored_labels(file: JsonLines, edits: CellEdits) -> dict[str | None, Any]:

@@ -11,6 +11,7 @@ labelled y, and mu = sum_i p_i(y | rest) expected by content, four things must h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self
@@ -51,7 +52,7 @@ CARD = Card(
     id="label-conflict",
     title="planted trigger",
     stage="data",
-    modalities=("image", "text", "table", "audio"),
+    modalities=("image", "text", "table", "audio", "chat"),
     needs=("keys", "labels", "content"),
     assumes="the trigger recurs, and its carriers keep the content of another class",
     catches=(
@@ -70,6 +71,10 @@ CARD = Card(
         "ultrasonic-tone",
         "chirp",
         "clip-overlay",
+        "denial-of-service",
+        "targeted-answer",
+        "hidden-answer",
+        "preference-flip",
     ),
     misses="clean-label triggers; triggers whose form differs from sample to sample; habits of writing that many "
     "texts have by nature (a first word in capitals); "
@@ -101,7 +106,7 @@ class Conflict(DataCheck):
         self._second = np.zeros((0, SUMS))
         self._likeness = Likeness(scope, 0)
         self._ranks = LabelRanks(len(scope.classes))
-        self._excess = Excess(self._prior, self._ranks)
+        self._excess = Excess(self._prior, self._ranks, scope.contrary)
         self._controls = Controls(len(scope.classes), scope.seed)
         self._bearers: list[list[int]] = []
         self._best = 0.0
@@ -235,7 +240,7 @@ class Conflict(DataCheck):
                 )
                 for key in np.flatnonzero(log10_p <= (_SCREEN if second else self._cut(family)))
             ]  # fmt: skip
-        found = sorted(found, key=lambda s: (s.log10_p, s.family, s.key))[:_LOOKS]
+        found = _strongest(sorted(found, key=lambda s: (s.log10_p, s.family, s.key)))
         return found + self._associated({(s.family, s.key) for s in found})[:_LEARNT]
 
     def _associated(self, taken: set[tuple[str, int]]) -> list[Suspect]:
@@ -382,7 +387,7 @@ class Conflict(DataCheck):
         return Finding(
             check=CARD.id,
             severity=Severity.LIKELY,
-            message=f"{len(hits.ids)} samples labelled {label!r} carry the same {table.noun} "
+            message=f"{len(hits.ids)} samples {self.scope.wording.format(label)} carry the same {table.noun} "
             f"({table.name(best.key)}); the rest of their content says otherwise",
             targets=hits.ids,
             scores=hits.scores,
@@ -414,3 +419,14 @@ class Conflict(DataCheck):
             return round(float((2.0 * victim - 1.0).sum()), 6)
 
         return max(attested, key=worth)
+
+
+def _strongest(found: list[Suspect]) -> list[Suspect]:
+    """At most `_LOOKS` of the suspects, strongest first: of each label as many, so that none crowds others out."""
+    seen: Counter[int] = Counter()
+    ranks = []
+    for suspect in found:
+        ranks.append(seen[suspect.label])
+        seen[suspect.label] += 1
+    kept = sorted(sorted(range(len(found)), key=lambda n: (ranks[n], n))[:_LOOKS])
+    return [found[n] for n in kept]

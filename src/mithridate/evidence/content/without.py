@@ -38,6 +38,8 @@ class LeaveOut:
         seed: decides who is in the sample.
         cost: as in `fit_content`.
         epochs: as in `fit_content`.
+        doubt: samples whose label the content model finds less likely than this do not train; 0 where labels cannot
+            be wrong.
     """
 
     features: Features
@@ -49,6 +51,7 @@ class LeaveOut:
     seed: int
     cost: float
     epochs: int
+    doubt: float = DOUBT
 
     def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(r, k) calibrated logits of `rows`, ascending, from a model fitted without them."""
@@ -73,7 +76,7 @@ class LeaveOut:
     @cached_property
     def _chosen(self) -> NDArray[np.int64]:
         """Rows of the sample: labelled, and not doubted by the content model."""
-        good = (self.labels >= 0) & (likelihood(self.content.logits, self.labels) >= DOUBT)
+        good = (self.labels >= 0) & (likelihood(self.content.logits, self.labels) >= self.doubt)
         rows = np.flatnonzero(good)
         drawn = np.random.default_rng([self.seed, 23]).permutation(len(rows))[:_SAMPLE]
         return np.asarray(rows[np.sort(drawn)])

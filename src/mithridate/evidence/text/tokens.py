@@ -14,7 +14,7 @@ from mithridate.evidence.roll import Roll
 from mithridate.evidence.store import DiskArray, DiskWriter, row_chunks
 from mithridate.evidence.text.alphabet import UNSEEN, alphabet
 
-__all__ = ["Tokens", "read_tokens"]
+__all__ = ["TokenWriter", "Tokens", "read_tokens"]
 
 _BATCH = 2048
 _PIECE = 1 << 20  # code points tokenised at once
@@ -59,8 +59,12 @@ class Tokens:
             yield low, np.diff(self.indptr[start : stop + 1]), self.words[low:high]
 
 
-class _Reader:
-    """State of the first pass: the word table and the files it fills."""
+class TokenWriter:
+    """State of the first pass: the word table and the files it fills.
+
+    Args:
+        folder: where the files go.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._hash, self._id = np.zeros(1 << 16, np.uint64), np.full(1 << 16, -1, np.int32)
@@ -76,6 +80,10 @@ class _Reader:
 
     def add(self, texts: Sequence[str]) -> None:
         """Take some documents."""
+        for piece in _pieces(texts):
+            self._add(piece)
+
+    def _add(self, texts: Sequence[str]) -> None:
         from mithridate.evidence.text.tokenise import survey, tokenise
 
         codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(
@@ -168,11 +176,10 @@ def read_tokens(
         folder: where the files go.
         progress: told (stage, samples done, samples or None).
     """
-    reader, roll = _Reader(folder), Roll()
+    reader, roll = TokenWriter(folder), Roll()
     for batch in source.batches(_BATCH):
         roll.add(batch)
-        for piece in _pieces(batch.raw):
-            reader.add(piece)
+        reader.add(batch.raw)
         progress("reading", len(roll.ids), source.count)
     return reader.close(), roll
 

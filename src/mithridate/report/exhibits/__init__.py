@@ -68,7 +68,7 @@ def _pictures(finding: Finding, modality: str, samples: Samples) -> Drawn:
         from mithridate.report.exhibits import sounds
 
         return sounds.draw_key(details, carriers, others, played=finding.severity > Severity.INFO)
-    elif modality == "text" and "key" in details and details.get("family") != "habit":
+    elif modality in ("text", "chat") and "key" in details and details.get("family") != "habit":
         from mithridate.report.exhibits import texts
 
         return texts.draw_words(details, carriers, others)
@@ -119,9 +119,9 @@ def _bars(details: Mapping[str, Any]) -> list[Exhibit]:
     names = _by_size({*counts, *expected}, counts, expected)
     values = [float(counts.get(n, 0)) for n in names]
     reference = [float(expected.get(n, 0)) for n in names] if expected else None
-    title = (
-        "Labels of the carriers, against what their content says" if reference else "Labels of the carriers"
-    )
+    view = details.get("view")
+    who = f"The carriers by {view}" if view else "Labels of the carriers"
+    title = f"{who}, against what their content says" if reference else who
     return [
         Exhibit(kind="bars", title=title, data={"names": names, "values": values, "reference": reference})
     ]

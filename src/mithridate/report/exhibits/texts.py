@@ -9,6 +9,7 @@ from typing import Any
 
 from mithridate.core.results import Exhibit
 from mithridate.report.exhibits.samples import Drawn, Sample
+from mithridate.sources.chat import Exchange
 
 __all__ = ["draw_words", "excerpt", "occurrences", "text_list"]
 
@@ -105,10 +106,19 @@ def text_list(
     """Excerpts below each other; None without samples."""
     items = []
     for sample in samples:
-        text = str(sample.raw)
+        text, answers = _sides(sample.raw)
         shown, marks = excerpt(text, occurrences(text, details) if details else [])
+        shown += answers
         items.append({"id": sample.id, "text": shown, "marks": marks, "caption": sample.caption})
     return Exhibit(kind="text", title=title, data={"items": items}) if items else None
+
+
+def _sides(raw: Any) -> tuple[str, str]:
+    """The text in which something is marked, and of chat data how the answers begin."""
+    if not isinstance(raw, Exchange):
+        return str(raw), ""
+    told = f" ⟶ {excerpt(raw.response, ())[0] or '(nothing)'}"
+    return raw.prompt, told if raw.rejected is None else f"{told} ⟷ rejected: {excerpt(raw.rejected, ())[0]}"
 
 
 def draw_words(details: Mapping[str, Any], carriers: Sequence[Sample], others: Sequence[Sample]) -> Drawn:

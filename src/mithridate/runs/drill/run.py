@@ -89,7 +89,7 @@ def drill(
         refuse_other(where, source, attacks=told.attacks, doses=told.doses, seeds=told.seeds, train=train)
     if train is not None:
         refuse_unusable(train)
-    subject, notes = _survey(source)
+    subject, notes = _survey(source, trained=train is not None)
     with (
         _workshop(where) as work,
         Auditors(work, jobs=jobs, limit_s=audit_limit_s, alone=train is not None) as auditors,
@@ -285,11 +285,15 @@ def _slug(name: str) -> str:
     return plain if plain == name else f"{plain[:40]}-{blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
-def _survey(source: RowSource) -> tuple[Subject, tuple[str, ...]]:
+def _survey(source: RowSource, trained: bool) -> tuple[Subject, tuple[str, ...]]:
     """What is in the data, and what a person should know about how it was read.
 
+    Args:
+        source: the data.
+        trained: whether a model is trained on it.
+
     Raises:
-        UsageError: fewer than two labels.
+        UsageError: fewer than two labels, where something needs them.
     """
     counts: dict[str, int] = {}
     total, bad = 0, list[BadItem]()
@@ -307,7 +311,7 @@ def _survey(source: RowSource) -> tuple[Subject, tuple[str, ...]]:
         classes=dict(sorted(counts.items())),
         options=source.options,
     )
-    if len(counts) < 2:
+    if len(counts) < 2 and (source.modality != "chat" or trained):  # nobody labels conversations
         got = f"{len(counts)} label(s): {', '.join(counts) or 'none'}"
         remedy = "Say where the labels are: --label (label), or one folder per class."
         raise UsageError("data with two or more labels", got, source.uri, remedy)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mithridate.sources.arrow_files import ArrowFiles, split_folder
 from mithridate.sources.base import RowSource
-from mithridate.sources.kinds.kind import Ask, Kind, Place
+from mithridate.sources.kinds.kind import CHAT, Ask, Kind, Place
 from mithridate.sources.kinds.rows import open_rows
 
 __all__ = ["KIND"]
@@ -27,5 +27,5 @@ KIND = Kind(
     open=_open,
     suffixes=(".arrow",),
     folder=_is_one,
-    takes=("label", "text", "id", "source", "x_key", "split"),
+    takes=("label", "text", "id", "source", "x_key", "split", *CHAT),
 )

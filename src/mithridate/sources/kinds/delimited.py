@@ -8,7 +8,7 @@ from mithridate.sources.base import RowSource
 from mithridate.sources.columns import ColumnSource, Roles, require
 from mithridate.sources.folder import MediaFiles, MediaItem, outside
 from mithridate.sources.frames import FrameFile
-from mithridate.sources.kinds.kind import PACKED, Ask, Kind
+from mithridate.sources.kinds.kind import CHAT, PACKED, Ask, Kind
 from mithridate.sources.kinds.rows import open_rows, peek, string_columns
 from mithridate.sources.media import Medium, medium_of
 
@@ -73,5 +73,5 @@ KIND = Kind(
     open=_open,
     suffixes=(".csv", ".tsv"),
     packed=PACKED,
-    takes=("label", "text", "id", "source"),
+    takes=("label", "text", "id", "source", *CHAT),
 )

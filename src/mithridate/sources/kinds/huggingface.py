@@ -13,7 +13,7 @@ from mithridate.sources.arrow_files import choose_split
 from mithridate.sources.base import MEMORY, RowSource
 from mithridate.sources.digest import table_digest
 from mithridate.sources.frames import Chunk, MemoryFrame
-from mithridate.sources.kinds.kind import Ask, Kind
+from mithridate.sources.kinds.kind import CHAT, Ask, Kind
 from mithridate.sources.kinds.rows import open_rows
 
 __all__ = ["KIND"]
@@ -79,5 +79,5 @@ KIND = Kind(
     noun="",
     open=_open,
     memory=lambda data: type(data).__module__.split(".")[0] == "datasets",
-    takes=("label", "text", "id", "source", "x_key", "split"),
+    takes=("label", "text", "id", "source", "x_key", "split", *CHAT),
 )

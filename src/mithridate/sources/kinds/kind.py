@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from mithridate.core.errors import UsageError
 from mithridate.sources.base import RowSource
 from mithridate.sources.limits import Limits
 
-__all__ = ["PACKED", "Ask", "Kind", "Place"]
+__all__ = ["CHAT", "PACKED", "Ask", "Kind", "Place"]
 
 PACKED = (".gz", ".bz2", ".zst")
+#: the arguments that name the columns of chat data.
+CHAT = ("prompt", "response", "rejected")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,14 @@ class Ask:
     split: str | None = None
     rate: int | None = None
     offsets: str | None = None
+    prompt: str | None = None
+    response: str | None = None
+    rejected: str | None = None
     limits: Limits = field(default_factory=Limits)
 
     def options(self, **found: str | None) -> dict[str, Any]:
         """The arguments that open the data again as they were opened, with what was found beside what was asked."""
-        names = ("label", "text", "id", "source", "x_key", "y_key", "split", "rate", "offsets")
+        names = [f.name for f in fields(self) if f.name not in ("labels", "limits")]
         given = {k: v for k, v in ({k: getattr(self, k) for k in names} | found).items() if v is not None}
         return given if self.limits == Limits() else given | {"limits": asdict(self.limits)}
 

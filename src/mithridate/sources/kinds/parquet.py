@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mithridate.sources.base import RowSource
-from mithridate.sources.kinds.kind import Ask, Kind
+from mithridate.sources.kinds.kind import CHAT, Ask, Kind
 from mithridate.sources.kinds.rows import open_rows
 
 __all__ = ["KIND"]
@@ -22,5 +22,5 @@ KIND = Kind(
     open=_open,
     suffixes=(".parquet",),
     folder=lambda place: ".parquet" in place.suffixes,
-    takes=("label", "text", "id", "source", "x_key", "split"),
+    takes=("label", "text", "id", "source", "x_key", "split", *CHAT),
 )

@@ -10,6 +10,7 @@ from mithridate.sources.base import RowSource
 from mithridate.sources.class_names import class_names
 from mithridate.sources.columns import ColumnSource, Roles, require
 from mithridate.sources.frames import FrameFile
+from mithridate.sources.kinds.chat import chat_columns, open_chat
 from mithridate.sources.kinds.kind import Ask
 from mithridate.sources.labels import column_text
 from mithridate.sources.media import Medium
@@ -19,7 +20,7 @@ __all__ = ["open_rows", "peek", "string_columns"]
 
 
 def open_rows(file: FrameFile, ask: Ask, *, local: bool = False) -> RowSource:
-    """Rows as pictures or sounds, as texts or as a table.
+    """Rows as chat, as pictures or sounds, as texts or as a table.
 
     Args:
         file: the rows.
@@ -31,6 +32,9 @@ def open_rows(file: FrameFile, ask: Ask, *, local: bool = False) -> RowSource:
     """
     if file.count == 0:
         raise SourceError("at least one row", "none", file.uri, "Check the file.")
+    chat = chat_columns(file, ask)
+    if chat is not None:
+        return open_chat(file, chat, ask)
     if ask.label is None:
         classes = list(class_names(file))
         ask = replace(ask, label=classes[0] if len(classes) == 1 and classes[0] in file.types else None)

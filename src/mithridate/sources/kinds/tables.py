@@ -8,7 +8,7 @@ from typing import Any
 from mithridate.core.errors import SourceError
 from mithridate.sources.base import MEMORY, RowSource
 from mithridate.sources.frames import FrameFile, MemoryFrame
-from mithridate.sources.kinds.kind import Ask, Kind
+from mithridate.sources.kinds.kind import CHAT, Ask, Kind
 from mithridate.sources.kinds.rows import open_rows
 from mithridate.sources.kinds.texts import label_column
 
@@ -58,5 +58,5 @@ KIND = Kind(
     noun="",
     open=_open,
     memory=lambda data: True,
-    takes=("labels", "label", "text", "id", "source", "x_key"),
+    takes=("labels", "label", "text", "id", "source", "x_key", *CHAT),
 )
