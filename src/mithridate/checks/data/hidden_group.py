@@ -30,7 +30,7 @@ _GROUP = 5  # fewer that stand out are no group
         id="hidden-group",
         title="a group hidden in a class",
         stage="data",
-        modalities=("image", "text", "table"),
+        modalities=("image", "text", "table", "audio"),
         needs=("labels", f"vector:{_VECTOR}"),
         assumes="Poison of one kind lies together in the features of a model, apart from the bulk of its class; "
         "the bulk spreads smoothly.",

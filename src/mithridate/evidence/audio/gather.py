@@ -14,7 +14,9 @@ from mithridate.evidence.audio.tables import key_tables
 from mithridate.evidence.audio.tape import Tape, load_tape, record, save_tape
 from mithridate.evidence.content.logistic import assign_folds
 from mithridate.evidence.duplicates import copy_groups
+from mithridate.evidence.metadata import metadata_part, metadata_table
 from mithridate.evidence.neighbours import DenseNearest
+from mithridate.evidence.probes import fit_probes
 from mithridate.evidence.roll import Gathered
 from mithridate.evidence.stages import Stages, load_arrays, save_arrays
 from mithridate.evidence.view import Evidence
@@ -69,6 +71,12 @@ def gather_audio(
         folds = assign_folds(roll.ids, groups, seed)
         models = fit_models(features, labels, len(classes), folds, store_dir, stages, jobs, progress)
     content = features[:, : tape.statistics.shape[1]]
+    tables = key_tables(tape, groups, progress)
+    noted = metadata_table(roll.notes, groups)
+    probes = {}
+    if noted is not None and labels is not None and len(classes) > 1:
+        said = metadata_part(noted)
+        probes = fit_probes([] if said is None else [said], roll.ids, labels, len(classes), groups, seed)
     evidence = Evidence(
         modality="audio",
         ids=roll.ids,
@@ -80,7 +88,8 @@ def gather_audio(
         copies=copies,
         content=None if models is None else models.content,
         leave_out=None if models is None else models.leave_out,
-        tables=key_tables(tape, groups, progress),
+        tables={**tables, noted.family: noted} if noted else tables,
+        probes=probes,
         vectors={"content": content},
         nearest=DenseNearest(vectors=content),
         seed=seed,
