@@ -56,7 +56,7 @@ def test_the_planted_pair_stands_out():
 
 
 def test_large_inputs_are_searched_in_parts(monkeypatch):
-    monkeypatch.setattr("mithridate.runs.heal.one_class._VALUES", 6 * 2 * SIDE * SIDE)
+    monkeypatch.setattr("mithridate.triggers.inversion._AT_ONCE", 6 * 2 * SIDE * SIDE)
     found, sizes = patches_on_one_class(subject(True))
     assert len(sizes) == CLASSES
     assert [(s.known.source, s.known.target) for s in found if s.odd] == [(0, 2)]
