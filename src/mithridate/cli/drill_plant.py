@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mithridate.cli.numbers import Whole
+from mithridate.cli.options import READING, reading_options
 
 if TYPE_CHECKING:
     from mithridate.attacks.ledger import Ledger
@@ -17,8 +18,7 @@ __all__ = ["plant"]
 
 #: Options that mean something for one kind of SRC only; the others are for both.
 _DATA_ONLY = (
-    "count", "source_class", "source", "source_name", "clean_label", "dirty_label", "all_to_all", "encode", "label",
-    "text", "id_",
+    "count", "source_class", "source_name", "clean_label", "dirty_label", "all_to_all", "encode", "id_", *READING,
 )  # fmt: skip
 _MODELS_ONLY = ("classes",)
 
@@ -70,15 +70,12 @@ class _Plant(click.Command):
 )
 @click.option("--count", type=Whole(min=1), metavar="N", help="How many samples to poison; needed.")
 @click.option("--source-class", metavar="CLASS", help="The only class that victims are taken from.")
-@click.option("--source", metavar="COLUMN", help="Column (npz: key) that says where a sample came from.")
 @click.option("--source-name", metavar="NAME", help="The only source that victims are taken from.")
 @click.option("--clean-label", "labels", flag_value="clean", help="Touch only the target; keep labels.")
 @click.option("--dirty-label", "labels", flag_value="dirty", help="Touch other classes; relabel them.")
 @click.option("--all-to-all", "labels", flag_value="all-to-all", help="Each victim gets the next class.")
 @click.option("--encode", metavar="FORMAT[:QUALITY]", help="Encode every picture alike, e.g. JPEG:75.")
-@click.option("--label", metavar="COLUMN", help="Column, npz key or file with the labels.")
-@click.option("--text", metavar="COLUMNS", help="Text column or columns, separated by commas.")
-@click.option("--id", "id_", metavar="COLUMN", help="Column with the ids.")
+@reading_options
 @click.option(
     "--labels", "classes", type=Whole(min=2), metavar="N", help="How many classes, if the file does not say."
 )
@@ -119,8 +116,7 @@ def _plant_in_data(attack: str, src: str, dst: str, options: dict[str, str], giv
         raise click.UsageError(
             "--count: expected how many samples to poison, got nothing. Give e.g. --count 25."
         )
-    names = {"label": "label", "text": "text", "id_": "id", "source": "source"}
-    reading = {name: given.pop(flag) for flag, name in names.items() if flag in given}
+    reading = {name: given.pop(flag) for flag, name in _reading() if flag in given}
     truth = run(
         attack,
         src,
@@ -134,6 +130,11 @@ def _plant_in_data(attack: str, src: str, dst: str, options: dict[str, str], giv
         click.echo(line)
     click.echo(f"copy: {dst}")
     click.echo(f"ledger: {given.get('ledger') or ledger_path(dst)}")
+
+
+def _reading() -> tuple[tuple[str, str], ...]:
+    """Parameters that say how data is read, and what `open_source` calls them."""
+    return (*((name, name) for name in READING), ("id_", "id"))
 
 
 def _told(truth: Ledger) -> list[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DATA",
     "FILE",
+    "READING",
     "against",
     "baseline_of",
     "joined",
@@ -31,7 +32,8 @@ __all__ = [
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, path_type=Path)
 _LEVELS = ("info", "suspicious", "likely", "proven", "never")
-_READING = (
+#: what `reading_options` take, but for the ids, as `open_source` calls them.
+READING = (
     "label",
     "text",
     "source",
@@ -145,7 +147,7 @@ def report_options(
 
 def reading_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """What `reading_options` took, as `open_source` wants it; what was not given is left out."""
-    told = {name: given[name] for name in _READING} | {"id": given["id_"]}
+    told = {name: given[name] for name in READING} | {"id": given["id_"]}
     return {name: value for name, value in told.items() if value is not None}
 
 
