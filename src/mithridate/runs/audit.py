@@ -105,26 +105,10 @@ def audit(
     if seed < 0:
         raise UsageError("0 or more", str(seed), "seed", "Take another number.")
     started = perf_counter()
-    opened = (
-        data
-        if isinstance(data, RowSource)
-        else open_source(
-            data,
-            labels=labels,
-            label=label,
-            text=text,
-            id=id,
-            source=source,
-            x_key=x_key,
-            y_key=y_key,
-            split=split,
-            rate=rate,
-            offsets=offsets,
-            prompt=prompt,
-            response=response,
-            rejected=rejected,
-        )
-    )
+    opened = data if isinstance(data, RowSource) else open_source(
+        data, labels=labels, label=label, text=text, id=id, source=source, x_key=x_key, y_key=y_key, split=split,
+        rate=rate, offsets=offsets, prompt=prompt, response=response, rejected=rejected,
+    )  # fmt: skip
     vectors = wanted(embeddings, encoder, saw_labels)
     asked = opened
     with limited_threads(jobs) as threads, _folder(work) as folder:

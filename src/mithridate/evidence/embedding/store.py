@@ -180,64 +180,97 @@ def encode(
     Raises:
         EncoderError: it failed.
     """
-    place, n = {name: row for row, name in enumerate(ids)}, len(ids)
-    named = f"embedding-{encoder.digest[:16]}"
-    path, facts = folder / f"{named}.f2", folder / f"{named}.npz"
+    run = _Run(encoder=encoder, ids=ids, source=source, folder=folder, seed=seed, progress=progress)
     parts = max(1, min(_CHUNKS, -(-source.count // _CHUNK)))
-    state: dict[str, Any] = {}
+    broken: list[list[str]] = []
+    for part in range(parts):
+        note = folder / f"{run.named}-{part}.json"
+        broken += stages.run(
+            f"embedding {encoder.digest[:16]} {part}/{parts}",
+            lambda part=part: run.made(part, parts),  # type: ignore[misc]
+            lambda note=note: run.found(note),  # type: ignore[misc]
+            lambda value, note=note: note.write_text(json.dumps(value), encoding="ascii"),  # type: ignore[misc]
+        )
+    return Stored(
+        vectors=old_map(run.path, np.float16, run.stored.shape),
+        broken=tuple(BadItem(id=i, reason=why) for i, why in broken),
+    )
 
-    def one(part: int) -> list[list[str]]:
+
+class _Run:
+    """The vectors on their way into a file, part by part.
+
+    Args:
+        encoder: see `encode`, as all others.
+    """
+
+    def __init__(
+        self, *, encoder: Encoder, ids: Sequence[str], source: RowSource, folder: Path, seed: int, progress: Progress
+    ) -> None:  # fmt: skip
+        self.named = f"embedding-{encoder.digest[:16]}"
+        self.path, self._facts = folder / f"{self.named}.f2", folder / f"{self.named}.npz"
+        self._encoder, self._source, self._seed, self._progress = encoder, source, seed, progress
+        self._place = {name: row for row, name in enumerate(ids)}
+        self._fit: _Fit | None = None
+        self._new = False
+        self.stored: Any = None
+
+    def made(self, part: int, parts: int) -> list[list[str]]:
+        """Ask about one part; ids that the encoder has no numbers for, and why."""
         broken: list[list[str]] = []
-        for batch in source.batches(_READ, shard=(part, parts)):
+        for batch in self._source.batches(_READ, shard=(part, parts)):
             if not len(batch):
                 continue
-            progress("embedding", place[batch.ids[0]], n)
-            block = _asked(encoder, batch.raw, batch.modality)
+            self._progress("embedding", self._place[batch.ids[0]], len(self._place))
+            block = _asked(self._encoder, batch.raw, batch.modality)
             bad = np.asarray(~np.isfinite(block).all(axis=1))
-            if not state:
-                fit = _Fit.on(block, seed)
-                state.update(fit=fit, stored=new_map(path, np.float16, (n, len(fit.mean))), new=True)
-                save_arrays(facts, mean=fit.mean, scale=fit.scale)
-            if _width(block.shape[1]) != state["stored"].shape[1]:
-                got = f"{block.shape[1]} numbers, and before {state['stored'].shape[1]}"
-                raise EncoderError("vectors of one length", got, encoder.name, "Mend the encoder.")
+            fit = self._fitted(block)
             broken += [
                 [i, "the encoder gave numbers that are none"]
                 for i, b in zip(batch.ids, bad, strict=True)
                 if b
             ]
             block[bad] = 0.0
-            made = state["fit"](block)
-            made[bad] = 0.0
-            state["stored"][[place[i] for i in batch.ids]] = made
-        if state:
-            state["stored"].flush()
+            vectors = fit(block)
+            vectors[bad] = 0.0
+            self.stored[[self._place[i] for i in batch.ids]] = vectors
+        if self.stored is not None:
+            self.stored.flush()
         return broken
 
-    def found(note: Path) -> list[list[str]]:
-        if "new" in state:
-            raise ValueError(f"{path.name}: the part that was done is gone; compute it again")
-        if not state:
-            kept = load_arrays(facts)
-            fit = _Fit(mean=kept["mean"], scale=float(kept["scale"]), seed=seed)
-            old_map(path, np.float16, (n, len(fit.mean)))  # refuses a cut one
-            state.update(fit=fit, stored=np.memmap(path, np.float16, "r+", shape=(n, len(fit.mean))))
+    def _fitted(self, block: NDArray[np.float32]) -> _Fit:
+        """What brings vectors to the form that is stored, by the first ones; all must be as long.
+
+        Raises:
+            EncoderError: they are not.
+        """
+        if self._fit is None:
+            self._fit, self._new = _Fit.on(block, self._seed), True
+            shape = (len(self._place), len(self._fit.mean))
+            self.stored = new_map(self.path, np.float16, shape)
+            save_arrays(self._facts, mean=self._fit.mean, scale=self._fit.scale)
+        if _width(block.shape[1]) != self.stored.shape[1]:
+            got = f"{block.shape[1]} numbers, and before {self.stored.shape[1]}"
+            raise EncoderError("vectors of one length", got, self._encoder.name, "Mend the encoder.")
+        return self._fit
+
+    def found(self, note: Path) -> list[list[str]]:
+        """Take a part that was done before.
+
+        Raises:
+            OSError: a file is missing.
+            ValueError: one was cut, or an earlier part is gone.
+        """
+        if self._new:
+            raise ValueError(f"{self.path.name}: the part that was done is gone; compute it again")
+        if self._fit is None:
+            kept = load_arrays(self._facts)
+            fit = _Fit(mean=kept["mean"], scale=float(kept["scale"]), seed=self._seed)
+            shape = (len(self._place), len(fit.mean))
+            old_map(self.path, np.float16, shape)  # refuses a cut one
+            self._fit, self.stored = fit, np.memmap(self.path, np.float16, "r+", shape=shape)
         noted: list[list[str]] = json.loads(note.read_text(encoding="ascii"))
         return noted
-
-    broken: list[list[str]] = []
-    for part in range(parts):
-        note = folder / f"{named}-{part}.json"
-        broken += stages.run(
-            f"embedding {encoder.digest[:16]} {part}/{parts}",
-            lambda part=part: one(part),  # type: ignore[misc]
-            lambda note=note: found(note),  # type: ignore[misc]
-            lambda value, note=note: note.write_text(json.dumps(value), encoding="ascii"),  # type: ignore[misc]
-        )
-    return Stored(
-        vectors=old_map(path, np.float16, state["stored"].shape),
-        broken=tuple(BadItem(id=i, reason=why) for i, why in broken),
-    )
 
 
 def _asked(encoder: Encoder, raw: Any, modality: Any) -> NDArray[np.float32]:

@@ -21,10 +21,10 @@ from mithridate.evidence.image.sketch import thumbnails
 from mithridate.evidence.metadata import metadata_part, metadata_table
 from mithridate.evidence.neighbours import DenseNearest
 from mithridate.evidence.probes import fit_probes
-from mithridate.evidence.roll import Gathered
+from mithridate.evidence.roll import Gathered, Roll
 from mithridate.evidence.stages import Stages, load_arrays, save_arrays
 from mithridate.evidence.store import old_map
-from mithridate.evidence.view import Evidence
+from mithridate.evidence.view import Evidence, KeyTable, Probe
 
 __all__ = ["gather_image"]
 
@@ -74,12 +74,7 @@ def gather_image(
         models = fit_models(canvas, labels, len(classes), folds, seed, store_dir, stages, jobs, progress)
     tables = patch_tables(canvas, groups, models, progress)
     noted = metadata_table(roll.notes, groups)
-    probes = {}
-    if labels is not None and len(classes) > 1:
-        progress("probes", 0, None)
-        said = None if noted is None else metadata_part(noted)
-        parts = [*picture_parts(canvas.pixels), *([] if said is None else [said])]
-        probes = fit_probes(parts, roll.ids, labels, len(classes), groups, seed)
+    probes = _probes(canvas, noted, roll, groups, seed, progress)
     evidence = Evidence(
         modality="image",
         ids=roll.ids,
@@ -108,6 +103,24 @@ def gather_image(
         else ()
     )
     return Gathered(evidence=evidence, bad=tuple(roll.bad), notes=notes)
+
+
+def _probes(
+    canvas: Canvas,
+    noted: KeyTable | None,
+    roll: Roll,
+    groups: NDArray[np.int64],
+    seed: int,
+    progress: Progress,
+) -> dict[str, Probe]:
+    """What parts of the pictures, and what their files say, tell of the label; nothing without labels."""
+    labels, classes = roll.labels()
+    if labels is None or len(classes) < 2:
+        return {}
+    progress("probes", 0, None)
+    said = None if noted is None else metadata_part(noted)
+    parts = [*picture_parts(canvas.pixels), *([] if said is None else [said])]
+    return fit_probes(parts, roll.ids, labels, len(classes), groups, seed)
 
 
 def _groups(canvas: Canvas, copies: NDArray[np.int64], seed: int, progress: Progress) -> NDArray[np.int64]:
