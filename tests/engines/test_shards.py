@@ -1,5 +1,6 @@
 """Shards: same report whoever read them and in how many; what was read is kept; a dead worker costs one shard."""
 
+import json
 import os
 import subprocess
 import sys
@@ -58,11 +59,42 @@ def table(tmp_path):
     return tmp_path / "table.csv"
 
 
+@pytest.fixture
+def chat(tmp_path):
+    draw = np.random.default_rng(3)
+    rows = [
+        {
+            "prompt": f"what is w{draw.integers(40)} \ud83d\ude00",
+            "response": f"it is v{draw.integers(30)} v{i}",
+        }
+        for i in range(60)
+    ]
+    (tmp_path / "chat.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "no json\n")
+    return tmp_path / "chat.jsonl"
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    draw = np.random.default_rng(4)
+    for i in range(24):
+        file = tmp_path / "sounds" / "ab"[i % 2] / f"{i}.wav"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(file, draw.normal(0, 0.1, (3000 + i, 1 + i % 2)), 8000)
+    return tmp_path / "sounds"
+
+
 def said(report):
     return replace(report, timings={}, renderer=None)
 
 
-READ = [("pictures", {}), ("texts", {"text": "text", "label": "y"}), ("table", {"label": "y"})]
+READ = [
+    ("pictures", {}),
+    ("texts", {"text": "text", "label": "y"}),
+    ("table", {"label": "y"}),
+    ("chat", {}),
+    ("sounds", {}),
+]
 
 
 @pytest.mark.parametrize(("what", "options"), READ)
