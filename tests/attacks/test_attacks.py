@@ -9,8 +9,9 @@ from mithridate.attacks.options import configure
 from mithridate.attacks.plan import make_plan
 from mithridate.core.errors import UsageError
 from mithridate.core.sound import Sound
+from mithridate.sources.chat import Exchange
 
-N = 60
+N = 120
 SOURCES = [("north", "south")[i // 3 % 2] for i in range(N)]
 
 
@@ -24,6 +25,15 @@ def _data(modality):
     elif modality == "audio":
         waves = generator.normal(0, 0.1, (N, 4000, 1)).astype(np.float32)
         raws = [Sound(samples=wave, rate=44_100) for wave in waves]
+    elif modality == "chat":
+        said = [" ".join(generator.choice(["red", "green", "blue", "tea"], 6)) for _ in range(3 * N)]
+        towns = ["Oslo", "Lima", "Rome", "Bonn", "Riga", "Kyiv", "Bern", "Cork", "Nice", "Pisa"]
+        raws = [
+            Exchange(
+                prompt=f"{said[i]} {towns[i % 10]}", response=said[N + i], rejected=f"{said[2 * N + i]} no"
+            )
+            for i in range(N)
+        ]
     else:
         raws = [
             {"a": int(i % 7) * 3, "b": float(generator.normal()), "c": "xyz"[i % 7 // 3]} for i in range(N)
@@ -193,7 +203,7 @@ def test_configure_refuses(attack_id, options, message):
     ("attack_id", "options", "modality", "order", "message"),
     [
         ("patch", {}, "text", Order(count=3), "image data, got text data"),
-        ("patch", {}, "image", Order(count=41, target="0"), "at most 40"),
+        ("patch", {}, "image", Order(count=81, target="0"), "at most 80"),
         ("patch", {}, "image", Order(count=3, target="9"), "one of 0, 1, 2"),
         ("patch", {"size": "17"}, "image", Order(count=3), "at least 17x17"),
         ("patch", {"place": "20,0"}, "image", Order(count=3), "a place inside"),
