@@ -211,7 +211,7 @@ def test_what_a_piece_raises_comes_through():
     def work(number):
         return 1 // number
 
-    engine = Engine(name="here", start=lambda: ThreadPoolExecutor(1), elsewhere=False)
+    engine = Engine(name="here", start=lambda: ThreadPoolExecutor(1))
     with pytest.raises(ZeroDivisionError):
         list(engine.run(work, [1, 0, 2]))
 

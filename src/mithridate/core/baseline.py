@@ -2,8 +2,8 @@
 
 The samples decide, not the words of a finding: each accused sample goes by a digest of its content and its label
 (`details["contents"]`), so that rows may move and files be renamed, but nothing that was added, altered or relabelled
-since passes as known. At most four newcomers do, fewer than any check could find by themselves, and they are counted
-from the first report on. docs/report-format.md has the rule in full.
+since passes as known. At most `MOST` newcomers do, fewer than any check could find by themselves, and they are
+counted from the first report on. docs/report-format.md has the rule in full.
 """
 
 from __future__ import annotations

@@ -29,12 +29,10 @@ class Engine:
     Attributes:
         name: for people.
         start: makes the executor; again where one broke.
-        elsewhere: True where work runs in another process, which must be able to import it and to reach the data.
     """
 
     name: str
     start: Callable[[], AbstractContextManager[Executor]]
-    elsewhere: bool = True
 
     def run(self, work: Callable[[Item], object], items: Iterable[Item]) -> Iterator[Item]:
         """Yield each piece once it is done, in any order.
@@ -86,7 +84,7 @@ def engine_of(what: Any, jobs: int) -> Engine:
     if isinstance(what, Executor):
         return Engine(name=type(what).__name__, start=lambda: nullcontext(what))
     if what == "threads":
-        return Engine(name="threads", start=lambda: ThreadPoolExecutor(jobs), elsewhere=False)
+        return Engine(name="threads", start=lambda: ThreadPoolExecutor(jobs))
     if what == "processes":
         return Engine(name="processes", start=lambda: _processes(jobs))
     if isinstance(what, str) and what.startswith("dask://"):

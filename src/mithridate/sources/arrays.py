@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.core.batch import Batch
 from mithridate.core.errors import SourceError
-from mithridate.sources.base import RowSource, refuse_duplicates
-from mithridate.sources.digest import array_digest, sealed
+from mithridate.sources.array_rows import ArrayRows
 from mithridate.sources.limits import Limits
 
 __all__ = ["ArrayImages", "Layout"]
@@ -113,38 +111,24 @@ def _scale(x: NDArray[Any]) -> dict[str, float]:
     return {"gain": 255 / (high - low), "zero": low}
 
 
-class ArrayImages(RowSource):
+class ArrayImages(ArrayRows):
     """Images of one array.
 
     Args:
         uri: the file, or "memory".
         x: the images; may be memory-mapped.
-        labels: n labels as text, or None.
-        ids: n ids, or None for "0", "1", ...
-        sources: n sources, or None.
-        options: see `RowSource`.
         limits: what one item may cost.
-        content: digest of the file; None to take it from the array.
+        named: see `ArrayRows`.
+
+    Raises:
+        SourceError: pictures of no size or too many pixels; see also `Layout.of`.
     """
 
     modality = "image"
 
-    def __init__(
-        self,
-        *,
-        uri: str,
-        x: NDArray[Any],
-        labels: tuple[str | None, ...] | None,
-        ids: tuple[str, ...] | None,
-        sources: tuple[str, ...] | None,
-        options: dict[str, Any],
-        limits: Limits,
-        content: str | None = None,
-    ) -> None:
-        self.uri, self.x, self.labels, self.ids, self.sources = uri, x, labels, ids, sources
-        self.options, self.limits, self._content = options, limits, content
-        self.count = len(x)
-        self.layout = Layout.of(x, uri)
+    def __init__(self, *, uri: str, x: NDArray[Any], limits: Limits, **named: Any) -> None:
+        super().__init__(uri=uri, count=len(x), limits=limits, **named)
+        self.x, self.layout = x, Layout.of(x, uri)
         height, width = (
             np.moveaxis(x[:0], 1, -1).shape[1:3] if self.layout.channels == "first" else x.shape[1:3]
         )
@@ -152,52 +136,17 @@ class ArrayImages(RowSource):
             raise SourceError(
                 f"1 to {limits.pixels:,} pixels per image", f"{height} x {width}", uri, "Raise the limit."
             )
-        if ids is not None:
-            refuse_duplicates(ids, uri)
         self.nonfinite = _nonfinite(x)
         if self.nonfinite:
             self.notes = (f"{self.nonfinite:,} images hold NaN or infinite values, read as black",)
 
-    @property
-    def digest(self) -> str:
-        """Digest of the file (in memory: of the array, labels, ids and sources), and of how it is read."""
-        if self._content is None:
-            named = [
-                np.array([str(v) for v in part]) for part in (self.labels, self.ids, self.sources) if part
-            ]
-            self._content = array_digest([self.x, *named])
-        return sealed(self._content, self.options)
+    def _arrays(self) -> Iterable[NDArray[Any]]:
+        return [self.x]
 
-    def iter_ids(self) -> Iterator[str]:
-        """Yield the ids in order."""
-        return iter(self.ids) if self.ids is not None else (str(i) for i in range(self.count))
-
-    def _locate(self, ids: Sequence[str]) -> dict[str, int]:
-        return super()._locate(ids) if self.ids is not None else numbered(ids, self.count)
-
-    def _read(self, start: int, stop: int, size: int) -> Iterator[Batch]:
-        for low in range(start, stop, size):
-            yield self._batch(np.arange(low, min(low + size, stop)))
-
-    def _gather(self, rows: Sequence[int]) -> Batch:
-        return self._batch(np.array(rows, dtype=np.int64))
-
-    def _batch(self, rows: NDArray[np.int64]) -> Batch:
+    def _samples(self, rows: NDArray[np.int64]) -> tuple[list[Any], dict[int, str]]:
         consecutive = len(rows) > 0 and bool((np.diff(rows) == 1).all())
         part = self.x[int(rows[0]) : int(rows[-1]) + 1] if consecutive else self.x[rows]
-        return Batch(
-            ids=tuple(str(r) for r in rows) if self.ids is None else tuple(self.ids[r] for r in rows),
-            rows=rows,
-            modality="image",
-            raw=list(self.layout.pixels(np.asarray(part))),
-            labels=None if self.labels is None else tuple(self.labels[r] for r in rows),
-            sources=None if self.sources is None else tuple(self.sources[r] for r in rows),
-        )
-
-
-def numbered(ids: Sequence[str], count: int) -> dict[str, int]:
-    """Rows of ids that are row numbers; ids that are none are left out."""
-    return {i: int(i) for i in ids if i.isascii() and i.isdigit() and int(i) < count and str(int(i)) == i}
+        return list(self.layout.pixels(np.asarray(part))), {}
 
 
 def _nonfinite(x: NDArray[Any]) -> int:

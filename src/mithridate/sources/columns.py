@@ -10,7 +10,7 @@ import numpy as np
 
 from mithridate.core.batch import BadItem, Batch
 from mithridate.core.errors import SourceError
-from mithridate.sources.arrays import numbered
+from mithridate.sources.array_rows import numbered
 from mithridate.sources.base import RowSource, quote
 from mithridate.sources.class_names import class_names
 from mithridate.sources.digest import sealed

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mithridate.core.errors import SourceError, UsageError
 from mithridate.sources.base import MEMORY, RowSource
 from mithridate.sources.fetched import fetch
-from mithridate.sources.kinds import KINDS, sounds
+from mithridate.sources.kinds import KINDS
 from mithridate.sources.kinds.kind import Ask, Kind, Place
 from mithridate.sources.limits import Limits
 from mithridate.sources.stores import is_uri, shown_uri
@@ -90,9 +90,7 @@ def open_source(
     if isinstance(data, str | os.PathLike):
         path = Path(data)
         return _opened(_kind_of(path), path, str(path), ask)
-    kind = (
-        sounds.KIND if rate is not None else next(k for k in KINDS if k.memory is not None and k.memory(data))
-    )
+    kind = next(k for k in KINDS if k.memory is not None and k.memory(data, ask))
     return _opened(kind, data, MEMORY, ask)
 
 

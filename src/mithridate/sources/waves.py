@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.core.batch import BadItem, Batch
 from mithridate.core.errors import SourceError
 from mithridate.core.sound import Sound
-from mithridate.sources.arrays import numbered
-from mithridate.sources.base import RowSource, refuse_duplicates
-from mithridate.sources.digest import array_digest, sealed
-from mithridate.sources.limits import Limits
+from mithridate.sources.array_rows import ArrayRows
 
 __all__ = ["ArraySounds", "Waves", "levels_of", "stored_as", "waves"]
 
@@ -118,88 +114,34 @@ def stored_as(levels: NDArray[np.float32], like: NDArray[Any]) -> NDArray[Any]:
     return stored
 
 
-class ArraySounds(RowSource):
+class ArraySounds(ArrayRows):
     """Sounds of arrays.
 
     Args:
-        uri: the file, or "memory".
         x: the sounds; may be memory-mapped.
         rate: of all, Hz.
-        labels: n labels as text, or None.
-        ids: n ids, or None for "0", "1", ...
-        sources: n sources, or None.
-        options: see `RowSource`.
-        limits: what one item may cost.
-        content: digest of the file; None to take it from the arrays.
+        named: see `ArrayRows`.
     """
 
     modality = "audio"
 
-    def __init__(
-        self,
-        *,
-        uri: str,
-        x: Waves,
-        rate: int,
-        labels: tuple[str | None, ...] | None,
-        ids: tuple[str, ...] | None,
-        sources: tuple[str, ...] | None,
-        options: dict[str, Any],
-        limits: Limits,
-        content: str | None = None,
-    ) -> None:
-        self.uri, self.x, self.rate, self.labels, self.ids, self.sources = uri, x, rate, labels, ids, sources
-        self.options, self.limits, self._content = options, limits, content
-        self.count = len(x)
-        if ids is not None:
-            refuse_duplicates(ids, uri)
+    def __init__(self, *, x: Waves, rate: int, **named: Any) -> None:
+        super().__init__(count=len(x), **named)
+        self.x, self.rate = x, rate
 
-    @property
-    def digest(self) -> str:
-        """Digest of the file (in memory: of the sounds, labels, ids and sources), and of how it is read."""
-        if self._content is None:
-            named = [
-                np.array([str(v) for v in part]) for part in (self.labels, self.ids, self.sources) if part
-            ]
-            self._content = array_digest([*(np.atleast_1d(self.x.of(k)) for k in range(self.count)), *named])
-        return sealed(self._content, self.options)
+    def _arrays(self) -> Iterable[NDArray[Any]]:
+        return (np.atleast_1d(self.x.of(row)) for row in range(self.count))
 
-    def iter_ids(self) -> Iterator[str]:
-        """Yield the ids in order."""
-        return iter(self.ids) if self.ids is not None else (str(i) for i in range(self.count))
-
-    def _locate(self, ids: Sequence[str]) -> dict[str, int]:
-        return super()._locate(ids) if self.ids is not None else numbered(ids, self.count)
-
-    def _read(self, start: int, stop: int, size: int) -> Iterator[Batch]:
-        for low in range(start, stop, size):
-            yield self._batch(range(low, min(low + size, stop)))
-
-    def _gather(self, rows: Sequence[int]) -> Batch:
-        return self._batch(rows)
-
-    def _batch(self, rows: Sequence[int]) -> Batch:
-        kept, raw, bad = list[int](), list[Sound](), list[BadItem]()
-        for row in rows:
+    def _samples(self, rows: NDArray[np.int64]) -> tuple[list[Any], dict[int, str]]:
+        raw, refused = list[Any](), dict[int, str]()
+        for row in rows.tolist():
             values = self.x.of(row)
             reason = self._refused(values)
             if reason:
-                bad.append(BadItem(id=self._id(row), reason=reason))
-                continue
-            kept.append(row)
-            raw.append(Sound(samples=levels_of(values), rate=self.rate))
-        return Batch(
-            ids=tuple(self._id(r) for r in kept),
-            rows=np.array(kept, dtype=np.int64),
-            modality="audio",
-            raw=raw,
-            labels=None if self.labels is None else tuple(self.labels[r] for r in kept),
-            sources=None if self.sources is None else tuple(self.sources[r] for r in kept),
-            bad=tuple(bad),
-        )
-
-    def _id(self, row: int) -> str:
-        return str(row) if self.ids is None else self.ids[row]
+                refused[row] = reason
+            else:
+                raw.append(Sound(samples=levels_of(values), rate=self.rate))
+        return raw, refused
 
     def _refused(self, values: NDArray[Any]) -> str:
         """Why a sound cannot be used; empty when it can."""

@@ -94,15 +94,7 @@ def gather_image(
         nearest=DenseNearest(vectors=vectors["content"]),
         seed=seed,
     )
-    h, w = canvas.pixels.shape[1:3]
-    notes = (
-        (
-            f"{canvas.reduced} images were brought to {w}×{h} pixels; details smaller than that are out of sight",
-        )
-        if canvas.reduced and max(h, w) == LARGEST_SIDE
-        else ()
-    )
-    return Gathered(evidence=evidence, bad=tuple(roll.bad), notes=notes)
+    return Gathered(evidence=evidence, bad=tuple(roll.bad), notes=_notes(canvas))
 
 
 def _probes(
@@ -137,3 +129,12 @@ def _residuals(canvas: Canvas, folder: Path, stages: Stages, progress: Progress)
         return residuals(canvas.pixels, path)
 
     return stages.run("residuals", compute, lambda: old_map(path, np.int8, (n, width)))
+
+
+def _notes(canvas: Canvas) -> tuple[str, ...]:
+    h, w = canvas.pixels.shape[1:3]
+    if not canvas.reduced or max(h, w) < LARGEST_SIDE:
+        return ()
+    return (
+        f"{canvas.reduced} images were brought to {w}×{h} pixels; details smaller than that are out of sight",
+    )

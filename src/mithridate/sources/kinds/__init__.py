@@ -16,6 +16,7 @@ from mithridate.sources.kinds import (
     jsonl,
     parquet,
     shards,
+    sounds,
     tables,
     texts,
 )
@@ -31,6 +32,7 @@ KINDS: tuple[Kind, ...] = (
     shards.KIND,
     jsonl.KIND,
     files.KIND,  # what every other folder is
+    sounds.KIND,
     huggingface.KIND,
     arrays.KIND,
     texts.KIND,

@@ -135,6 +135,6 @@ def _of_matrix(
 KIND = Kind(
     noun="",
     open=_open,
-    memory=lambda data: isinstance(data, np.ndarray),
+    memory=lambda data, _: isinstance(data, np.ndarray),
     takes=("labels",),
 )

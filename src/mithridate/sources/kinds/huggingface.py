@@ -78,6 +78,6 @@ def _open(data: Any, ask: Ask) -> RowSource:
 KIND = Kind(
     noun="",
     open=_open,
-    memory=lambda data: type(data).__module__.split(".")[0] == "datasets",
+    memory=lambda data, _: type(data).__module__.split(".")[0] == "datasets",
     takes=("label", "text", "id", "source", "x_key", "split", *CHAT),
 )

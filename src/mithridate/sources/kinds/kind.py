@@ -97,7 +97,7 @@ class Kind:
         packed: suffixes that may come after these.
         folder: whether a folder is one; asked in the order of the table.
         pattern: whether a path that is not there stands for several files that are; asked where the suffix fits.
-        memory: whether an object in memory is one; asked in the order of the table.
+        memory: whether an object in memory is one, with these arguments; asked in the order of the table.
         takes: the arguments that mean something for it; the others are refused. `limits` is for all.
     """
 
@@ -107,7 +107,7 @@ class Kind:
     packed: tuple[str, ...] = ()
     folder: Callable[[Place], bool] | None = None
     pattern: Callable[[Path], bool] | None = None
-    memory: Callable[[Any], bool] | None = None
+    memory: Callable[[Any, Ask], bool] | None = None
     takes: tuple[str, ...] = ()
 
     def names(self, name: str) -> bool:

@@ -15,5 +15,9 @@ def _open(data: Any, ask: Ask) -> RowSource:
     return of_array(data, ask, uri=MEMORY, y=ask.labels)
 
 
-#: told by the argument `rate`, not by the object; so it is not in the table.
-KIND = Kind(noun="", open=_open, takes=("labels", "rate"))
+KIND = Kind(
+    noun="",
+    open=_open,
+    memory=lambda _, ask: ask.rate is not None,  # what makes arrays sounds
+    takes=("labels", "rate"),
+)

@@ -57,6 +57,6 @@ def _as_table(data: Any) -> Any:
 KIND = Kind(
     noun="",
     open=_open,
-    memory=lambda data: True,
+    memory=lambda data, _: True,
     takes=("labels", "label", "text", "id", "source", "x_key", *CHAT),
 )

@@ -56,6 +56,6 @@ def _is_series(data: Any) -> bool:
 KIND = Kind(
     noun="",
     open=_open,
-    memory=lambda data: isinstance(data, list | tuple) or _is_series(data),
+    memory=lambda data, _: isinstance(data, list | tuple) or _is_series(data),
     takes=("labels", "label", "text", "id", "source"),
 )
