@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from evidence_samples import probabilities
 
+from mithridate.evidence.content import fit
 from mithridate.evidence.content.fit import fit_content
 from mithridate.evidence.content.logistic import FOLDS, Features, assign_folds
-from mithridate.evidence.store import DiskWriter
+from mithridate.evidence.store import DiskWriter, Scratch
 
 
 def _features(x: np.ndarray, tmp_path, weight: np.ndarray | None = None) -> Features:
@@ -101,3 +104,23 @@ def test_folds_keep_near_duplicates_together_and_ignore_order() -> None:
     assert set(folds.tolist()) == set(range(FOLDS))
     turned = assign_folds(ids[::-1], 499 - groups[::-1], 0)
     assert np.array_equal(turned[::-1], folds)
+
+
+def test_any_number_of_threads_and_duals_in_a_file_fit_the_same_model(tmp_path, monkeypatch) -> None:
+    rng = np.random.default_rng(5)
+    for k in (2, 4):
+        y = rng.integers(0, k, 900).astype(np.int32)
+        x = rng.random((900, 40)) < 0.1
+        x[np.arange(900), y] = True
+        y[:90] = rng.integers(0, k, 90)
+        folds = (np.arange(900) % FOLDS).astype(np.int8)
+        (tmp_path / str(k)).mkdir()
+        features = _features(x, tmp_path / str(k))
+        one = fit_content(features, y, k, folds, seed=0, cost=1.0, epochs=4)
+        several = [fit_content(features, y, k, folds, seed=0, cost=1.0, epochs=4, jobs=j) for j in (2, 3, 40)]
+        with monkeypatch.context() as patched:
+            patched.setattr(fit, "Scratch", partial(Scratch, room=0))
+            several.append(fit_content(features, y, k, folds, seed=0, cost=1.0, epochs=4, jobs=2))
+        for other in several:
+            assert np.array_equal(other.logits, one.logits)
+            assert np.array_equal(other.weights, one.weights)

@@ -113,6 +113,11 @@ class DataCheck(ABC):
         """Say which samples of the batch belong to what will be reported."""
         return ()
 
+    @property
+    def most(self) -> int | None:
+        """How many samples of a group, the worst, are ranked and named; None: all that were hit."""
+        return None
+
     @abstractmethod
     def results(self, ranked: Mapping[int, Ranked]) -> Iterator[Result]:
         """Yield findings, or one `Clear` when there are none."""

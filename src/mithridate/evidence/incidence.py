@@ -124,8 +124,8 @@ def build(
     fresh = _fresh(indptr, ids, groups)
     support = np.zeros(len(hashes), dtype=np.int64)
     for start, stop in row_chunks(indptr, _CHUNK):
-        low, high = indptr[start], indptr[stop]
-        support += np.bincount(ids[low:high][fresh[low:high]], minlength=len(hashes))
+        part = slice(int(indptr[start]), int(indptr[stop]))
+        support += np.bincount(ids[part][fresh[part]], minlength=len(hashes))
     kept = (support >= least) & (support <= limits.most)
     while int(kept.sum()) > limits.keys:
         least += max(1, least // 8)
@@ -153,7 +153,10 @@ def _sketch(stretches: Iterable[Stretch], expected: int) -> NDArray[np.uint16]:
 
 def _raised(cells: NDArray[np.uint16], limits: Limits) -> int:
     """Raise `least` until about twice the budget is left; the exact supports decide the rest."""
-    over = np.cumsum(np.bincount(cells[0], minlength=65536)[::-1])[::-1]
+    held = np.zeros(65536, dtype=np.int64)
+    for start in range(0, cells.shape[1], _CHUNK):  # as 64-bit numbers, all at once would be four times the sketch
+        held += np.bincount(cells[0, start : start + _CHUNK], minlength=65536)
+    over = np.cumsum(held[::-1])[::-1]
     fits = np.flatnonzero(over[limits.least :] <= 2 * limits.keys)
     return limits.least + (int(fits[0]) if len(fits) else 0)
 
@@ -163,7 +166,7 @@ def _candidates(
 ) -> tuple[NDArray[np.int64], DiskArray, NDArray[np.uint64], NDArray[np.int64]]:
     from mithridate.evidence.counting import table_put
 
-    writer, counts = DiskWriter(path, np.int32), [np.zeros(1, dtype=np.int64)]
+    writer, counts = DiskWriter(path, np.int32), [np.zeros(1, dtype=np.int32)]
     slots, key_of, first_of = (
         np.full(1 << 12, -1, np.int32),
         np.zeros(1 << 11, np.uint64),
@@ -181,9 +184,9 @@ def _candidates(
         origins.append(seen.copy() if stretch.origins is None else stretch.origins[seen])
         taken = out >= 0
         rows = np.repeat(np.arange(len(stretch.counts)), stretch.counts)
-        counts.append(np.bincount(rows[taken], minlength=len(stretch.counts)))
+        counts.append(np.bincount(rows[taken], minlength=len(stretch.counts)).astype(np.int32))
         writer.append(out[taken])
-    indptr = np.cumsum(np.concatenate(counts)).astype(np.int64)
+    indptr = np.cumsum(np.concatenate(counts), dtype=np.int64)
     found = np.concatenate(origins) if origins else np.zeros(0, np.int64)
     return indptr, writer.close(), key_of[:count].copy(), found
 
@@ -203,11 +206,26 @@ def _grown(
     return slots, keys, first
 
 
-def _fresh(indptr: NDArray[np.int64], ids: DiskArray, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(nnz,) False where an earlier sample of the same near-duplicate group carries the same key."""
-    fresh = np.ones(len(ids), dtype=bool)
-    sizes = np.bincount(groups, minlength=len(groups))
-    shared = sizes[groups] > 1
+class _Flags:
+    """One truth each, all True at first, eight to a byte."""
+
+    def __init__(self, count: int) -> None:
+        self._bits = np.full(count // 8 + 1, 255, dtype=np.uint8)
+
+    def deny(self, places: NDArray[np.int64]) -> None:
+        """False at these places."""
+        np.bitwise_and.at(self._bits, places >> 3, ~np.left_shift(1, places & 7).astype(np.uint8))
+
+    def __getitem__(self, part: slice) -> NDArray[np.bool_]:
+        first = part.start >> 3
+        bits = np.unpackbits(self._bits[first : (part.stop >> 3) + 1], bitorder="little")
+        return bits[part.start - 8 * first : part.stop - 8 * first].view(np.bool_)
+
+
+def _fresh(indptr: NDArray[np.int64], ids: DiskArray, groups: NDArray[np.int64]) -> _Flags:
+    """False where an earlier sample of the same near-duplicate group carries the same key."""
+    fresh = _Flags(len(ids))
+    shared = np.bincount(groups)[groups] > 1
     load = int(np.diff(indptr)[shared].sum())
     parts = load // (1 << 23) + 1
     for part in range(parts if load else 0):
@@ -223,14 +241,14 @@ def _fresh(indptr: NDArray[np.int64], ids: DiskArray, groups: NDArray[np.int64])
         place, key, owner = np.concatenate(places), np.concatenate(keys), np.concatenate(owners)
         order = np.lexsort((place, owner, key))
         k, o = key[order], owner[order]
-        fresh[place[order[1:]]] = (k[1:] != k[:-1]) | (o[1:] != o[:-1])
+        fresh.deny(place[order[1:]][(k[1:] == k[:-1]) & (o[1:] == o[:-1])])
     return fresh
 
 
 def _compact(
     indptr: NDArray[np.int64],
     ids: DiskArray,
-    fresh: DiskArray | NDArray[np.bool_],
+    fresh: DiskArray | _Flags,
     kept: NDArray[np.bool_],
     path: Path,
 ) -> tuple[NDArray[np.int64], DiskArray, DiskArray]:
@@ -241,11 +259,11 @@ def _compact(
     number = (np.cumsum(kept) - 1).astype(np.int32)
     counts = np.zeros(len(indptr), dtype=np.int64)
     for start, stop in row_chunks(indptr, _CHUNK):
-        low, high = indptr[start], indptr[stop]
-        old = ids[low:high]
+        part = slice(int(indptr[start]), int(indptr[stop]))
+        old = ids[part]
         take = kept[old]
         rows = np.repeat(np.arange(start, stop), np.diff(indptr[start : stop + 1]))
         counts[start + 1 : stop + 1] = np.bincount(rows[take] - start, minlength=stop - start)
         keys.append(number[old[take]])
-        flags.append(fresh[low:high][take])
-    return np.cumsum(counts), keys.close(), flags.close()
+        flags.append(fresh[part][take])
+    return np.cumsum(counts, out=counts), keys.close(), flags.close()

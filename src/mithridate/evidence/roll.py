@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.batch import BadItem, Batch
+from mithridate.evidence.ids import Ids
 from mithridate.evidence.metadata import Notes
 from mithridate.evidence.view import Evidence
 
@@ -64,7 +65,7 @@ class Roll:
     """Fills up batch by batch."""
 
     def __init__(self) -> None:
-        self.ids: list[str] = []
+        self.ids = Ids()
         self.bad: list[BadItem] = []
         self.notes = Notes()
         self._labels, self._sources = Names(), Names()
@@ -97,7 +98,7 @@ class Roll:
     def plain(self) -> dict[str, Any]:
         """Everything but the bad items as JSON values; `from_plain` is its inverse."""
         return {
-            "ids": self.ids,
+            "ids": list(self.ids),
             "labels": self._labels.listed(),
             "sources": self._sources.listed(),
             "label_codes": _listed(self._label_codes),
@@ -109,7 +110,7 @@ class Roll:
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
         """Read `plain`, with the bad items added as "bad"."""
         roll = cls()
-        roll.ids, roll.bad = list(plain["ids"]), list(plain["bad"])
+        roll.ids, roll.bad = Ids(plain["ids"]), list(plain["bad"])
         roll.notes = Notes.from_plain(plain["notes"])
         roll._labels, roll._sources = Names(plain["labels"]), Names(plain["sources"])
         for codes, into in (

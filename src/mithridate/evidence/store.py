@@ -6,12 +6,14 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, cast
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["DiskArray", "DiskWriter", "new_map", "old_map", "open_disk_array", "row_chunks"]
+__all__ = ["DiskArray", "DiskWriter", "Scratch", "new_map", "old_map", "open_disk_array", "row_chunks"]
 
 
 class DiskArray:
@@ -69,6 +71,44 @@ class DiskWriter:
         """
         self._file.close()
         return DiskArray(self._path, self._dtype, self._length)
+
+
+class Scratch:
+    """Rows of numbers that are read and changed stretch by stretch: in memory while few, in a nameless file when many.
+
+    Args:
+        folder: where the file would be.
+        shape: (n, w).
+        fill: what every number is at first.
+        room: bytes that may be held in memory.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, int], fill: float, room: int = 1 << 28) -> None:
+        self._width, self._bytes = shape[1], 4 * shape[1]
+        self._file: BinaryIO | None = None
+        if shape[0] * self._bytes <= room:
+            self._held = np.full(shape, fill, dtype=np.float32)
+            return
+        self._file = cast("BinaryIO", TemporaryFile(dir=folder))  # noqa: SIM115 - as long as this is used
+        finalize(self, self._file.close)
+        step = max(1, (1 << 22) // self._bytes)
+        for start in range(0, shape[0], step):
+            self._file.write(np.full((min(step, shape[0] - start), shape[1]), fill, dtype=np.float32).data)
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """(stop - start, w), to be changed and given to `write`."""
+        if self._file is None:
+            return self._held[start:stop]
+        values = np.empty((stop - start, self._width), dtype=np.float32)
+        self._file.seek(start * self._bytes)
+        self._file.readinto(values.data.cast("B"))  # type: ignore[attr-defined]
+        return values
+
+    def write(self, start: int, values: NDArray[np.float32]) -> None:
+        """Put back rows from `start` on."""
+        if self._file is not None:
+            self._file.seek(start * self._bytes)
+            self._file.write(values.data)
 
 
 def row_chunks(indptr: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:

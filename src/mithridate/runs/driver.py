@@ -110,7 +110,7 @@ def run_checks(
     hits = _score(checks, evidence, jobs, size)
     for check, found in zip(checks, hits, strict=True):
         start = perf_counter()
-        results.extend(check.results(_ranked(found, evidence.ids)))
+        results.extend(check.results(_ranked(found, evidence.ids, check.most)))
         timings[check.card.id] += perf_counter() - start
     order = {kind.card.id: i for i, kind in enumerate(kinds)}
     results.sort(key=lambda r: order.get(r.check, len(order)))
@@ -184,19 +184,24 @@ def _score(checks: Sequence[DataCheck], evidence: Evidence, jobs: int, size: int
     return [[hit for part in parts for hit in part[i]] for i in range(len(checks))]
 
 
-def _ranked(hits: Sequence[Hits], ids: Sequence[str]) -> dict[int, Ranked]:
+def _ranked(hits: Sequence[Hits], ids: Sequence[str], most: int | None) -> dict[int, Ranked]:
     groups: dict[int, list[Hits]] = {}
     for hit in hits:
         groups.setdefault(hit.group, []).append(hit)
-    return {number: _rank(parts, ids) for number, parts in sorted(groups.items())}
+    return {number: _rank(parts, ids, most) for number, parts in sorted(groups.items())}
 
 
-def _rank(parts: Sequence[Hits], ids: Sequence[str]) -> Ranked:
+def _rank(parts: Sequence[Hits], ids: Sequence[str], most: int | None) -> Ranked:
     rows: NDArray[np.int64] = np.concatenate([p.rows for p in parts])
     scores = np.concatenate([p.scores for p in parts]).astype(np.float64)
+    if most is not None and len(rows) > most:
+        worst = (
+            scores >= np.partition(scores, len(scores) - most)[len(scores) - most]
+        )  # ties go by name, below
+        rows, scores = rows[worst], scores[worst]
     names = np.array([ids[row] for row in rows], dtype=object)
     by_name = np.argsort(names, kind="stable")
-    order = by_name[np.argsort(-scores[by_name], kind="stable")]
+    order = by_name[np.argsort(-scores[by_name], kind="stable")][:most]
     return Ranked(
         ids=tuple(names[order].tolist()),
         rows=rows[order],

@@ -64,3 +64,14 @@ def test_batches_and_shards_do_not_matter():
     assert isinstance(whole[0], Finding)
     assert run("label-errors", ev, size=7) == whole
     assert run("label-errors", ev, size=1, jobs=3) == whole
+
+
+def test_of_very_many_labels_only_the_worst_are_listed(monkeypatch):
+    given, z, _ = noisy(digits, 0)
+    z = np.round(z)  # so that samples tie
+    (whole,) = run("label-errors", evidence(given, z))
+    for most, left in ((1500, 1500), (3, whole.count)):  # never fewer than are worth a look
+        monkeypatch.setattr("mithridate.checks.data.label_errors._LISTED", most)
+        (some,) = run("label-errors", evidence(given, z))
+        assert (some.targets, some.scores) == (whole.targets[:left], whole.scores[:left])
+        assert (some.count, some.message) == (whole.count, whole.message)

@@ -16,6 +16,8 @@ from mithridate.core.results import Clear, Finding, Result, Severity
 
 __all__ = ["LabelErrors"]
 
+_LISTED = 1_000_000
+
 
 def _known(batch: Batch) -> NDArray[np.int64]:
     finite = np.isfinite(batch.evidence["logits"]).all(axis=1)
@@ -43,8 +45,9 @@ def _known(batch: Batch) -> NDArray[np.int64]:
     )
 )
 class LabelErrors(DataCheck):
-    """All labelled samples, worst first, by -log p(label) under the calibrated out-of-fold content model.
+    """Labelled samples, worst first, by -log p(label) under the calibrated out-of-fold content model.
 
+    All are ranked up to a million; of more, the worst million, or as many as are worth a look.
     Of self-confidence, margins, entropy-weighted, class-adjusted and pruned scores, this one ranks random
     flips best, or nearly so, on texts, images and tables alike, once the probabilities are calibrated with
     one shift per class. How many labels are worth a look is the off-diagonal of the confident joint.
@@ -98,12 +101,14 @@ class LabelErrors(DataCheck):
             group=0, rows=batch.rows[rows], scores=-p[np.arange(len(rows)), batch.evidence["label"][rows]]
         )
 
+    @property
+    def most(self) -> int:
+        """A ranking of tens of millions would be longer than the data, and nobody reads its end."""
+        return max(_LISTED, self._worth_a_look())
+
     def results(self, ranked: Mapping[int, Ranked]) -> Iterator[Result]:
         """One INFO finding with the whole ranking, or a `Clear` where no label is worth a look."""
-        given = np.maximum(self._joint.sum(axis=1), 1)
-        joint = self._joint * (self._sizes / given)[:, None]
-        wrong = joint - np.diag(np.diag(joint))
-        count = round(float(wrong.sum()))
+        count = self._worth_a_look()
         limit = "single labels; of samples that look like their wrong class, none"
         if not count or 0 not in ranked:
             yield Clear(check=self.card.id, message="No label is contradicted by its content.", limit=limit)
@@ -121,10 +126,20 @@ class LabelErrors(DataCheck):
             effect=count / max(int(self._sizes.sum()), 1),
             limit=limit,
             innocents=round(float(p.sum()), 1),
-            details={"pairs": self._worst_pairs(wrong)},
+            details={"pairs": self._worst_pairs()},
         )
 
-    def _worst_pairs(self, wrong: NDArray[np.float64], most: int = 10) -> list[dict[str, object]]:
+    def _wrong(self) -> NDArray[np.float64]:
+        """(k, k) how many samples labelled i look like class j."""
+        given = np.maximum(self._joint.sum(axis=1), 1)
+        joint = self._joint * (self._sizes / given)[:, None]
+        return np.asarray(joint - np.diag(np.diag(joint)))
+
+    def _worth_a_look(self) -> int:
+        return round(float(self._wrong().sum()))
+
+    def _worst_pairs(self, most: int = 10) -> list[dict[str, object]]:
+        wrong = self._wrong()
         order = np.argsort(-wrong, axis=None, kind="stable")[:most]
         names = self.scope.classes
         cells = [(int(i) // len(names), int(i) % len(names)) for i in order]

@@ -75,6 +75,7 @@ class _Chat:
     cells: NDArray[np.uint8]
     stages: Stages
     folder: Path
+    jobs: int
     progress: Progress
 
     def seen(self, view: View) -> Evidence:
@@ -88,7 +89,7 @@ class _Chat:
             f"content of {view.name}",
             lambda: fit_content(
                 features, view.codes, classes, folds, seed=base.seed, cost=COST, epochs=epochs, refit=False,
-                progress=lambda done, total: self.progress("content model", done, total),
+                jobs=self.jobs, progress=lambda done, total: self.progress("content model", done, total),
             ),
             lambda: load_record(LinearContent, place.with_suffix(".npz")),
             lambda fitted: save_record(fitted, place.with_suffix(".npz")),
@@ -120,7 +121,7 @@ def gather_chat(
         source: yields batches whose `raw` is a list of records with `prompt`, `response` and `rejected`.
         store_dir: folder for files; must outlive the evidence.
         seed: decides folds.
-        jobs: reserved; the result does not depend on it.
+        jobs: threads; the result does not depend on it.
         progress: told (stage, done, total or None).
 
     Returns:
@@ -154,7 +155,7 @@ def gather_chat(
         views += [view] if view is not None else []
         notes = (_power(right),)
     views = [view.folded(max(5, limits.least // 2)) for view in views]
-    chat = _chat(read, groups, copies, stages, store_dir, seed, progress)
+    chat = _chat(read, groups, copies, stages, store_dir, seed, jobs, progress)
     told = [view for view in views if len(view.classes) > 1]
     assert all(len(view.classes) <= _CLASSES for view in views)
     return Gathered(
@@ -171,7 +172,7 @@ def gather_chat(
 
 def _chat(
     read: Read, groups: NDArray[np.int64], copies: NDArray[np.int64], stages: Stages, folder: Path, seed: int,
-    progress: Progress,
+    jobs: int, progress: Progress,
 ) -> _Chat:  # fmt: skip
     n = len(groups)
     progress("words", 0, n)
@@ -180,7 +181,7 @@ def _chat(
         tokens=read.prompts, groups=groups, limits=key_limits(n, _CLASSES), words=words, folder=folder
     )
     cells = usual_words(words, n)
-    keyed = tuple(_with_cells(one, cells) for one in keys.built(progress))
+    keyed = tuple(_with_cells(one, cells) for one in keys.built(progress, jobs))
     sources, source_names = read.roll.sources()
     features = word_features(words, n)
     base = Evidence(
@@ -199,7 +200,7 @@ def _chat(
     )
     return _Chat(
         base=base, keys=keys, keyed=keyed, features=with_sources(features, sources, folder / "with-sources"),
-        cells=cells,stages=stages, folder=folder, progress=progress,
+        cells=cells, stages=stages, folder=folder, jobs=jobs, progress=progress,
     )  # fmt: skip
 
 

@@ -43,12 +43,15 @@ def ascend(
     order: NDArray[np.int64],
     cost: np.float32,
     columns: int,
+    first: int,
     begin: bool,
     weights: NDArray[np.float32],
     bias: NDArray[np.float32],
     dual: NDArray[np.float32],
 ) -> None:
     """One pass over some samples. Model f * columns + c separates class c, on the samples outside fold f.
+
+    Models do not know each other: whichever are given, each ends up the same.
 
     Args:
         indptr: (b + 1,) start of each sample's features.
@@ -61,6 +64,7 @@ def ascend(
         order: (b,) in which order to visit.
         cost: inverse strength of the penalty.
         columns: 1 for two classes, else k.
+        first: number of the first model given.
         begin: True: only enter the starting duals into the weights.
         weights: (v, models) updated.
         bias: (models,) updated.
@@ -81,10 +85,11 @@ def ascend(
                     margin[m] += weights[j, m] * x
         square = 1.0 + (high > low)
         for m in range(models):
-            if m // columns == folds[i]:
+            if (first + m) // columns == folds[i]:
                 delta[m] = 0.0
                 continue
-            sign = np.float32(1.0) if labels[i] == (1 if columns == 1 else m % columns) else np.float32(-1.0)
+            own = 1 if columns == 1 else (first + m) % columns
+            sign = np.float32(1.0) if labels[i] == own else np.float32(-1.0)
             if begin:
                 delta[m] = sign * dual[i, m]
             else:
@@ -111,16 +116,15 @@ def predict(
     norms: NDArray[np.float32],
     folds: NDArray[np.int8],
     columns: int,
+    first: int,
     weights: NDArray[np.float32],
     bias: NDArray[np.float32],
     scores: NDArray[np.float32],
 ) -> None:
-    """Fill (b, columns) scores, each from the model of the sample's fold; a fold without one is left out."""
+    """Fill (b, columns) scores as far as the model of the sample's fold is among those given."""
     for i in range(len(folds)):
-        base = folds[i] * columns
-        if base >= len(bias):
-            continue
-        for c in range(columns):
+        base = folds[i] * columns - first
+        for c in range(max(0, -base), min(columns, len(bias) - base)):
             total = 0.0
             for e in range(indptr[i], indptr[i + 1]):
                 total += weights[index[e], base + c] * weight[index[e]]

@@ -7,18 +7,21 @@ at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.engines.threads import side_by_side
 from mithridate.evidence.content.calibrate import calibrate
 from mithridate.evidence.content.logistic import FOLDS, Features, LinearContent, both
-from mithridate.evidence.store import row_chunks
+from mithridate.evidence.store import Scratch, row_chunks
 
-__all__ = ["DOUBT", "Ascent", "fit_content", "likelihood"]
+__all__ = ["DOUBT", "Ascent", "calibrated", "fit_content", "likelihood"]
 
 _CHUNK = 1 << 20
+_BLOCK = 1 << 18
 #: Samples whose label the first fit finds less likely than this do not train the second.
 DOUBT = 0.2
 
@@ -33,6 +36,7 @@ def fit_content(
     cost: float,
     epochs: int,
     refit: bool = True,
+    jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> LinearContent:
     """Fit one model per fold and class on the other folds, twice, and calibrate them together.
@@ -49,57 +53,85 @@ def fit_content(
         cost: inverse strength of the L2 penalty, as in liblinear's C.
         epochs: passes over the data for the first fit; the second takes half as many.
         refit: fit twice.
+        jobs: threads that the models are dealt out to; the result does not depend on it.
         progress: called with (passes done, passes).
     """
-    fit = Ascent(features, labels, 1 if classes == 2 else classes, folds, seed=seed, cost=cost)
+    columns, norms = 1 if classes == 2 else classes, features.norms()
+    parts = [
+        Ascent(features, labels, columns, folds, norms, models, seed=seed, cost=cost)
+        for models in _dealt(FOLDS * columns, jobs)
+    ]
     again = (epochs + 1) // 2 if refit else 0
     for epoch in range(epochs + 1 + again):
         if epoch == epochs + 1:
-            fit.trusted = likelihood(fit.logits()[0], labels) >= DOUBT
-        fit.one_pass(begin=epoch == 0)
+            trusted = likelihood(_logits(parts, labels, columns)[0], labels) >= DOUBT
+            for part in parts:
+                part.trusted = trusted
+        side_by_side(partial(Ascent.one_pass, begin=epoch == 0), parts, jobs)
         if progress is not None:
             progress(epoch, epochs + again)
-    logits, slope = fit.logits()
+    logits, slope = _logits(parts, labels, columns)
     known = labels >= 0
-    weights = fit.weights
+    weights = parts[0].weights if len(parts) == 1 else np.concatenate([p.weights for p in parts], axis=1)
     weights *= features.weight[:, None] * np.float32(slope)
     return LinearContent(
         logits=logits,
         accuracy=float((logits[known].argmax(axis=1) == labels[known]).mean()),
         folds=folds,
-        norms=fit.norms,
-        weights=weights.reshape(len(weights), FOLDS, fit.columns),
+        norms=norms,
+        weights=weights.reshape(len(weights), FOLDS, columns),
     )
 
 
+def calibrated(scores: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[NDArray[np.float32], float]:
+    """(n, k) calibrated logits of (n, columns) scores, in their place if they can be, and the slope of that."""
+    logits = both(scores)
+    slope, shift = calibrate(logits, labels)
+    for start in range(0, len(logits), _BLOCK):  # block by block: sums are of double width
+        logits[start : start + _BLOCK] = logits[start : start + _BLOCK] * slope + shift
+    return logits, slope
+
+
+def _dealt(models: int, jobs: int) -> list[range]:
+    parts = max(1, min(jobs, models))
+    return [range(models * part // parts, models * (part + 1) // parts) for part in range(parts)]
+
+
+def _logits(
+    parts: Sequence[Ascent], labels: NDArray[np.int32], columns: int
+) -> tuple[NDArray[np.float32], float]:
+    scores = np.zeros((len(labels), columns), dtype=np.float32)
+    side_by_side(lambda part: part.predict(scores), parts, len(parts))
+    return calibrated(scores, labels)
+
+
 class Ascent:
-    """State of the ascent: models of all folds, dual variables of all samples.
+    """State of the ascent: some models, and the dual variables of all samples for them.
 
     Args:
         features: what the samples carry.
         labels: (n,) class index, -1 = missing.
         columns: 1 for two classes, else their number.
         folds: (n,) a sample of fold f does not train model f, and is predicted by it.
+        norms: (n,) length of each sample's vector.
+        models: which; number f * columns + c is fold f's model of class c. Samples of other folds train them too.
         seed: decides the order of the passes.
         cost: inverse strength of the L2 penalty.
-        models: how many; samples of a fold beyond train all of them.
 
     Attributes:
-        weights: (v, models * columns).
-        norms: (n,) length of each sample's vector.
+        weights: (v, models).
         trusted: (n,) False: does not train.
     """
 
     def __init__(
-        self, features: Features, labels: NDArray[np.int32], columns: int, folds: NDArray[np.int8], *,
-        seed: int, cost: float, models: int = FOLDS,
+        self, features: Features, labels: NDArray[np.int32], columns: int, folds: NDArray[np.int8],
+        norms: NDArray[np.float32], models: range, *, seed: int, cost: float,
     ) -> None:  # fmt: skip
-        self._features, self._labels, self.columns, self._folds = features, labels, columns, folds
-        self._cost = np.float32(cost)
-        self.norms = features.norms()
-        self.weights = np.zeros((len(features.weight), models * columns), dtype=np.float32)
-        self._bias = np.zeros(FOLDS * columns, dtype=np.float32)
-        self._dual = np.full((len(labels), models * columns), 1e-3 * cost, dtype=np.float32)
+        self._features, self._labels, self._columns, self._folds = features, labels, columns, folds
+        self._norms, self._first, self._cost = norms, models.start, np.float32(cost)
+        self.weights = np.zeros((len(features.weight), len(models)), dtype=np.float32)
+        self._bias = np.zeros(len(models), dtype=np.float32)
+        self._dual = Scratch(features.index.path.parent, (len(labels), len(models)), 1e-3 * cost)
         self.trusted = np.ones(len(labels), dtype=bool)
         self._chunks = list(row_chunks(features.indptr, _CHUNK))
         self._rng = np.random.default_rng([seed, 17])
@@ -111,30 +143,24 @@ class Ascent:
         for c in self._rng.permutation(len(self._chunks)):
             start, stop = self._chunks[c]
             indptr, index = self._entries(start, stop)
+            dual = self._dual.read(start, stop)
             ascend(
-                indptr, index, self._features.weight, self.norms[start:stop], self._labels[start:stop],
+                indptr, index, self._features.weight, self._norms[start:stop], self._labels[start:stop],
                 self.trusted[start:stop], self._folds[start:stop], self._rng.permutation(stop - start), self._cost,
-                self.columns, begin, self.weights, self._bias, self._dual[start:stop],
+                self._columns, self._first, begin, self.weights, self._bias, dual,
             )  # fmt: skip
+            self._dual.write(start, dual)
 
-    def scores(self) -> NDArray[np.float32]:
-        """(n, columns) of each sample under the model of its fold; 0 where there is none."""
+    def predict(self, scores: NDArray[np.float32]) -> None:
+        """Fill in, of (n, columns) scores, those of each sample under the models of its fold that are here."""
         from mithridate.evidence.content.ascent import predict
 
-        scores = np.zeros((len(self._labels), self.columns), dtype=np.float32)
         for start, stop in self._chunks:
             indptr, index = self._entries(start, stop)
             predict(
-                indptr, index, self._features.weight, self.norms[start:stop], self._folds[start:stop],
-                self.columns, self.weights, self._bias, scores[start:stop],
+                indptr, index, self._features.weight, self._norms[start:stop], self._folds[start:stop],
+                self._columns, self._first, self.weights, self._bias, scores[start:stop],
             )  # fmt: skip
-        return scores
-
-    def logits(self) -> tuple[NDArray[np.float32], float]:
-        """(n, k) calibrated out-of-fold logits, and the slope of the calibration."""
-        scores = both(self.scores())
-        slope, shift = calibrate(scores, self._labels)
-        return (scores * slope + shift).astype(np.float32), slope
 
     def _entries(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         low, high = self._features.indptr[start], self._features.indptr[stop]
@@ -143,5 +169,10 @@ class Ascent:
 
 def likelihood(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
     """(n,) probability of the label; of a missing one, something."""
-    z = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(z[np.arange(len(z)), np.maximum(labels, 0)] / z.sum(axis=1))
+    likely = np.empty(len(logits), dtype=np.float32)
+    for start in range(0, len(logits), _BLOCK):
+        block = logits[start : start + _BLOCK]
+        z = np.exp(block - block.max(axis=1, keepdims=True))
+        given = np.maximum(labels[start : start + _BLOCK], 0)
+        likely[start : start + _BLOCK] = z[np.arange(len(z)), given] / z.sum(axis=1)
+    return likely

@@ -18,6 +18,7 @@ __all__ = ["FOLDS", "Features", "LinearContent", "assign_folds", "both"]
 
 FOLDS = 5
 _CHUNK = 1 << 20
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,15 +103,21 @@ class LinearContent:
 
 def assign_folds(ids: Sequence[str], groups: NDArray[np.int64], seed: int) -> NDArray[np.int8]:
     """(n,) fold of each sample: by hash of the smallest id of its near-duplicate group."""
-    leaders = list(ids)
+    folds = np.empty(len(ids), dtype=np.int8)
+    for start in range(0, len(ids), _AT_ONCE):
+        folds[start : start + _AT_ONCE] = _drawn(ids[start : start + _AT_ONCE], seed)
     shared = np.flatnonzero(np.bincount(groups, minlength=len(groups))[groups] > 1)
     smallest: dict[int, str] = {}
-    for row in shared.tolist():
-        group = int(groups[row])
+    for row, group in zip(shared.tolist(), groups[shared].tolist(), strict=True):
         smallest[group] = min(smallest.get(group, ids[row]), ids[row])
-    for row in shared.tolist():
-        leaders[row] = smallest[int(groups[row])]
-    return (uniform(leaders, seed, "fold") * FOLDS).astype(np.int8)
+    together = np.full(int(groups.max(initial=-1)) + 1, -1, dtype=np.int8)  # fold of each group of several
+    together[list(smallest)] = _drawn(list(smallest.values()), seed)
+    folds[shared] = together[groups[shared]]
+    return folds
+
+
+def _drawn(ids: Sequence[str], seed: int) -> NDArray[np.int8]:
+    return (uniform(ids, seed, "fold") * FOLDS).astype(np.int8)
 
 
 def both(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.evidence.content.calibrate import calibrate
-from mithridate.evidence.content.fit import DOUBT, Ascent, likelihood
-from mithridate.evidence.content.logistic import Features, LinearContent, both
+from mithridate.evidence.content.fit import DOUBT, Ascent, calibrated, likelihood
+from mithridate.evidence.content.logistic import Features, LinearContent
 from mithridate.evidence.store import DiskArray, row_chunks
 
 __all__ = ["LeaveOut"]
@@ -63,15 +62,16 @@ class LeaveOut:
         # Fold 0 is predicted, fold 1 trains: a fifth of the sample is kept for the calibration.
         folds = np.append(self.content.folds[chosen] != 0, np.zeros(len(rows), bool)).astype(np.int8)
         labels = np.append(self.labels[chosen], np.full(len(rows), -1, np.int32))
+        columns = 1 if self.classes == 2 else self.classes
         fit = Ascent(
-            features, labels, 1 if self.classes == 2 else self.classes, folds, seed=self.seed, cost=self.cost,
-            models=1,
-        )  # fmt: skip
+            features, labels, columns, folds, features.norms(), range(columns), seed=self.seed, cost=self.cost
+        )
         for epoch in range(self.epochs + 1):
             fit.one_pass(begin=epoch == 0)
-        scores = both(fit.scores())
-        slope, shift = calibrate(scores, np.where(folds == 0, labels, -1).astype(np.int32))
-        return np.asarray(scores[len(chosen) :] * slope + shift, dtype=np.float32)
+        scores = np.zeros((len(both_rows), columns), dtype=np.float32)
+        fit.predict(scores)
+        logits, _ = calibrated(scores, np.where(folds == 0, labels, -1).astype(np.int32))
+        return logits[len(chosen) :]
 
     @cached_property
     def _chosen(self) -> NDArray[np.int64]:

@@ -91,7 +91,7 @@ def gather_table(
         source: yields batches whose `raw` is a pyarrow.Table without label, id and source columns.
         store_dir: folder for files of about 30 bytes per cell; must outlive the evidence.
         seed: decides folds.
-        jobs: reserved; the result does not depend on it.
+        jobs: threads; the result does not depend on it.
         progress: told (stage, done, total or None).
 
     Returns:
@@ -111,7 +111,7 @@ def gather_table(
         model = Stages(store_dir, source, seed).run(
             "content",
             lambda: fit_content(
-                encoding.features, known, len(classes), folds, seed=seed, cost=_COST, epochs=_EPOCHS,
+                encoding.features, known, len(classes), folds, seed=seed, cost=_COST, epochs=_EPOCHS, jobs=jobs,
                 progress=lambda done, total: progress("content model", done, total),
             ),
             lambda: load_record(LinearContent, store_dir / "content.npz"),

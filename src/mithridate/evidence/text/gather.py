@@ -42,7 +42,7 @@ def gather_text(
         source: yields batches whose `raw` is a list of str.
         store_dir: folder for files of about 20 bytes per word of text; must outlive the evidence.
         seed: decides folds.
-        jobs: reserved; the result does not depend on it.
+        jobs: threads; the result does not depend on it.
         progress: told (stage, done, total or None).
 
     Returns:
@@ -75,7 +75,7 @@ def gather_text(
         known, folds = labels, assign_folds(roll.ids, groups, seed)
         model = stages.run(
             "content",
-            lambda: _content(word_features(words, n), known, len(classes), folds, seed, progress),
+            lambda: _content(word_features(words, n), known, len(classes), folds, seed, jobs, progress),
             lambda: load_record(LinearContent, store_dir / "content.npz"),
             lambda fitted: save_record(fitted, store_dir / "content.npz"),
         )
@@ -86,20 +86,22 @@ def gather_text(
             features=word_features(words, n), labels=labels, classes=len(classes), groups=groups, content=model,
             folder=store_dir, seed=seed, cost=COST, epochs=EPOCHS,
         )  # fmt: skip
-    return _gathered(keys, model, roll, copies, leave_out, seed, progress)
+    return _gathered(keys, model, roll, (labels, classes), copies, leave_out, seed, jobs, progress)
 
 
 def _gathered(
     keys: TextKeys,
     model: LinearContent | None,
     roll: Roll,
+    labelled: tuple[NDArray[np.int32] | None, tuple[str, ...]],
     copies: NDArray[np.int64],
     leave_out: LeaveOut | None,
     seed: int,
+    jobs: int,
     progress: Callable[[str, int, int | None], None],
 ) -> Gathered:
-    tables = [keys.told(keyed, model) for keyed in keys.built(progress)]
-    labels, classes = roll.labels()
+    tables = [keys.told(keyed, model) for keyed in keys.built(progress, jobs)]
+    labels, classes = labelled
     sources, source_names = roll.sources()
     evidence = Evidence(
         modality="text",
@@ -125,9 +127,10 @@ def _content(
     classes: int,
     folds: NDArray[np.int8],
     seed: int,
+    jobs: int,
     progress: Callable[[str, int, int | None], None],
 ) -> LinearContent:
     return fit_content(
-        features, labels, classes, folds, seed=seed, cost=COST, epochs=EPOCHS,
+        features, labels, classes, folds, seed=seed, cost=COST, epochs=EPOCHS, jobs=jobs,
         progress=lambda done, total: progress("content model", done, total),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.engines.threads import side_by_side
 from mithridate.evidence.content.logistic import Features, LinearContent
 from mithridate.evidence.incidence import Incidence, Limits, Stretch, build
 from mithridate.evidence.text import families
@@ -19,6 +20,7 @@ from mithridate.evidence.view import KeyTable
 
 __all__ = ["Keyed", "TextKeys", "key_limits", "word_features", "words_of"]
 
+_AT_ONCE = 3
 _WEIGHTS = 60_000_000  # most numbers that all folds' models may hold together
 
 
@@ -75,15 +77,20 @@ class TextKeys:
     words: Incidence
     folder: Path
 
-    def built(self, progress: Callable[[str, int, int | None], None]) -> list[Keyed]:
-        """Every family that has keys."""
+    def built(self, progress: Callable[[str, int, int | None], None], jobs: int = 1) -> list[Keyed]:
+        """Every family that has keys.
+
+        Args:
+            progress: told (stage, done, total).
+            jobs: threads; few families are counted at once, as each takes memory.
+        """
         makers: list[Callable[[], Keyed]] = [self._words]
         makers += [lambda p=phrases: self._phrases(p) for phrases in families.PHRASES]  # type: ignore[misc]
         makers += [self._characters, self._habits]
-        found = []
-        for done, make in enumerate(makers):
+        found, step = list[Keyed](), min(jobs, _AT_ONCE)
+        for done in range(0, len(makers), step):
             progress("key families", done, len(makers))
-            found.append(make())
+            found += side_by_side(lambda make: make(), makers[done : done + step], step)
         return [keyed for keyed in found if keyed.table.size]
 
     def feature_of(self) -> NDArray[np.int64]:

@@ -73,8 +73,8 @@ class TokenWriter:
         self.odd = DiskWriter(folder / "text.odd", np.uint32)
         self.letters = DiskWriter(folder / "text.letters", np.uint32)
         self.ends = DiskWriter(folder / "text.ends", np.int64)
-        self.counts: list[NDArray[np.int64]] = []
-        self.odd_counts: list[NDArray[np.int64]] = []
+        self.counts: list[NDArray[np.int32]] = []
+        self.odd_counts: list[NDArray[np.int32]] = []
         self.habits: list[NDArray[np.uint64]] = []
         self.digests: list[NDArray[np.uint64]] = []
 
@@ -119,8 +119,8 @@ class TokenWriter:
         self._enter(codes, spans[: self.vocabulary - before])
         self.words.append(tokens[:used])
         self.odd.append(odd[:odd_used])
-        self.counts.append(counts)
-        self.odd_counts.append(odd_counts)
+        self.counts.append(counts.astype(np.int32))
+        self.odd_counts.append(odd_counts.astype(np.int32))
         self.habits.append(habits)
         self.digests.append(digests)
 
@@ -150,17 +150,15 @@ class TokenWriter:
 
     def close(self) -> Tokens:
         """Finish the files."""
-        none = np.zeros(0, np.int64)
+        none = np.zeros(0, np.uint64)
         return Tokens(
-            indptr=np.concatenate([[0], np.cumsum(np.concatenate([none, *self.counts]))]).astype(np.int64),
+            indptr=_starts(self.counts),
             words=self.words.close(),
             vocabulary=self.vocabulary,
-            odd_indptr=np.concatenate([[0], np.cumsum(np.concatenate([none, *self.odd_counts]))]).astype(
-                np.int64
-            ),
+            odd_indptr=_starts(self.odd_counts),
             odd=self.odd.close(),
-            habits=np.concatenate([none.astype(np.uint64), *self.habits]),
-            digests=np.concatenate([none.astype(np.uint64), *self.digests]),
+            habits=np.concatenate([none, *self.habits]),
+            digests=np.concatenate([none, *self.digests]),
             _letters=self.letters.close(),
             _ends=self.ends.close(),
         )
@@ -182,6 +180,11 @@ def read_tokens(
         reader.add(batch.raw)
         progress("reading", len(roll.ids), source.count)
     return reader.close(), roll
+
+
+def _starts(counts: list[NDArray[np.int32]]) -> NDArray[np.int64]:
+    """(n + 1,) start of each sample's entries."""
+    return np.cumsum(np.concatenate([np.zeros(1, np.int32), *counts]), dtype=np.int64)
 
 
 def _pieces(texts: Sequence[str]) -> Iterator[Sequence[str]]:

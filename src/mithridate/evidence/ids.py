@@ -1,0 +1,60 @@
+"""The ids of all samples, held as bytes: tens of millions of Python strings would take more memory than the rest."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import overload
+
+__all__ = ["Ids"]
+
+_STRETCH = 4096
+
+
+class Ids(Sequence[str]):
+    """A sequence of texts that grows at its end; about 8 bytes and its own length for each.
+
+    Args:
+        listed: the first of them.
+    """
+
+    def __init__(self, listed: Iterable[str] = ()) -> None:
+        self._letters, self._ends = bytearray(), array("q", [0])
+        self.extend(listed)
+
+    def extend(self, ids: Iterable[str]) -> None:
+        """Add some at the end."""
+        for name in ids:
+            self._letters += name.encode("utf-8", "surrogatepass")
+            self._ends.append(len(self._letters))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, item: int) -> str: ...
+
+    @overload
+    def __getitem__(self, item: slice) -> list[str]: ...
+
+    def __getitem__(self, item: int | slice) -> str | list[str]:
+        if not isinstance(item, slice):
+            place = range(len(self))[item]
+            return self._text(self._ends[place], self._ends[place + 1])
+        start, stop, step = item.indices(len(self))
+        if step != 1:
+            return [self[place] for place in range(start, stop, step)]
+        return [self._text(low, high) for low, high in pairwise(self._ends[start : max(stop, start) + 1])]
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), _STRETCH):
+            yield from self[start : start + _STRETCH]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ids) and self._ends == other._ends and self._letters == other._letters
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def _text(self, low: int, high: int) -> str:
+        return self._letters[low:high].decode("utf-8", "surrogatepass")
