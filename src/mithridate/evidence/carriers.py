@@ -33,8 +33,9 @@ class Entries:
 
 
 def entries(
-    rows: NDArray[np.int64], hashes: NDArray[np.uint64], groups: NDArray[np.int64], least: int, most: int
-) -> Entries:
+    rows: NDArray[np.int32] | NDArray[np.int64], hashes: NDArray[np.uint64], groups: NDArray[np.int64], least: int,
+    most: int,
+) -> Entries:  # fmt: skip
     """Count each key once per sample, keep keys with least <= support <= most.
 
     Args:
@@ -55,9 +56,12 @@ def entries(
     ordered = hashes[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     firsts, names = np.minimum.reduceat(order, starts), ordered[starts]
-    number = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(ordered)))
     # One number for key and sample: plain sorting is several times faster than sorting by two columns.
-    pairs = np.sort(number * n + rows[order])
+    pairs = np.repeat(np.arange(len(starts)) * n, np.diff(starts, append=len(ordered)))
+    del ordered, starts
+    pairs += rows[order]
+    del order
+    pairs.sort()
     pairs = pairs[np.concatenate([[True], pairs[1:] != pairs[:-1]])]
     key, r = np.divmod(pairs, n)
     fresh = _fresh(key, r, groups)

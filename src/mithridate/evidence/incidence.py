@@ -154,7 +154,9 @@ def _sketch(stretches: Iterable[Stretch], expected: int) -> NDArray[np.uint16]:
 def _raised(cells: NDArray[np.uint16], limits: Limits) -> int:
     """Raise `least` until about twice the budget is left; the exact supports decide the rest."""
     held = np.zeros(65536, dtype=np.int64)
-    for start in range(0, cells.shape[1], _CHUNK):  # as 64-bit numbers, all at once would be four times the sketch
+    for start in range(
+        0, cells.shape[1], _CHUNK
+    ):  # as 64-bit numbers, all at once would be four times the sketch
         held += np.bincount(cells[0, start : start + _CHUNK], minlength=65536)
     over = np.cumsum(held[::-1])[::-1]
     fits = np.flatnonzero(over[limits.least :] <= 2 * limits.keys)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mithridate.core.hashing import keyed_hash, uniform
 from mithridate.engines.threads import one_thread
-from mithridate.evidence.content.fourier import fourier_features
+from mithridate.evidence.content.fourier import Fourier
 from mithridate.evidence.content.logistic import FOLDS
 from mithridate.evidence.content.ridge import Task, fit_ridge
 from mithridate.evidence.view import Probe
@@ -92,7 +92,7 @@ def fit_probes(
         with one_thread():
             seen = _standardised(features)
             if part.smooth:
-                seen = np.concatenate([seen, fourier_features(seen, seed, _PER)], axis=1)
+                seen = np.concatenate([seen, Fourier.learn(seen, seed, _PER)(seen)], axis=1)
         task = _task(seen, own, classes, folds)
         fitted = fit_ridge(task, task.moments(), refit=False)
         probes[part.name] = Probe(

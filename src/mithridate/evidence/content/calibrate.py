@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from mithridate.evidence.compiled import compiled
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "calibrated", "likelihood"]
 
 _SLACK = 0.02  # share of labels that may be arbitrary without moving the scale
 _SAMPLE = 200_000
+_BLOCK = 1 << 18  # rows worked on at once, as sums are of double width
 
 
 def calibrate(scores: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, NDArray[np.float64]]:
@@ -43,6 +44,27 @@ def calibrate(scores: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[f
     exact = {"ftol": 1e-14, "gtol": 1e-6, "maxiter": 500}
     found = minimize(loss, np.zeros(1 + k), jac=True, method="L-BFGS-B", bounds=bounds, options=exact)
     return float(np.exp(found.x[0])), found.x[1:]
+
+
+def calibrated(
+    scores: NDArray[np.float32], labels: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], float, NDArray[np.float64]]:
+    """(n, k) calibrated logits, in place of the scores, and what `calibrate` returns."""
+    slope, shift = calibrate(scores, labels)
+    for start in range(0, len(scores), _BLOCK):
+        scores[start : start + _BLOCK] = scores[start : start + _BLOCK] * slope + shift
+    return scores, slope, shift
+
+
+def likelihood(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
+    """(n,) probability of the label; of a missing one, something."""
+    likely = np.empty(len(logits), dtype=np.float32)
+    for start in range(0, len(logits), _BLOCK):
+        block = logits[start : start + _BLOCK]
+        z = np.exp(block - block.max(axis=1, keepdims=True))
+        given = np.maximum(labels[start : start + _BLOCK], 0)
+        likely[start : start + _BLOCK] = z[np.arange(len(z)), given] / z.sum(axis=1)
+    return likely
 
 
 @compiled

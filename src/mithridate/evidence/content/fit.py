@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.engines.threads import side_by_side
-from mithridate.evidence.content.calibrate import calibrate
+from mithridate.evidence.content.calibrate import calibrated, likelihood
 from mithridate.evidence.content.logistic import FOLDS, Features, LinearContent, both
 from mithridate.evidence.store import Scratch, row_chunks
 
-__all__ = ["DOUBT", "Ascent", "calibrated", "fit_content", "likelihood"]
+__all__ = ["DOUBT", "Ascent", "fit_content"]
 
 _CHUNK = 1 << 20
-_BLOCK = 1 << 18
 #: Samples whose label the first fit finds less likely than this do not train the second.
 DOUBT = 0.2
 
@@ -83,15 +82,6 @@ def fit_content(
     )
 
 
-def calibrated(scores: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[NDArray[np.float32], float]:
-    """(n, k) calibrated logits of (n, columns) scores, in their place if they can be, and the slope of that."""
-    logits = both(scores)
-    slope, shift = calibrate(logits, labels)
-    for start in range(0, len(logits), _BLOCK):  # block by block: sums are of double width
-        logits[start : start + _BLOCK] = logits[start : start + _BLOCK] * slope + shift
-    return logits, slope
-
-
 def _dealt(models: int, jobs: int) -> list[range]:
     parts = max(1, min(jobs, models))
     return [range(models * part // parts, models * (part + 1) // parts) for part in range(parts)]
@@ -102,7 +92,8 @@ def _logits(
 ) -> tuple[NDArray[np.float32], float]:
     scores = np.zeros((len(labels), columns), dtype=np.float32)
     side_by_side(lambda part: part.predict(scores), parts, len(parts))
-    return calibrated(scores, labels)
+    logits, slope, _ = calibrated(both(scores), labels)
+    return logits, slope
 
 
 class Ascent:
@@ -165,14 +156,3 @@ class Ascent:
     def _entries(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         low, high = self._features.indptr[start], self._features.indptr[stop]
         return self._features.indptr[start : stop + 1] - low, self._features.index[low:high]
-
-
-def likelihood(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
-    """(n,) probability of the label; of a missing one, something."""
-    likely = np.empty(len(logits), dtype=np.float32)
-    for start in range(0, len(logits), _BLOCK):
-        block = logits[start : start + _BLOCK]
-        z = np.exp(block - block.max(axis=1, keepdims=True))
-        given = np.maximum(labels[start : start + _BLOCK], 0)
-        likely[start : start + _BLOCK] = z[np.arange(len(z)), given] / z.sum(axis=1)
-    return likely

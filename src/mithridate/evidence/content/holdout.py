@@ -25,7 +25,7 @@ class Holdout:
 
     Attributes:
         features: (n, d) of the samples.
-        targets: (n, k) one-hot labels minus class shares; 0 where there is no label.
+        labels: (n,) class index, -1 = missing.
         moved: (d, k) weights of the model fitted on all.
         whiten: (d, d) from features to whitened ones.
         offset: (d,) whitened mean.
@@ -35,7 +35,7 @@ class Holdout:
     """
 
     features: NDArray[np.float16] | NDArray[np.float32]
-    targets: NDArray[np.float32]
+    labels: NDArray[np.int32]
     moved: NDArray[np.float64]
     whiten: NDArray[np.float32]
     offset: NDArray[np.float32]
@@ -65,10 +65,16 @@ class Holdout:
         """(r, d). Not kept: of most samples nobody ever asks."""
         return widen(self.features[rows]) @ self.whiten - self.offset
 
+    def _targets(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(r, k) one-hot labels minus class shares; 0 where there is no label."""
+        given = self.labels[rows]
+        hot = (given[:, None] == np.arange(len(self.shares))).astype(np.float32)
+        return np.where(given[:, None] >= 0, hot - self.shares, np.float32(0.0))
+
     def _without(self, rows: NDArray[np.int64], seen: NDArray[np.float64]) -> NDArray[np.float32]:
         """Logits of `seen` (r, d) under the model fitted without `rows`: one block Sherman-Morrison-Woodbury step."""
         half = self._whitened(rows)
-        weights = self.moved - half.T @ self.targets[rows]
+        weights = self.moved - half.T @ self._targets(rows)
         left = np.eye(len(rows)) * (1 + 1e-6) - (half @ half.T).astype(np.float64)
         weights = weights + half.T @ np.linalg.solve(left, half @ weights)
         return np.asarray((seen @ weights + self.shares) * self.slope + self.shift, dtype=np.float32)
@@ -88,16 +94,12 @@ def fit_holdout(
         moments: of all labelled samples.
         fitted: the out-of-fold model, for its penalty and calibration.
     """
-    known = labels >= 0
     total, sizes = max(float(moments.n.sum()), 1.0), moments.t.sum(axis=0)
     x, shares = moments.x.sum(axis=0) / total, sizes / total
     whiten = _whiten(moments.xx.sum(axis=0), x, total, fitted.penalty)
-    targets = np.zeros((len(labels), len(sizes)), dtype=np.float32)
-    targets[np.flatnonzero(known), labels[known]] = 1.0
-    targets[known] -= shares.astype(np.float32)
     return Holdout(
         features=features,
-        targets=targets,
+        labels=labels,
         moved=whiten.T.astype(np.float64) @ (moments.xt.sum(axis=0) - np.outer(x * total, shares)),
         whiten=whiten,
         offset=(x @ whiten).astype(np.float32),

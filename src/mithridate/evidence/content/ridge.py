@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.engines.threads import one_thread, side_by_side
-from mithridate.evidence.content.calibrate import calibrate
+from mithridate.evidence.content.calibrate import calibrated, likelihood
 
 __all__ = ["Moments", "RidgeContent", "Task", "fit_ridge", "standardised"]
 
@@ -138,16 +138,10 @@ def fit_ridge(task: Task, moments: Moments, *, refit: bool = True) -> RidgeConte
         fitted = _predict(task, moments, penalty)
     if not refit:
         return fitted
-    doubtful = (_own(fitted.logits, task.labels) < _DOUBT) & (task.labels >= 0)
+    doubtful = (likelihood(fitted.logits, task.labels) < _DOUBT) & (task.labels >= 0)
     task.update(moments, doubtful, -1)
     with one_thread():
         return _predict(task, moments, penalty)
-
-
-def _own(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
-    z = logits - logits.max(axis=1, keepdims=True)
-    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    return np.asarray(p[np.arange(len(p)), np.maximum(labels, 0)])
 
 
 def _penalty(task: Task, moments: Moments) -> float:
@@ -155,15 +149,15 @@ def _penalty(task: Task, moments: Moments) -> float:
     fold = int(moments.n.argmax())
     models = [_solve(moments, fold, penalty) for penalty in PENALTIES]
     rows = np.flatnonzero((task.folds == fold) & (task.labels >= 0))
-    scores = np.zeros((len(models), len(task.labels), task.classes), dtype=np.float32)
+    scores = np.zeros((len(models), len(rows), task.classes), dtype=np.float32)
     for start, x in task.features():
-        here = rows[(rows >= start) & (rows < start + len(x))]
+        low, high = np.searchsorted(rows, [start, start + len(x)])
         for i, (w, bias) in enumerate(models):
-            scores[i, here] = x[here - start] @ w + bias
+            scores[i, low:high] = x[rows[low:high] - start] @ w + bias
     losses = []
-    for s in scores[:, rows]:
-        slope, shift = calibrate(s, task.labels[rows])
-        own = _own((s * slope + shift).astype(np.float32), task.labels[rows])
+    for s in scores:
+        logits, _, _ = calibrated(s, task.labels[rows])
+        own = likelihood(logits, task.labels[rows])
         losses.append(-float(np.log(0.95 * own + 0.05 / task.classes).mean()))
     return PENALTIES[int(np.argmin(losses))]
 
@@ -177,8 +171,7 @@ def _predict(task: Task, moments: Moments, penalty: float) -> RidgeContent:
         here = slice(start, start + len(x))
         told = (x @ weights + biases).reshape(len(x), len(models), task.classes)
         scores[here] = told[np.arange(len(x)), task.folds[here]]
-    slope, shift = calibrate(scores, task.labels)
-    logits = (scores * slope + shift).astype(np.float32)
+    logits, slope, shift = calibrated(scores, task.labels)
     known = task.labels >= 0
     accuracy = float((logits[known].argmax(axis=1) == task.labels[known]).mean())
     return RidgeContent(logits=logits, accuracy=accuracy, penalty=penalty, slope=slope, shift=shift)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.evidence.content.fit import DOUBT, Ascent, calibrated, likelihood
-from mithridate.evidence.content.logistic import Features, LinearContent
+from mithridate.evidence.content.calibrate import calibrated, likelihood
+from mithridate.evidence.content.fit import DOUBT, Ascent
+from mithridate.evidence.content.logistic import Features, LinearContent, both
 from mithridate.evidence.store import DiskArray, row_chunks
 
 __all__ = ["LeaveOut"]
@@ -70,7 +71,7 @@ class LeaveOut:
             fit.one_pass(begin=epoch == 0)
         scores = np.zeros((len(both_rows), columns), dtype=np.float32)
         fit.predict(scores)
-        logits, _ = calibrated(scores, np.where(folds == 0, labels, -1).astype(np.int32))
+        logits, _, _ = calibrated(both(scores), np.where(folds == 0, labels, -1).astype(np.int32))
         return logits[len(chosen) :]
 
     @cached_property

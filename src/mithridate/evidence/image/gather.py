@@ -67,11 +67,14 @@ def gather_image(
         lambda found: save_arrays(store_dir / "groups.npz", groups=found),
     )
     vectors: dict[str, NDArray[np.generic]] = {"residual": _residuals(canvas, store_dir, stages, progress)}
-    vectors["content"] = thumbnails(canvas.pixels)
+    thumbs = thumbnails(canvas.pixels, store_dir / "thumbnails.f4")
+    vectors["content"] = thumbs
     models = None
     if labels is not None and len(classes) > 1 and min(canvas.pixels.shape[1:3]) >= _SMALLEST:
         folds = assign_folds(roll.ids, groups, seed)
-        models = fit_models(canvas, labels, len(classes), folds, seed, store_dir, stages, jobs, progress)
+        models = fit_models(
+            canvas, thumbs, labels, len(classes), folds, seed, store_dir, stages, jobs, progress
+        )
     tables = patch_tables(canvas, groups, models, progress)
     noted = metadata_table(roll.notes, groups)
     probes = _probes(canvas, noted, roll, groups, seed, progress)
@@ -91,7 +94,7 @@ def gather_image(
         probes=probes,
         vectors=vectors,
         shapes={"residual": canvas.pixels.shape[1:]},
-        nearest=DenseNearest(vectors=vectors["content"]),
+        nearest=DenseNearest(vectors=thumbs),
         seed=seed,
     )
     return Gathered(evidence=evidence, bad=tuple(roll.bad), notes=_notes(canvas))

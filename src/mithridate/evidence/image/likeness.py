@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.evidence.half import widen
+
 __all__ = ["near_duplicates"]
 
 _SIDE = 16
@@ -32,7 +34,7 @@ def near_duplicates(pixels: NDArray[np.uint8], copies: NDArray[np.int64], seed: 
     thumbs = _thumbnails(pixels)
     n = len(thumbs)
     rng = np.random.default_rng([seed, 2])
-    sample = thumbs[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))]
+    sample = widen(thumbs[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))])
     mean = sample.mean(axis=0)
     _, values, vectors = np.linalg.svd(sample - mean, full_matrices=False)
     used = int(np.clip((values > 0.02 * values[0]).sum(), 1, 64))
@@ -40,26 +42,46 @@ def near_duplicates(pixels: NDArray[np.uint8], copies: NDArray[np.int64], seed: 
     leader = copies.copy()
     for _ in range(_BANDS):
         rotation = (basis @ rng.standard_normal((used, _BITS))).astype(np.float32)
-        signs = (thumbs - mean) @ rotation > 0
-        keys = signs @ (1 << np.arange(_BITS))
+        keys = _keys(thumbs, mean, rotation)
         order = np.argsort(keys, kind="stable")
         starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
         first = order[np.repeat(starts, np.diff(np.append(starts, n)))]
-        rows, heads = order, leader[first]
-        alike = np.einsum("ij,ij->i", thumbs[rows], thumbs[heads]) >= _ALIKE
-        joins = alike & (leader[rows] == rows) & (heads < rows)
+        free = np.flatnonzero((leader[order] == order) & (leader[first] < order))
+        rows, heads = order[free], leader[first[free]]
+        joins = _alike(thumbs, rows, heads)
         leader[rows[joins]] = heads[joins]
     while not np.array_equal(leader, leader[leader]):
         leader = leader[leader]
     return leader
 
 
-def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _keys(
+    thumbs: NDArray[np.float16], mean: NDArray[np.float32], rotation: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    keys = np.empty(len(thumbs), dtype=np.int64)
+    for start in range(0, len(thumbs), _BLOCK):
+        signs = (widen(thumbs[start : start + _BLOCK]) - mean) @ rotation > 0
+        keys[start : start + _BLOCK] = signs @ (1 << np.arange(_BITS))
+    return keys
+
+
+def _alike(
+    thumbs: NDArray[np.float16], rows: NDArray[np.int64], heads: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    alike = np.empty(len(rows), dtype=bool)
+    for start in range(0, len(rows), _BLOCK):
+        here = slice(start, start + _BLOCK)
+        pairs = widen(thumbs[rows[here]]), widen(thumbs[heads[here]])
+        alike[here] = np.einsum("ij,ij->i", *pairs) >= _ALIKE
+    return alike
+
+
+def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
     """(n, <= 256) grey thumbnails, zero mean, unit length; flat images stay zero and resemble nothing."""
     n, h, w, _ = pixels.shape
     rows = np.minimum(np.arange(_SIDE + 1) * h // min(_SIDE, h), h)[: min(_SIDE, h) + 1]
     columns = np.minimum(np.arange(_SIDE + 1) * w // min(_SIDE, w), w)[: min(_SIDE, w) + 1]
-    out = np.empty((n, (len(rows) - 1) * (len(columns) - 1)), dtype=np.float32)
+    out = np.empty((n, (len(rows) - 1) * (len(columns) - 1)), dtype=np.float16)
     for start in range(0, n, _BLOCK):
         grey = pixels[start : start + _BLOCK].mean(axis=3, dtype=np.float32)
         small = np.add.reduceat(np.add.reduceat(grey, rows[:-1], axis=1), columns[:-1], axis=2)

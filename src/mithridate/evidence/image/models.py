@@ -37,13 +37,14 @@ class Models:
 
 
 def fit_models(
-    canvas: Canvas, labels: NDArray[np.int32], classes: int, folds: NDArray[np.int8], seed: int, folder: Path,
-    stages: Stages, jobs: int, progress: Progress,
+    canvas: Canvas, thumbs: NDArray[np.float32], labels: NDArray[np.int32], classes: int,
+    folds: NDArray[np.int8], seed: int, folder: Path, stages: Stages, jobs: int, progress: Progress,
 ) -> Models:  # fmt: skip
     """Fit all three.
 
     Args:
         canvas: of n images.
+        thumbs: (n, d) their thumbnails.
         labels: (n,) class index, -1 = missing.
         classes: k >= 2.
         folds: (n,) fold of each image.
@@ -66,9 +67,8 @@ def fit_models(
     leave_out = fit_holdout(stored, labels, whole, content)
 
     def coarse() -> RidgeContent:
-        with one_thread():
-            sketched, d = sketch_features(canvas.pixels, seed)
-        rough = Task(features=passes(sketched), labels=labels, classes=classes, folds=folds, d=d, jobs=jobs)
+        sketched, d = sketch_features(thumbs, seed)
+        rough = Task(features=sketched, labels=labels, classes=classes, folds=folds, d=d, jobs=jobs)
         return fit_ridge(rough, rough.moments(), refit=False)
 
     return Models(

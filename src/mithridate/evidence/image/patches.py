@@ -71,9 +71,9 @@ MOVING = (Rung(w=3, spread=20, roughness=60),)
 class _Seen:
     """(image, key) pairs and where they were."""
 
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int32]
     hashes: NDArray[np.uint64]
-    origins: NDArray[np.int64]
+    origins: NDArray[np.int32]
 
 
 def patch_tables(
@@ -115,7 +115,9 @@ def _table(
     least = max(5, n // 50_000)
     seen = _scan(canvas.planes, rungs, fixed, least)
     found = entries(seen.rows, seen.hashes, groups, least, max(n // 10, min(20, n // 2)))
-    place = _Places(canvas=canvas, rungs=rungs, fixed=fixed, origin=seen.origins[found.first])
+    place = _Places(
+        canvas=canvas, rungs=rungs, fixed=fixed, origin=seen.origins[found.first].astype(np.int64)
+    )
     kind = Kin if not fixed else SquareKin if rungs[0].flat else TemplateKin
     kin = kind(planes=canvas.planes, found=found, place=place.of, groups=groups)
     locate = None if fixed else Locate(pixels=canvas.pixels, kin=kin)
@@ -186,12 +188,12 @@ def _scan(planes: NDArray[np.uint8], rungs: tuple[Rung, ...], fixed: bool, least
         pairs = _fixed(planes, rung, least) if fixed else _anywhere(planes, rung, least)
         for y, x, image, hashed in pairs:
             origin = (number * h + y) * w + x
-            rows.append(image)
+            rows.append(image.astype(np.int32))
             salt = origin if fixed else np.full(len(x), number)
             hashes.append(hashed + salt.astype(np.uint64) * _GOLDEN)
-            origins.append(origin)
+            origins.append(origin.astype(np.int32))
     if not rows:
-        empty = np.zeros(0, dtype=np.int64)
+        empty = np.zeros(0, dtype=np.int32)
         return _Seen(rows=empty, hashes=empty.astype(np.uint64), origins=empty)
     return _Seen(rows=np.concatenate(rows), hashes=np.concatenate(hashes), origins=np.concatenate(origins))
 

@@ -1,17 +1,21 @@
 """A coarse view of images: thumbnails, principal directions, random Fourier features.
 
-Too coarse to learn a small stamp by
-heart, and cheap: it tells which keys deserve the strong content model's closer look.
+Too coarse to learn a small stamp by heart, and cheap: it tells which keys deserve the strong content model's closer
+look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.evidence.content.fourier import fourier_features
+from mithridate.engines.threads import one_thread
+from mithridate.evidence.content.fourier import Fourier
+from mithridate.evidence.content.ridge import Features
+from mithridate.evidence.store import new_map
 
 __all__ = ["sketch_features", "thumbnails"]
 
@@ -20,30 +24,43 @@ _CONTRAST = 100.0  # variance, in squared grey levels, below which a thumbnail c
 _BLOCK = 8192
 
 
-def sketch_features(pixels: NDArray[np.uint8], seed: int) -> tuple[NDArray[np.float32], int]:
-    """(n, d) features in [-1, 1], and d.
+def sketch_features(thumbs: NDArray[np.float32], seed: int) -> tuple[Features, int]:
+    """Passes over features in [-1, 1], computed anew in each, and their number.
+
+    Args:
+        thumbs: (n, d) thumbnails.
+        seed: decides the random features.
+    """
+    with one_thread():
+        fourier = Fourier.learn(thumbs, seed)
+
+    def blocks() -> Iterator[tuple[int, NDArray[np.float32]]]:
+        for start in range(0, len(thumbs), _BLOCK):
+            with one_thread():
+                features = fourier(thumbs[start : start + _BLOCK])
+            yield start, features
+
+    return blocks, fourier.width
+
+
+def thumbnails(pixels: NDArray[np.uint8], path: Path) -> NDArray[np.float32]:
+    """Thumbnails, mean removed, contrast normalised.
 
     Args:
         pixels: (n, h, w, c) uint8.
-        seed: decides the random features.
+        path: file for the result.
+
+    Returns:
+        (n, <= 8 * 8 * c) float32, memory-mapped.
     """
-    features = fourier_features(thumbnails(pixels), seed)
-    return features, features.shape[1]
-
-
-def thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(n, <= 8 * 8 * c) float32 thumbnails, mean removed, contrast normalised."""
-    h, w = pixels.shape[1:3]
+    n, h, w, c = pixels.shape
     rows, columns = (np.unique(np.arange(_SIDE) * size // _SIDE) for size in (h, w))
-    parts: list[NDArray[np.float32]] = []
-    for block in _blocks(pixels):
-        small = np.add.reduceat(np.add.reduceat(block.astype(np.float32), rows, axis=1), columns, axis=2)
+    out = new_map(path, np.float32, (n, len(rows) * len(columns) * c))
+    for start in range(0, n, _BLOCK):
+        block = pixels[start : start + _BLOCK].astype(np.float32)
+        small = np.add.reduceat(np.add.reduceat(block, rows, axis=1), columns, axis=2)
         flat = small.reshape(len(block), -1) / (h * w / (len(rows) * len(columns)))
         flat -= flat.mean(axis=1, keepdims=True)
-        parts.append(flat / np.sqrt(flat.var(axis=1, keepdims=True) + _CONTRAST))
-    return np.concatenate(parts)
-
-
-def _blocks(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    for start in range(0, len(pixels), _BLOCK):
-        yield np.asarray(pixels[start : start + _BLOCK])
+        out[start : start + _BLOCK] = flat / np.sqrt(flat.var(axis=1, keepdims=True) + _CONTRAST)
+    out.flush()
+    return out
