@@ -30,6 +30,7 @@ __all__ = [
 #: Above this many classes the table of pairs would no longer be small.
 MOST_CLASSES = 512
 _BINS = 256
+_SORTED = 1 << 14  # fewest conflicts worth a sort
 _SPAN = 5.0  # asinh of the largest margin told apart, about 74
 
 #: Margin in the middle of each bin; bin `ZERO` is the first with a positive margin.
@@ -67,6 +68,7 @@ class PairCounts:
     def __init__(self, classes: int) -> None:
         self.table = np.zeros((classes, classes, _BINS), dtype=np.int32)
         self._conflicts = np.zeros((0, 3), dtype=np.int64)  # group, rival * k + label, bin
+        self._waiting: list[NDArray[np.int64]] = []  # more of them, not yet held against the others
 
     def add(self, batch: Batch) -> None:
         """Count the samples of a batch with "logits", "label" and "group"."""
@@ -85,20 +87,30 @@ class PairCounts:
     def merge(self, other: PairCounts) -> None:
         """Add the counts of other samples."""
         self.table += other.table
-        self._join(other._conflicts)
+        self._join(other._settled())
 
     def _join(self, more: NDArray[np.int64]) -> None:
-        """Of each kind of conflict in a group, keep the least confident."""
-        rows = np.concatenate([self._conflicts, more])
+        """Add conflicts; sorted in only when they are as many as those before, so that each is rarely moved."""
+        self._waiting.append(more)
+        if sum(map(len, self._waiting)) > max(len(self._conflicts), _SORTED):
+            self._settled()
+
+    def _settled(self) -> NDArray[np.int64]:
+        """Of each kind of conflict in a group, the least confident."""
+        if not self._waiting:
+            return self._conflicts
+        rows = np.concatenate([self._conflicts, *self._waiting])
+        self._waiting = []
         rows = rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))]
         new = np.ones(len(rows), dtype=bool)
         new[1:] = (rows[1:, :2] != rows[:-1, :2]).any(axis=1)
         self._conflicts = rows[new]
+        return self._conflicts
 
     def rivals(self) -> NDArray[np.int64]:
         """(k, k, bins) samples labelled j whose most probable class is i, over logit_i - logit_j."""
-        found = np.zeros(self.table.size, dtype=np.int64)
-        np.add.at(found, self._conflicts[:, 1] * _BINS + self._conflicts[:, 2], 1)
+        found, conflicts = np.zeros(self.table.size, dtype=np.int64), self._settled()
+        np.add.at(found, conflicts[:, 1] * _BINS + conflicts[:, 2], 1)
         return found.reshape(self.table.shape)
 
 
