@@ -14,7 +14,7 @@ from mithridate.core.errors import SourceError
 from mithridate.sources.base import quote
 from mithridate.sources.digest import files_digest
 from mithridate.sources.folder import outside
-from mithridate.sources.frames import Chunk, refuse_twins
+from mithridate.sources.frames import Chunk, readable, refuse_twins
 
 __all__ = ["STATE", "ArrowFiles", "choose_split", "split_folder"]
 
@@ -76,10 +76,9 @@ class ArrowFiles:
         for low in range(start, stop, _ROWS):
             part = chosen.slice(low, min(_ROWS, stop - low))
             try:
-                part.validate(full=True)
+                yield readable(np.arange(low, low + part.num_rows), part)
             except pa.ArrowException as error:
                 raise _damaged(self.path, error) from error
-            yield Chunk(rows=np.arange(low, low + part.num_rows), table=part)
 
 
 def split_folder(path: Path, split: str | None) -> Path:

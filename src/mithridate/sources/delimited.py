@@ -145,6 +145,11 @@ class DelimitedFile:
         )
         names: list[str] = reader.schema.names
         refuse_twins(names, self.uri)
+        other = next((c for c in ";\t|" if len(names) == 1 and c in names[0]), None)
+        if other is not None:  # as one column, all of a row would be its name
+            want = f"columns separated by {'tabs' if self.separator == chr(9) else 'commas'}"
+            remedy = "Write it again with commas, or with tabs as .tsv."
+            raise SourceError(want, f"one column {names[0][:80]!r}", self.uri, remedy)
         return names
 
     def _unreadable(self, error: Exception) -> SourceError:
