@@ -161,14 +161,19 @@ def _mapped(file: Path) -> Any:
     """The table in a file, without reading it."""
     import pyarrow as pa
 
+    if not file.is_file():
+        raise _damaged(file, OSError("no regular file"))  # a pipe would never end
     try:
         source = pa.memory_map(str(file))
         if source.size() >= 6 and source.read_at(6, 0) == b"ARROW1":
-            return pa.ipc.open_file(source).read_all()
-        if source.size() and source.read_at(len(_END), max(0, source.size() - len(_END))) != _END:
+            table = pa.ipc.open_file(source).read_all()
+        elif source.size() and source.read_at(len(_END), max(0, source.size() - len(_END))) != _END:
             # Arrow takes the end of the file for the end of the data, wherever it was cut
             raise pa.ArrowInvalid("its end mark is missing")
-        return pa.ipc.open_stream(source).read_all()
+        else:
+            table = pa.ipc.open_stream(source).read_all()
+        _ = table.schema.names  # decoded when they are asked for
+        return table
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:
         raise _damaged(file, error) from error
 
