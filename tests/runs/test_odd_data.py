@@ -78,6 +78,7 @@ BLOBS = [bytes([i % 256, i // 256]) * 20 for i in range(N)]
         ({"a": LABEL, "more": [[float(i), 1.0] for i in range(N)]}, "column 'more'"),
         ({"a": LABEL, "more": [{"bytes": b, "page": 1} for b in BLOBS]}, "column 'more'"),
         ({"key": [f"k{i}" for i in range(N)]}, "the table"),
+        ({"key": [f"k{i}" for i in range(N)], "none": [""] * N}, "the table"),
     ],
 )
 def test_what_a_table_cannot_read_is_not_clean(columns, item):

@@ -325,6 +325,9 @@ def test_another_separator_is_told(tmp_path, mark, name):
     (tmp_path / name).write_text("".join(f"a {i}{mark}b\n" for i in range(30)))
     with pytest.raises(SourceError, match="expected columns separated by"):
         open_source(tmp_path / name)
+    (tmp_path / name).write_text("a,b\n1,2\n", "utf-16")
+    with pytest.raises(SourceError, match="expected text in UTF-8, got UTF-16"):
+        open_source(tmp_path / name)
     (tmp_path / "one.csv").write_text("a;b,c\n1,2\n")
     assert open_source(tmp_path / "one.csv").count == 1
 

@@ -136,6 +136,8 @@ class DelimitedFile:
     def _header(self) -> list[str]:
         from pyarrow import csv
 
+        if self._bytes().read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            raise SourceError("text in UTF-8", "UTF-16", self.uri, "Save it again as CSV in UTF-8.")
         reader = csv.open_csv(
             self._bytes(),
             read_options=csv.ReadOptions(use_threads=False, block_size=self._block, encoding=self.encoding),

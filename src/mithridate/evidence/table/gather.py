@@ -144,8 +144,8 @@ def gather_table(
 
 def _unread(columns: list[Column]) -> list[BadItem]:
     """What nothing is known of although it may be what the table is about."""
-    if all(c.identifier for c in columns):
-        reason = "no value in any column recurs, so that nothing was examined"
+    if all(c.identifier or len(c.counts) < 2 for c in columns):
+        reason = "every column names the rows or is the same in all, so that nothing was examined"
         return [BadItem(id="the table", reason=f"{reason}; texts are named by --text, pictures by --x")]
     reason = "its cells are bytes, lists or records, none like another: nothing in them was examined"
     return [BadItem(id=f"column {c.name!r}", reason=reason) for c in columns if c.identifier and c.opaque]
