@@ -95,7 +95,14 @@ def test_the_notebook_uses_the_renderer_that_was_put_in():
 
 def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / "report.json"
-    finding = {"kind": "finding", "severity": "INFO", "exhibits": [], "targets": [], "scores": [], "details": "x"}
+    finding = {
+        "kind": "finding",
+        "severity": "INFO",
+        "exhibits": [],
+        "targets": [],
+        "scores": [],
+        "details": "x",
+    }
     for text in ("", "[" * 200_000, '{"schema": 99}', mutated(results=[finding])):
         path.write_text(text)
         with pytest.raises(ReportError, match=r"report\.json: expected"):

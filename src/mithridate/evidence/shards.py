@@ -156,9 +156,7 @@ class Shards:
         parts = max(counts, key=lambda n: n - len(self.missing(n)))
         left = self.missing(parts)
         named = ", ".join(f"{part}/{parts}" for part in left[:5]) + (" …" if len(left) > 5 else "")
-        raise UsageError(
-            f"{parts} shards", f"{len(left)} missing: {named}", self._where, "Read these, too."
-        )
+        raise UsageError(f"{parts} shards", f"{len(left)} missing: {named}", self._where, "Read these, too.")
 
     def _opened(self, parts: int) -> Spool:
         names = [_name(self._key, part, parts) for part in range(parts)]
