@@ -26,6 +26,13 @@ def test_help_starts_fast_and_loads_nothing_heavy():
     assert best < 0.5  # 0.1 s on a machine that does nothing else
 
 
+def test_the_package_is_the_program():
+    run = [sys.executable, "-m", "mithridate", "oddit"]
+    told = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert told.returncode == 2
+    assert "expected one of audit" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

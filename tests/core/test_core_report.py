@@ -1,6 +1,7 @@
 """A report and its JSON form are the same thing."""
 
 import json
+import os
 
 import pytest
 
@@ -90,3 +91,23 @@ def test_the_notebook_uses_the_renderer_that_was_put_in():
 
     assert REPORT._repr_html_() is None
     assert replace(REPORT, renderer=lambda r: f"<b>{r.verdict}</b>")._repr_html_() == "<b>FLAGGED</b>"
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "report.json"
+    finding = {
+        "kind": "finding",
+        "severity": "INFO",
+        "exhibits": [],
+        "targets": [],
+        "scores": [],
+        "details": "x",
+    }
+    for text in ("", "[" * 200_000, '{"schema": 99}', mutated(results=[finding])):
+        path.write_text(text)
+        with pytest.raises(ReportError, match=r"report\.json: expected"):
+            Report.load(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ReportError, match="no regular file"):
+        Report.load(path)

@@ -155,6 +155,44 @@ def test_shards_that_do_not_exist(pictures, tmp_path, shard):
         read_one(open_source(pictures), *shard, str(tmp_path))
 
 
+def _cut(shard, _):
+    shard.write_bytes(shard.read_bytes()[:-700])
+
+
+def _flipped(shard, _):
+    data = bytearray(shard.read_bytes())
+    at = data.index(b"w1") - 200  # among the offsets of texts
+    data[at : at + 160] = b"\xff" * 160
+    shard.write_bytes(data)
+
+
+def _shorter(shard, _):
+    with pa.OSFile(str(shard)) as file, pa.ipc.open_stream(file) as reader:
+        schema, (found,) = reader.schema, list(reader.iter_batches_with_custom_metadata())
+    with pa.OSFile(str(shard), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+        writer.write_batch(found.batch.slice(0, 20), custom_metadata=found.custom_metadata)
+
+
+def _swapped(shard, other):
+    shard.write_bytes(other.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "damage", [_cut, _flipped, _shorter, _swapped, lambda shard, _: shard.write_bytes(b"")]
+)
+def test_a_damaged_shard_is_named(texts, tmp_path, damage):
+    source = open_source(texts, text="text", label="y")
+    for part in range(3):
+        read_one(source, part, 3, str(tmp_path / "at"))
+    shards = sorted((tmp_path / "at").iterdir())
+    damage(shards[1], shards[2])
+    with pytest.raises(UsageError, match=f"{shards[1].name}: expected a shard as it was written"):
+        list(merged(source, str(tmp_path / "at")).batches(16))
+    shards[1].unlink()
+    assert read_one(source, 1, 3, str(tmp_path / "at")) == 0
+    assert sum(map(len, merged(source, str(tmp_path / "at")).batches(16))) == 90
+
+
 def test_what_cannot_be_sharded_or_kept(pictures, tmp_path):
     with pytest.raises(UsageError, match="data in memory"):
         mithridate.audit(np.zeros((30, 8, 8), np.uint8), shards=2)

@@ -8,6 +8,7 @@ import pytest
 
 import mithridate
 from mithridate.core.errors import UsageError
+from mithridate.core.results import Skip
 from mithridate.core.verdict import Verdict
 
 N = 300
@@ -64,3 +65,45 @@ def test_drawings_recur_by_nature(seed):
         x[i] = np.asarray(picture)
     report = mithridate.audit(x, labels=[i % 3 for i in range(N)])
     assert report.verdict is Verdict.CLEAN
+
+
+BLOBS = [bytes([i % 256, i // 256]) * 20 for i in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "item"),
+    [
+        ({"a": LABEL, "blob": BLOBS}, "column 'blob'"),
+        ({"a": LABEL, "blob": pa.array(BLOBS).dictionary_encode()}, "column 'blob'"),
+        ({"a": LABEL, "more": [[float(i), 1.0] for i in range(N)]}, "column 'more'"),
+        ({"a": LABEL, "more": [{"bytes": b, "page": 1} for b in BLOBS]}, "column 'more'"),
+        ({"key": [f"k{i}" for i in range(N)]}, "the table"),
+        ({"key": [f"k{i}" for i in range(N)], "none": [""] * N}, "the table"),
+    ],
+)
+def test_what_a_table_cannot_read_is_not_clean(columns, item):
+    report = mithridate.audit(pa.table(columns | {"label": LABEL}), label="label")
+    assert report.verdict is Verdict.INCOMPLETE
+    (skip,) = (r for r in report.results if isinstance(r, Skip))
+    assert skip.items == (item,)
+    assert not any("names the rows" in note for note in report.notes if "blob" in note or "more" in note)
+
+
+def test_free_text_in_a_table_is_told():
+    table = pa.table(
+        {"title": [f"the title of {i}" for i in range(N)], "body": [f"words of a text {i}" for i in range(N)]}
+    )
+    report = mithridate.audit(table.append_column("kind", [LABEL]), label="kind")
+    assert any(note.startswith("column 'body' is free text") for note in report.notes)
+
+
+def test_reasons_are_told_apart():
+    clips = [np.random.default_rng(i).normal(0, 0.1, 800).astype(np.float32) for i in range(30)]
+    clips[3], clips[4], clips[5] = clips[3][:0], clips[4][:0], np.full(800, np.nan, np.float32)
+    clips[6] = np.where(np.arange(800) < 3, np.nan, clips[6])
+    report = mithridate.audit(clips, labels=LABEL[:30], rate=8000)
+    skips = [(r.count, r.reason) for r in report.results if isinstance(r, Skip)]
+    assert skips == [
+        (2, "2 items could not be read: holds no samples (0 s)"),
+        (2, "2 items could not be read, the first because of: 800 of 800 values are NaN or infinite"),
+    ]

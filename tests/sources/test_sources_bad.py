@@ -3,6 +3,8 @@
 import io
 import os
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 
@@ -261,3 +263,79 @@ def test_row_without_id_is_named(tmp_path):
     (batch,) = source.batches(5)
     assert (batch.ids, batch.bad[0].id, batch.bad[0].reason) == (("u",), "row 1", "has no id")
     assert list(source.iter_ids()) == ["u", "row 1"]
+
+
+def test_texts_that_are_no_utf8_harm_no_other_row(tmp_path):
+    texts, labels = [f"words {i}".encode() for i in range(40)], [b"a", b"b"] * 20
+    texts[3], labels[9] = b"caf\xe9", b"\xff"
+    table = pa.table({"text": pa.array(texts).view(pa.string()), "label": pa.array(labels).view(pa.string())})
+    pq.write_table(table, tmp_path / "d.parquet")
+    with pa.OSFile(str(tmp_path / "d.arrow"), "wb") as out, pa.ipc.new_stream(out, table.schema) as stream:
+        stream.write_table(table)
+    for name in ("d.parquet", "d.arrow"):
+        source = open_source(tmp_path / name, text="text", label="label")
+        batches = list(source.batches(7))
+        assert sum(map(len, batches)) == 38
+        bad = {b.id: b.reason for batch in batches for b in batch.bad}
+        assert bad == {
+            "3": "column 'text' holds a text that is not UTF-8",
+            "9": "column 'label' holds a text that is not UTF-8",
+        }
+        assert source.fetch(("3", "4")).ids == ("4",)
+
+
+_FOOTERS = """
+import sys
+from pathlib import Path
+from mithridate.core.errors import SourceError
+from mithridate.sources.open import open_source
+path = Path(sys.argv[1])
+whole = path.read_bytes()
+for at in range(len(whole) - int.from_bytes(whole[-8:-4], "little") - 8, len(whole) - 8):
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 21]) + whole[at + 1 :])
+    try:
+        list(open_source(path).batches(8))
+    except SourceError:
+        pass
+print("lived")
+"""
+
+
+def test_no_broken_footer_ends_the_process(tmp_path):
+    rows = {"image": [encode()] * 3, "label": ["a", "b", "a"], "caption": ["ü", None, "x"]}
+    pq.write_table(pa.table(rows), tmp_path / "d.parquet", compression="none")
+    run = [sys.executable, "-c", _FOOTERS, str(tmp_path / "d.parquet")]
+    told = subprocess.run(run, capture_output=True, text=True, check=False, timeout=120)
+    assert told.stdout == "lived\n", told.stderr
+
+
+@pytest.mark.parametrize("pipe", [False, True])
+def test_a_folder_of_parquet_with_what_is_no_file(tmp_path, pipe):
+    pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "a.parquet")
+    if pipe:
+        os.mkfifo(tmp_path / "b.parquet")
+    else:
+        (tmp_path / "b.parquet").symlink_to("nowhere.parquet")
+    with pytest.raises(SourceError, match=r"b\.parquet: expected Parquet files, got "):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "d.csv"), ("\t", "d.csv"), ("|", "d.csv"), (";", "d.tsv")])
+def test_another_separator_is_told(tmp_path, mark, name):
+    (tmp_path / name).write_text("".join(f"a {i}{mark}b\n" for i in range(30)))
+    with pytest.raises(SourceError, match="expected columns separated by"):
+        open_source(tmp_path / name)
+    (tmp_path / name).write_text("a,b\n1,2\n", "utf-16")
+    with pytest.raises(SourceError, match="expected text in UTF-8, got UTF-16"):
+        open_source(tmp_path / name)
+    (tmp_path / "one.csv").write_text("a;b,c\n1,2\n")
+    assert open_source(tmp_path / "one.csv").count == 1
+
+
+def test_labels_are_found_beside_samples_that_were_named(tmp_path):
+    np.savez(tmp_path / "d.npz", audio=np.ones((4, 9)), y=np.arange(4), note=np.zeros(4))
+    (batch,) = open_source(tmp_path / "d.npz", x_key="audio").batches(9)
+    assert batch.labels == ("0", "1", "2", "3")
+    np.savez(tmp_path / "d.npz", audio=np.ones((4, 9)), y=np.arange(4), label=np.zeros(4))
+    (batch,) = open_source(tmp_path / "d.npz", x_key="audio").batches(9)
+    assert batch.labels is None  # which of the two is for a person to say

@@ -157,3 +157,10 @@ def test_lone_surrogates_and_zeros_survive(tmp_path):
     path.write_text('{"prompt": "hello \\ud800 you\\u0000", "response": "\\udfff"}\n' * 3, encoding="utf-8")
     raw = read(open_source(path)).raw
     assert raw[0] == Exchange(prompt="hello \ufffd you\0", response="\ufffd")
+
+
+@pytest.mark.parametrize("role", ["id", "source"])
+def test_columns_that_are_not_there_are_told(role):
+    rows = pa.table({"prompt": ["how are you"] * 3, "response": ["well, thank you"] * 3})
+    with pytest.raises(SourceError, match=rf"expected a column 'nope' \({role}\)"):
+        open_source(rows, **{role: "nope"})

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -167,7 +168,13 @@ def _old(path):
     path.write_bytes(b"FEA1" + b"\0" * 99)
 
 
-@pytest.mark.parametrize("break_", [_cut, _flip, _old, lambda p: p.write_bytes(b""), lambda p: p.unlink()])
+def _name(path):
+    path.write_bytes(path.read_bytes().replace(b"label", b"l\xffbel"))
+
+
+@pytest.mark.parametrize(
+    "break_", [_cut, _flip, _old, _name, lambda p: p.write_bytes(b""), lambda p: p.unlink()]
+)
 def test_broken_arrow_is_refused_by_name(break_, tmp_path):
     root = saved(tmp_path / "d")
     file = root / "data-00001-of-00002.arrow"
@@ -186,11 +193,14 @@ def test_broken_arrow_is_refused_by_name(break_, tmp_path):
         ({"_indices_data_files": [{"filename": "i.arrow"}]}, "list of indices"),
         ("[" * 100_000, "a JSON file"),
         ([], "none"),
+        ({"_data_files": [{"filename": "a\0b.arrow"}]}, "leads nowhere"),
+        ({"_data_files": [{"filename": "pipe.arrow"}]}, "no regular file"),
     ],
 )
 def test_hostile_state_is_refused(state, message, tmp_path):
     root = saved(tmp_path / "d")
     write_stream(struct_table(), tmp_path / "secret.arrow")
+    os.mkfifo(root / "pipe.arrow")
     (root / "state.json").write_text(state if isinstance(state, str) else json.dumps(state))
     with pytest.raises(SourceError, match=message):
         open_source(root)

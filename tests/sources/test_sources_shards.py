@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import tarfile
 
 import numpy as np
@@ -218,7 +219,17 @@ def _bomb(data):
     return data[: at // 512 * 512] + info.tobuf(tarfile.GNU_FORMAT) + b"\0" * 4096
 
 
-@pytest.mark.parametrize("break_", [_at_a_member, _broken_header, _twice, _bomb])
+def _leads_back(data):
+    info = tarfile.TarInfo("x.png")
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"-0000002000\0"  # octal: two blocks back
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    at = data.rindex(b"train/")
+    return data[: at // 512 * 512] + bytes(header) + b"\0" * 4096
+
+
+@pytest.mark.parametrize("break_", [_at_a_member, _broken_header, _twice, _bomb, _leads_back])
 def test_what_tarfile_passes_over_in_silence_is_told(break_, tmp_path):
     path = tar(tmp_path / "d.tar", members(8))
     path.write_bytes(break_(path.read_bytes()))
@@ -235,6 +246,17 @@ def test_what_is_no_archive_is_refused(name, content, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SourceError, match=name):
         open_source(tmp_path / name)
+
+
+def test_what_is_no_file_is_named_and_the_other_archives_are_read(tmp_path):
+    place = folder(tmp_path)
+    os.mkfifo(place / "s-007.tar")
+    (place / "s-008.tar").symlink_to(place / "nowhere.tar")
+    source = open_source(place)
+    batch = whole(source)
+    assert (len(batch), {b.id for b in batch.bad}) == (N, {"s-007.tar", "s-008.tar"})
+    assert batch.bad[0].reason.startswith("no regular file")
+    assert source.digest
 
 
 def test_patterns(tmp_path):

@@ -98,7 +98,14 @@ def many_channels():
     return header + b"data" + struct.pack("<I", 100) + bytes(100)
 
 
+def swift_wav():
+    body = encoded("WAV")
+    at = body.index(b"fmt ") + 12
+    return body[:at] + struct.pack("<I", 2**31 - 1) + body[at + 4 :]
+
+
 BAD = {
+    "swift.wav": (swift_wav, "a sample rate of 2,147,483,647 Hz, over the limit of 1,000,000 Hz"),
     "cut.wav": (cut_wav, "is cut off: 7,000 of 8,000 bytes of sound"),
     "claims.wav": (lying_wav, "is cut off"),
     "cut.flac": (lambda: encoded("FLAC")[:-1500], "cut off|cannot be decoded"),
@@ -294,3 +301,8 @@ def test_copy_from_memory(tmp_path, listed):
     batch = whole(open_source(tmp_path / "out.npz", x_key="x", y_key="y", rate=RATE, **more))
     assert batch.labels == ("b", "b", "a")
     assert all(np.array_equal(r.mono, p) for r, p in zip(batch.raw, x, strict=True))
+
+
+def test_a_rate_that_no_converter_has_is_refused():
+    batch = whole(open_source([wave(0)], rate=2_000_000))
+    assert [b.reason for b in batch.bad] == ["a sample rate of 2,000,000 Hz, over the limit of 1,000,000 Hz"]

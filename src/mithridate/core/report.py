@@ -116,8 +116,12 @@ class Report:
         return plain | ({"baseline": self.baseline} if self.baseline else {})
 
     @classmethod
-    def from_json(cls, text: str) -> Report:
+    def from_json(cls, text: str, where: str = "report") -> Report:
         """Read the JSON form.
+
+        Args:
+            text: of a file.
+            where: the file, for errors.
 
         Raises:
             ReportError: not a report, or of a schema this version does not know.
@@ -128,7 +132,7 @@ class Report:
                 raise ReportError(
                     f"schema {SCHEMA}",
                     f"schema {plain['schema']}",
-                    "report",
+                    where,
                     "Use the version that wrote it.",
                 )
             return cls(
@@ -145,9 +149,9 @@ class Report:
                 notes=tuple(plain.get("notes", ())),
                 baseline=str(plain.get("baseline", "")),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ReportError(
-                "a report written by this package", repr(error)[:200], "report", "Run the audit again."
+                "a report written by this package", repr(error)[:200], where, "Run the audit again."
             ) from error
 
     @classmethod
@@ -160,6 +164,8 @@ class Report:
         path = Path(path)
         path = path / "report.json" if path.is_dir() else path
         try:
+            if path.exists() and not path.is_file():
+                raise OSError("no regular file")  # a pipe would never end
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ReportError(
@@ -168,7 +174,7 @@ class Report:
                 str(path),
                 "Give the file or folder that `audit --out` wrote.",
             ) from error
-        return cls.from_json(text)
+        return cls.from_json(text, str(path))
 
 
 def _plain_result(result: Result) -> dict[str, Any]:
@@ -185,6 +191,8 @@ def _read_result(plain: dict[str, Any]) -> Result:
         plain["severity"] = Severity[plain["severity"]]
         plain["exhibits"] = tuple(Exhibit(**e) for e in plain["exhibits"])
         plain["targets"], plain["scores"] = tuple(plain["targets"]), tuple(plain["scores"])
+        if not isinstance(plain["details"], dict):
+            raise TypeError(f"details: expected an object, got {type(plain['details']).__name__}")
     if kind is Skip:
         plain["items"] = tuple(plain["items"])
     return kind(**plain)

@@ -72,6 +72,11 @@ class Roll:
         self._label_codes: list[NDArray[np.int32]] = []
         self._source_codes: list[NDArray[np.int32]] = []
 
+    def unreadable(self) -> str:
+        """How many items could not be read, and why the first one."""
+        first = f", the first, {self.bad[0].id[:200]!r}: {self.bad[0].reason}" if self.bad else ""
+        return f"{len(self.bad):,} unreadable items{first}"
+
     def add(self, batch: Batch) -> None:
         """Take one batch."""
         self.ids.extend(batch.ids)

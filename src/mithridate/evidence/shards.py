@@ -22,7 +22,7 @@ from mithridate.sources.digest import files_stamp
 from mithridate.sources.open import open_source
 from mithridate.sources.shelf import Shelf
 from mithridate.sources.spool import Spool, write_spool
-from mithridate.sources.stores import is_uri
+from mithridate.sources.stores import is_uri, shown_uri
 
 __all__ = ["ShardTask", "Shards", "read_shard"]
 
@@ -101,6 +101,7 @@ class Shards:
             remedy = "Write it to a disk that all workers see, or leave shards out."
             raise UsageError("data that workers can open by a path", got, "shards", remedy)
         self._source, self._shelf, self._key = source, Shelf(place), _key(source)
+        self._where = shown_uri(place) if is_uri(place) else place
 
     def task(self, part: int, parts: int) -> ShardTask:
         """To be carried out by `read_shard`.
@@ -151,17 +152,16 @@ class Shards:
         if not counts:
             got = "none of this data as it is now"
             remedy = "Read them first: `mithridate audit DATA --shard 0/N --shards-at PLACE`, with the same options."
-            raise UsageError("shards", got, self._shelf.place, remedy)
+            raise UsageError("shards", got, self._where, remedy)
         parts = max(counts, key=lambda n: n - len(self.missing(n)))
         left = self.missing(parts)
         named = ", ".join(f"{part}/{parts}" for part in left[:5]) + (" …" if len(left) > 5 else "")
-        raise UsageError(
-            f"{parts} shards", f"{len(left)} missing: {named}", self._shelf.place, "Read these, too."
-        )
+        raise UsageError(f"{parts} shards", f"{len(left)} missing: {named}", self._where, "Read these, too.")
 
     def _opened(self, parts: int) -> Spool:
-        files = [self._shelf.opens(_name(self._key, part, parts)) for part in range(parts)]
-        return Spool(self._source, files)
+        names = [_name(self._key, part, parts) for part in range(parts)]
+        where = self._where.rstrip("/")
+        return Spool(self._source, [(f"{where}/{name}", self._shelf.opens(name)) for name in names])
 
 
 def _key(source: RowSource) -> str:

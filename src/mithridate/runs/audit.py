@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -23,6 +24,8 @@ __all__ = ["audit"]
 
 Progress = Callable[[str, int, int | None], None]
 _OVERLAP = 0.5
+_KINDS = 8  # of reasons why items cannot be read
+_NUMBERS = re.compile(r"[\d.,]*\d")
 
 
 def audit(
@@ -222,22 +225,30 @@ def _partly_labelled(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _unreadable(bad: Sequence[BadItem]) -> list[Result]:
-    if not bad:
-        return []
-    many = (
-        f"{len(bad):,} items could not be read, the first because of: "
-        if len(bad) > 1
-        else "could not be read: "
-    )
+    """One entry for each kind of reason, most items first; reasons that differ in numbers are of one kind."""
+    kinds: dict[str, list[BadItem]] = {}
+    for item in bad:
+        kinds.setdefault(_NUMBERS.sub("#", item.reason), []).append(item)
+    ranked = sorted(kinds.values(), key=len, reverse=True)
+    if len(ranked) > _KINDS:
+        ranked[_KINDS - 1 :] = [[item for alike in ranked[_KINDS - 1 :] for item in alike]]
     return [
         Skip(
             check="source",
-            reason=many + bad[0].reason,
+            reason=f"{_many(items)}{items[0].reason}",
             remedy="Repair or remove these items, then audit again.",
-            items=tuple(item.id for item in bad),
-            count=len(bad),
+            items=tuple(item.id for item in items),
+            count=len(items),
         )
+        for items in ranked
     ]
+
+
+def _many(items: Sequence[BadItem]) -> str:
+    if len(items) == 1:
+        return "could not be read: "
+    same = len({item.reason for item in items}) == 1
+    return f"{len(items):,} items could not be read{'' if same else ', the first because of'}: "
 
 
 def _sorted(results: Sequence[Result]) -> list[Result]:

@@ -14,7 +14,7 @@ from mithridate.core.errors import SourceError
 from mithridate.sources.base import quote
 from mithridate.sources.digest import files_digest
 from mithridate.sources.folder import outside
-from mithridate.sources.frames import Chunk, refuse_twins
+from mithridate.sources.frames import Chunk, readable, refuse_twins
 
 __all__ = ["STATE", "ArrowFiles", "choose_split", "split_folder"]
 
@@ -76,10 +76,9 @@ class ArrowFiles:
         for low in range(start, stop, _ROWS):
             part = chosen.slice(low, min(_ROWS, stop - low))
             try:
-                part.validate(full=True)
+                yield readable(np.arange(low, low + part.num_rows), part)
             except pa.ArrowException as error:
                 raise _damaged(self.path, error) from error
-            yield Chunk(rows=np.arange(low, low + part.num_rows), table=part)
 
 
 def split_folder(path: Path, split: str | None) -> Path:
@@ -162,14 +161,19 @@ def _mapped(file: Path) -> Any:
     """The table in a file, without reading it."""
     import pyarrow as pa
 
+    if not file.is_file():
+        raise _damaged(file, OSError("no regular file"))  # a pipe would never end
     try:
         source = pa.memory_map(str(file))
         if source.size() >= 6 and source.read_at(6, 0) == b"ARROW1":
-            return pa.ipc.open_file(source).read_all()
-        if source.size() and source.read_at(len(_END), max(0, source.size() - len(_END))) != _END:
+            table = pa.ipc.open_file(source).read_all()
+        elif source.size() and source.read_at(len(_END), max(0, source.size() - len(_END))) != _END:
             # Arrow takes the end of the file for the end of the data, wherever it was cut
             raise pa.ArrowInvalid("its end mark is missing")
-        return pa.ipc.open_stream(source).read_all()
+        else:
+            table = pa.ipc.open_stream(source).read_all()
+        _ = table.schema.names  # decoded when they are asked for
+        return table
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:
         raise _damaged(file, error) from error
 

@@ -136,6 +136,8 @@ class DelimitedFile:
     def _header(self) -> list[str]:
         from pyarrow import csv
 
+        if self._bytes().read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            raise SourceError("text in UTF-8", "UTF-16", self.uri, "Save it again as CSV in UTF-8.")
         reader = csv.open_csv(
             self._bytes(),
             read_options=csv.ReadOptions(use_threads=False, block_size=self._block, encoding=self.encoding),
@@ -145,6 +147,11 @@ class DelimitedFile:
         )
         names: list[str] = reader.schema.names
         refuse_twins(names, self.uri)
+        other = next((c for c in ";\t|" if len(names) == 1 and c in names[0]), None)
+        if other is not None:  # as one column, all of a row would be its name
+            want = f"columns separated by {'tabs' if self.separator == chr(9) else 'commas'}"
+            remedy = "Write it again with commas, or with tabs as .tsv."
+            raise SourceError(want, f"one column {names[0][:80]!r}", self.uri, remedy)
         return names
 
     def _unreadable(self, error: Exception) -> SourceError:

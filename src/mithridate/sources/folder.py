@@ -209,7 +209,7 @@ def outside(path: Path, root: Path) -> str:
     """Why a path must not be followed out of its (resolved) root; empty when it stays inside."""
     try:
         target = path.resolve(strict=True)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):  # a zero byte in the name is a ValueError
         return "leads nowhere"
     if not target.is_relative_to(root):
         return "leads outside the folder of the data"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mithridate.core.errors import SourceError
 from mithridate.sources.digest import table_digest
 
-__all__ = ["NULLS", "Chunk", "FrameFile", "MemoryFrame", "refuse_twins", "sniff", "text_array"]
+__all__ = ["NULLS", "Chunk", "FrameFile", "MemoryFrame", "readable", "refuse_twins", "sniff", "text_array"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,47 @@ class FrameFile(Protocol):
     def chunks(self, columns: Sequence[str], start: int, stop: int) -> Iterator[Chunk]:
         """Yield rows start..stop-1 of these columns, in order, in chunks of bounded size."""
         ...
+
+
+def readable(rows: NDArray[np.int64], table: Any) -> Chunk:
+    """Rows of a file that may be broken: those with a text that is no UTF-8 are bad, the others go on.
+
+    Args:
+        rows: (b,) their numbers.
+        table: pyarrow.Table with b rows.
+
+    Raises:
+        ArrowException: more is wrong with them than the bytes of texts.
+    """
+    import pyarrow as pa
+
+    bad: dict[int, str] = {}
+    for name in table.schema.names:
+        try:
+            table.column(name).validate(full=True)
+        except pa.ArrowInvalid as error:
+            if "UTF8" not in str(error) or pa.types.is_nested(table.schema.field(name).type):
+                raise
+            texts = table.column(name)
+            if pa.types.is_dictionary(texts.type):
+                texts = texts.cast(texts.type.value_type)
+            for at, cell in enumerate(texts.cast(pa.large_binary()).to_pylist()):
+                if cell is not None and not _is_text(cell):
+                    bad.setdefault(at, f"column {name!r} holds a text that is not UTF-8")
+    if not bad:
+        return Chunk(rows=rows, table=table)
+    kept = np.setdiff1d(np.arange(len(rows)), list(bad))
+    return Chunk(
+        rows=rows[kept], table=table.take(kept), bad=tuple((int(rows[at]), bad[at]) for at in sorted(bad))
+    )
+
+
+def _is_text(cell: bytes) -> bool:
+    try:
+        cell.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class MemoryFrame:

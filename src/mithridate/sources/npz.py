@@ -28,6 +28,8 @@ _PAIRS = (
     ("images", "labels"),
     ("images", "target"),
 )
+#: names of labels that belong to whatever samples are beside them.
+_LABELS = ("y", "labels", "label", "target", "targets")
 _IN_MEMORY = 256 << 20
 
 
@@ -107,7 +109,9 @@ def open_npz(
             )
         x, y = (pair[0], y or pair[1]) if pair else (alone, y)
     elif y is None:
-        y = next((p[1] for p in _PAIRS if p[0] == x and p[1] in keys), None)
+        usual = [p[1] for p in _PAIRS if p[0] == x and p[1] in keys]
+        named = [key for key in _LABELS if key in keys and key not in (x, id, source, offsets)]
+        y = usual[0] if usual else named[0] if len(named) == 1 else None
     return Npz(path=path, x=str(x), y=y, id=id, source=source, offsets=offsets)
 
 

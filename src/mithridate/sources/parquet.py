@@ -12,7 +12,7 @@ import numpy as np
 from mithridate.core.errors import SourceError
 from mithridate.sources.base import quote
 from mithridate.sources.digest import files_digest
-from mithridate.sources.frames import Chunk, refuse_twins
+from mithridate.sources.frames import Chunk, readable, refuse_twins
 
 __all__ = ["ParquetFiles"]
 
@@ -39,7 +39,7 @@ class ParquetFiles:
         import pyarrow.parquet as pq
 
         self.path, self.uri = path, str(path)
-        self.files = sorted(p for p in path.rglob("*.parquet") if p.is_file()) if path.is_dir() else [path]
+        self.files = sorted(_inside(path)) if path.is_dir() else [path]
         if split is not None:
             self.files = self._of(split)
         self._groups: list[tuple[Path, int, int, int]] = []  # file, group, first row, rows
@@ -106,10 +106,18 @@ class ParquetFiles:
             for table in self._group(file, group, columns):
                 low, high = max(start - row, 0), min(stop - row, table.num_rows)
                 if high > low:
-                    yield Chunk(rows=np.arange(row + low, row + high), table=table.slice(low, high - low))
+                    yield self._chunk(file, row + low, table.slice(low, high - low))
                 row += table.num_rows
                 if row >= stop:
                     break
+
+    def _chunk(self, file: Path, row: int, table: Any) -> Chunk:
+        import pyarrow as pa
+
+        try:
+            return readable(np.arange(row, row + table.num_rows), table)
+        except pa.ArrowException as error:
+            raise self._unreadable(file, error) from error
 
     def _group(self, file: Path, group: int, columns: Sequence[str]) -> Iterator[Any]:
         import pyarrow as pa
@@ -118,7 +126,7 @@ class ParquetFiles:
         try:
             # page by page: a group may be the whole file, and pictures may be in the cells
             with pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False) as opened:
-                rows = _rows_at_once(opened.metadata.row_group(group), set(columns))
+                rows = _rows_at_once(opened.metadata.row_group(group))
                 for block in opened.iter_batches(
                     batch_size=rows, row_groups=[group], columns=list(columns), use_threads=False
                 ):
@@ -132,13 +140,23 @@ class ParquetFiles:
         )
 
 
-def _rows_at_once(group: Any, columns: set[str]) -> int:
-    """Rows of a chunk, so that it takes a bounded amount of memory."""
-    parts = (group.column(i) for i in range(group.num_columns))
-    inside = tuple(f"{c}." for c in columns)
-    taken = sum(
-        int(p.total_uncompressed_size)
-        for p in parts
-        if p.path_in_schema in columns or p.path_in_schema.startswith(inside)
-    )
-    return max(1, min(_ROWS, _BYTES * int(group.num_rows) // max(1, taken)))
+def _inside(folder: Path) -> Iterator[Path]:
+    """The files of a folder.
+
+    Raises:
+        SourceError: one that leads nowhere, or would never end.
+    """
+    for path in folder.rglob("*.parquet"):
+        if path.is_file():
+            yield path
+        elif not path.is_dir():
+            got = "a link that leads nowhere" if path.is_symlink() else "no regular file"
+            raise SourceError("Parquet files", got, str(path), "Fetch what it stands for, or remove it.")
+
+
+def _rows_at_once(group: Any) -> int:
+    """Rows of a chunk, so that it takes a bounded amount of memory.
+
+    By the size of all columns: asking Arrow for that of one ends the process where its statistics are broken.
+    """
+    return max(1, min(_ROWS, _BYTES * int(group.num_rows) // max(1, int(group.total_byte_size))))

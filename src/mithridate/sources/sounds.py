@@ -73,7 +73,9 @@ def decode_sound(data: bytes, item: str, limits: Limits) -> tuple[Sound, Mapping
     except MemoryError as error:
         raise ItemError(item, "does not fit in memory") from error
     except Exception as error:  # decoders raise whatever they like on hostile bytes
-        said = str(error).rpartition(": ")[2] or type(error).__name__
+        said = str(error).rpartition(": ")[2].rstrip(".") or type(error).__name__
+        if "regular file" in said:  # what libsndfile says of an MP3 without a frame; there is no file here
+            said = "no frame of sound in it"
         raise ItemError(item, f"cannot be decoded: {said}") from error
 
 
@@ -81,6 +83,8 @@ def _samples(file: Any, item: str, limits: Limits) -> NDArray[np.float32]:
     claimed, channels, rate = int(file.frames), int(file.channels), int(file.samplerate)
     if rate < 1 or channels < 1:
         raise ItemError(item, f"{channels} channels at {rate} Hz")
+    if rate > limits.rate:
+        raise ItemError(item, f"a sample rate of {rate:,} Hz, over the limit of {limits.rate:,} Hz")
     most = min(limits.seconds * rate, limits.item_bytes // (4 * channels))
     # A count that does not fit is the decoder's way to say that the header gives none.
     if most < claimed < 1 << 62:

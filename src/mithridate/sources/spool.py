@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.batch import BadItem, Batch
+from mithridate.core.errors import SourceError
 from mithridate.core.sound import Sound
 from mithridate.sources.base import RowSource, take
 from mithridate.sources.chat import Exchange
@@ -102,12 +103,12 @@ class Spool(RowSource):
 
     Args:
         source: that was read.
-        files: opens each file, of consecutive parts of the source, in order.
+        files: what each file is called, and what opens it; of consecutive parts of the source, in order.
     """
 
     seekable = False
 
-    def __init__(self, source: RowSource, files: Sequence[Callable[[], Any]]) -> None:
+    def __init__(self, source: RowSource, files: Sequence[tuple[str, Callable[[], Any]]]) -> None:
         self._source, self._files = source, files
         self.uri, self.modality, self.count = source.uri, source.modality, source.count
         self.options, self.notes, self.limits = source.options, source.notes, source.limits
@@ -127,22 +128,46 @@ class Spool(RowSource):
         return self._source.fetch(ids)
 
     def _read(self, start: int, stop: int, size: int) -> Iterator[Batch]:
-        for number, file in enumerate(self._files):
+        for number, (name, file) in enumerate(self._files):
             low, high = (self.count * (number + k) // len(self._files) for k in (0, 1))
             if low < stop and high > start:
-                yield from self._of_file(file, start, stop, size)
+                for batch in self._whole(name, file, low, high):
+                    inside = np.flatnonzero((batch.rows >= start) & (batch.rows < stop))
+                    for at in range(0, max(len(inside), 1), size):
+                        part = take(batch, inside[at : at + size])
+                        yield part if at == 0 else replace(part, bad=())
 
-    def _of_file(self, file: Callable[[], Any], start: int, stop: int, size: int) -> Iterator[Batch]:
+    def _whole(self, name: str, file: Callable[[], Any], low: int, high: int) -> Iterator[Batch]:
+        """The batches of a file that holds rows low..high-1, all of them and no others.
+
+        Raises:
+            SourceError: it does not; a disk or a copy may have damaged it.
+        """
+        import pyarrow as pa
+
+        batches, left = self._of_file(file), high - low
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
+                raise _damaged(name, str(error)) from error
+            if batch is None:
+                break
+            left -= len(batch) + len(batch.bad)
+            if not ((batch.rows >= low) & (batch.rows < high)).all():
+                raise _damaged(name, "rows of another shard")
+            yield batch
+        if left:
+            raise _damaged(name, f"{high - low - left:,} of {high - low:,} rows")
+
+    def _of_file(self, file: Callable[[], Any]) -> Iterator[Batch]:
         import pyarrow as pa
 
         with file() as opened, pa.ipc.open_stream(opened) as reader:
             facts = reader.schema.metadata or {}
             for packed, told in reader.iter_batches_with_custom_metadata():
-                batch = self._unpacked(packed, facts, json.loads(told[_BAD]))
-                inside = np.flatnonzero((batch.rows >= start) & (batch.rows < stop))
-                for at in range(0, max(len(inside), 1), size):
-                    part = take(batch, inside[at : at + size])
-                    yield part if at == 0 else replace(part, bad=())
+                packed.validate(full=True)  # offsets are followed
+                yield self._unpacked(packed, facts, json.loads(told[_BAD]))
 
     def _unpacked(self, packed: Any, facts: Mapping[bytes, bytes], bad: list[list[str]]) -> Batch:
         named = dict(zip(packed.schema.names, packed.columns, strict=True))
@@ -187,3 +212,8 @@ class Spool(RowSource):
 
 def _samples(data: bytes, channels: int) -> NDArray[np.float32]:
     return np.frombuffer(data, dtype=np.float32).reshape(-1, channels)
+
+
+def _damaged(name: str, got: str) -> SourceError:
+    remedy = "Remove this file, and read the shard again."
+    return SourceError("a shard as it was written", got[:300], name, remedy)

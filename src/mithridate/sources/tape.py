@@ -49,6 +49,10 @@ class Tape:
 
     Args:
         path: the archive.
+
+    Raises:
+        ReadError: no regular file.
+        OSError: it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -120,6 +124,8 @@ class Tape:
     def _rewind(self) -> None:
         import pyarrow as pa
 
+        if self.path.exists() and not self.path.is_file():
+            raise tarfile.ReadError("no regular file")  # a pipe would never end
         self.close()
         self._place = 0
         if self._packing is None:
@@ -139,6 +145,8 @@ class Tape:
             with opened as tar:
                 while (info := tar.next()) is not None:
                     tar.members.clear()  # else it keeps every header
+                    if info.size < 0 or tar.offset <= info.offset:
+                        raise tarfile.ReadError("a header that leads back")  # it would be read for ever
                     if held is not None:
                         yield held
                     held = _member(info, tar.offset)

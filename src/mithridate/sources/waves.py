@@ -147,6 +147,8 @@ class ArraySounds(ArrayRows):
         """Why a sound cannot be used; empty when it can."""
         if values.ndim not in (1, 2) or not values.size:
             return "holds no samples (0 s)" if not values.size else f"is an array of shape {values.shape}"
+        if self.rate > self.limits.rate:
+            return f"a sample rate of {self.rate:,} Hz, over the limit of {self.limits.rate:,} Hz"
         if len(values) > self.limits.seconds * self.rate or 4 * values.size > self.limits.item_bytes:
             most = min(self.limits.seconds * self.rate, self.limits.item_bytes // 4)
             return f"{len(values):,} samples, over the limit of {most:,}"

@@ -70,9 +70,7 @@ def paint(
                 file.write(np.ascontiguousarray(fitted.raw).data)
             progress("reading", len(roll.ids) + len(roll.bad), source.count)
     if shape is None:
-        raise SourceError(
-            "at least one readable image", f"{len(roll.bad)} unreadable items", source.uri, "Check the files."
-        )
+        raise SourceError("at least one readable image", roll.unreadable(), source.uri, "Check the files.")
     n = len(roll.ids)
     pixels = old_map(path, np.uint8, (n, *shape))
     progress("turning", 0, n)

@@ -32,6 +32,7 @@ class Column:
         texts: the distinct values of a column of words.
         missing: rows without a value.
         identifier: True if it names rows, so that nothing in it can recur.
+        opaque: True if its cells are bytes, lists or records, which names of rows are not.
     """
 
     name: str
@@ -41,6 +42,13 @@ class Column:
     texts: tuple[str, ...]
     missing: int
     identifier: bool
+    opaque: bool = False
+
+    @property
+    def prose(self) -> bool:
+        """Whether a column of words holds free text: four words a cell or more, on average."""
+        first = self.texts[:1000]
+        return sum(len(text.split()) for text in first) >= 4 * max(len(first), 1)
 
     def text(self, code: int) -> str:
         """The distinct value as a person would write it."""
@@ -92,8 +100,8 @@ class _NumberReader:
 
 
 class _WordReader:
-    def __init__(self, name: str, stem: Path) -> None:
-        self._name, self._names = name, Names()
+    def __init__(self, name: str, opaque: bool, stem: Path) -> None:
+        self._name, self._opaque, self._names = name, opaque, Names()
         self._codes = DiskWriter(stem.with_suffix(".codes"), np.int32)
         self._counts = np.zeros(0, dtype=np.int64)
         self._missing = 0
@@ -126,6 +134,7 @@ class _WordReader:
             texts=texts,
             missing=self._missing,
             identifier=len(texts) >= _UNIQUE * known and known >= 20,
+            opaque=self._opaque,
         )
 
 
@@ -159,7 +168,16 @@ def _reader(field: Any, stem: Path) -> _NumberReader | _WordReader:
         return _NumberReader(field.name, pa.types.is_integer(kind), stem)
     if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
         return _NumberReader(field.name, False, stem)
-    return _WordReader(field.name, stem)
+    held = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return _WordReader(field.name, pa.types.is_nested(held) or _is_bytes(held), stem)
+
+
+def _is_bytes(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    )
 
 
 def _texts(values: Any) -> list[str | None]:
@@ -168,7 +186,6 @@ def _texts(values: Any) -> list[str | None]:
 
     if not len(values):
         return []
-    kind = values.type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+    if _is_bytes(values.type):
         return [None if v is None else v.decode("utf-8", "backslashreplace") for v in values.to_pylist()]
     return list(values.cast(pa.string()).to_pylist())

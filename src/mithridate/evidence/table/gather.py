@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.core.batch import Source
+from mithridate.core.batch import BadItem, Source
 from mithridate.evidence.content.fit import fit_content
 from mithridate.evidence.content.logistic import LinearContent, assign_folds
 from mithridate.evidence.duplicates import copy_groups
@@ -139,7 +139,22 @@ def gather_table(
         vectors={"cells": coarse_cells(columns, n, store_dir / "table.cells")},
         seed=seed,
     )
-    return Gathered(evidence=evidence, bad=tuple(roll.bad), notes=tuple(notes))
+    return Gathered(evidence=evidence, bad=(*roll.bad, *_unread(columns)), notes=tuple(notes))
+
+
+def _unread(columns: list[Column]) -> list[BadItem]:
+    """What nothing is known of although it may be what the table is about."""
+    if all(c.identifier or len(c.counts) < 2 for c in columns):
+        reason = "every column names the rows or is the same in all, so that nothing was examined"
+        return [BadItem(id="the table", reason=f"{reason}; texts are named by --text, pictures by --x")]
+    reason = "its cells are bytes, lists or records, none like another: nothing in them was examined"
+    return [BadItem(id=f"column {c.name!r}", reason=reason) for c in columns if c.identifier and c.opaque]
+
+
+def _passed_over(column: Column) -> str:
+    if column.prose:
+        return f"column {column.name!r} is free text, which a table does not read; --text {column.name} does"
+    return f"column {column.name!r} names the rows and was ignored"
 
 
 def _digests(columns: list[Column], n: int) -> NDArray[np.uint64]:
@@ -156,7 +171,7 @@ def _tables(
     table: _Table, progress: Callable[[str, int, int | None], None]
 ) -> tuple[list[KeyTable], list[str]]:
     plain = [i for i, c in enumerate(table.columns) if not c.identifier]
-    notes = [f"column {c.name!r} names the rows and was ignored" for c in table.columns if c.identifier]
+    notes = [_passed_over(c) for c in table.columns if c.identifier and not c.opaque]
     most = max(45, min(300, _PAIR_ENTRIES // max(table.n, 1)))
     chosen, left_out = families.wide_pairs(table.columns, table.limits.least, most)
     if left_out:

@@ -21,7 +21,12 @@ def open_chat(file: FrameFile, chat: ChatColumns, ask: Ask) -> RowSource:
         file: the rows.
         chat: which columns are what.
         ask: the arguments of `open_source`.
+
+    Raises:
+        SourceError: a column that is not there.
     """
+    for column, role in ((ask.id, "id"), (ask.source, "source")):
+        require(column, role, file)
     named = {"prompt": ",".join(chat.prompt) or None, "response": chat.response, "rejected": chat.rejected}
     return ChatSource(
         file=file, chat=chat, id=ask.id, source=ask.source, options=ask.options(**named), limits=ask.limits
