@@ -1,4 +1,8 @@
-"""Triggers that are known, or were recovered from the model, are unlearnt: samples that carry them keep their class."""
+"""Triggers that are known, or were recovered from the model, are unlearnt: samples that carry them keep their class.
+
+Where nothing is known but hints, the planted trigger is at most like them: then steps are longer, and most of the other
+samples carry a disturbance of some kind of trigger, so that what is planted is unlearnt with its kind.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,16 @@ from typing import Any
 from mithridate.core.card import Card
 from mithridate.repairs.base import Repair, RepairScope, repair
 from mithridate.repairs.layers import training
+from mithridate.repairs.nuisances import disturbed
 
 __all__ = ["Unlearning"]
 
 _EPOCHS = 15
 _SHARE, _GENTLE = 0.6, 0.3  # of a batch that carries a trigger; one that may be the model's own
+_BOLD, _DISTURBED = (
+    0.05,
+    0.6,
+)  # with hints alone: learning rate, and of the other samples those that are disturbed
 _RATE, _MOMENTUM, _DECAY = 0.01, 0.9, 5e-4
 _MEMORY, _LEAST = 0.5, 0.05  # of what is left of a trigger: of what was seen before, and at least
 _TRUSTED = 0.5  # how much what the model says of a clean sample counts, beside its label
@@ -27,10 +36,11 @@ _TRUSTED = 0.5  # how much what the model says of a clean sample counts, beside 
         needs=("clean", "triggers"),
         assumes="The trigger that was recovered does what the planted one does.",
         catches=None,
-        misses="Triggers that nobody knows and no search recovered.",
+        misses="Triggers that nobody knows and no search recovered, but for kinds that random disturbances resemble.",
         effect="attack success that is left",
         cites="Wang et al., Neural Cleanse, IEEE S&P 2019, section VI.C; the model's own answers on clean samples as "
-        "aims: Hinton et al., arXiv:1503.02531",
+        "aims: Hinton et al., arXiv:1503.02531; disturbances: Borgnia et al., "
+        "arXiv:2011.09527",
         remedy="Compare attack success and accuracy before and after.",
         graded=False,
         reads_order=False,
@@ -52,18 +62,22 @@ class Unlearning(Repair):
         from torch.nn import functional as f
 
         teacher = deepcopy(module).eval()
-        optimiser = torch.optim.SGD(module.parameters(), _RATE, momentum=_MOMENTUM, weight_decay=_DECAY)
+        guessed = scope.x.ndim == 4 and all(known.hint for known in scope.known)
+        rate, low, high = _BOLD if guessed else _RATE, float(scope.x.min()), float(scope.x.max())
+        optimiser = torch.optim.SGD(module.parameters(), rate, momentum=_MOMENTUM, weight_decay=_DECAY)
         left, draw = torch.ones(len(scope.known)), torch.Generator().manual_seed(scope.seed)
         with training(module):
             for x, y, way in scope.batches(_EPOCHS, cost=4 / 3):
-                optimiser.param_groups[0]["lr"] = _RATE * (1 - way)
+                optimiser.param_groups[0]["lr"] = rate * (1 - way)
                 trigger = int(torch.multinomial(left, 1, generator=draw))
                 known = scope.known[trigger]
                 marked = max(1, round((_GENTLE if known.hint else _SHARE) * len(x)))
                 own, of_own = scope.drawn(known.source, marked, draw)
                 x, y = torch.cat([own, x[len(own) :]]), torch.cat([of_own, y[len(own) :]])
                 with torch.no_grad():
-                    shown = torch.cat([known.put(x[:marked]), x[marked:]])
+                    rest = marked + round(_DISTURBED * (len(x) - marked)) if guessed else marked
+                    disturbances = disturbed(x[marked:rest], low, high, draw)
+                    shown = torch.cat([known.put(x[:marked]), disturbances, x[rest:]])
                     aim = _TRUSTED * teacher(x).softmax(1)
                 aim += (1 - _TRUSTED) * f.one_hot(y, aim.shape[1])
                 optimiser.zero_grad()
