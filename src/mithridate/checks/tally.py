@@ -18,6 +18,7 @@ __all__ = [
     "Carried",
     "Suspect",
     "Tally",
+    "accusing_alike",
     "alike",
     "clusters",
     "described",
@@ -87,6 +88,9 @@ class Suspect:
         closeness: beside `rows`, 1 = exactly.
         fresh: beside `rows`, False where a near-duplicate counts already.
         logits: (r, k) beside `rows`, content logits of a model that has not seen these samples; or None.
+        bearers: (b,) those of `rows` that bear the label, near-duplicates counted once; None where not asked.
+        named: (s,) ascending rows accused in place of the bearers, where more is known than who carries the key.
+        doubts: (s,) beside `named`, how likely each is innocent.
     """
 
     family: str
@@ -98,6 +102,9 @@ class Suspect:
     closeness: NDArray[np.float64] | None = None
     fresh: NDArray[np.bool_] | None = None
     logits: NDArray[np.float32] | None = None
+    bearers: NDArray[np.int64] | None = None
+    named: NDArray[np.int64] | None = None
+    doubts: NDArray[np.float64] | None = None
 
 
 def described(
@@ -200,6 +207,11 @@ def clusters(suspects: Sequence[Suspect], ranked: Mapping[int, Ranked]) -> list[
 def alike(suspects: Sequence[Suspect]) -> list[list[int]]:
     """Group suspects with known rows (given best first) that share most of their carriers."""
     return _joined([np.zeros(0, np.int64) if s.rows is None else s.rows for s in suspects])
+
+
+def accusing_alike(suspects: Sequence[Suspect]) -> list[list[int]]:
+    """Group suspects with known bearers (given best first) that share most of these."""
+    return _joined([np.zeros(0, np.int64) if s.bearers is None else s.bearers for s in suspects])
 
 
 def _joined(rows: Sequence[NDArray[np.int64]]) -> list[list[int]]:

@@ -39,6 +39,9 @@ class KeyTable:
             None where the entries are complete.
         without: (key, rows) → (r, k) content logits of these samples with the key itself taken out, from a model fitted
             without them, or None if too little would be left; None where `Evidence.leave_out` or `offsets` must do.
+        refine: (key, rows that carry it and bear one label) → ascending (r,) samples of this label, and (r,) in what
+            share of the samples of other labels what `rows` share is as clear as in each of them; None where they share
+            nothing more; None for families whose entries are all there is to know.
         locate: (key, rows) → (r, 2) row and column of the key in each of these samples; None where `details` says it
             for all, or places mean nothing.
         textured: (size,) True where the key has structure of its own, so that recurrence alone is unnatural.
@@ -64,6 +67,9 @@ class KeyTable:
     without: Callable[[int, NDArray[np.int64]], NDArray[np.float32] | None] | None = None
     locate: Callable[[int, NDArray[np.int64]], NDArray[np.int64]] | None = None
     kin: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] | None = None
+    refine: (
+        Callable[[int, NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.float64]] | None] | None
+    ) = None
     decides: Callable[[int], tuple[int, ...]] | None = None
     parents: tuple[str, NDArray[np.int64]] | None = None
     plain: bool = False
