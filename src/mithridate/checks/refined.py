@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mithridate.checks.base import Scope
 from mithridate.checks.excess import SURE
 from mithridate.checks.ranks import log_odds
-from mithridate.checks.tally import Suspect, accusing_alike
+from mithridate.checks.tally import Named, Suspect, accusing_alike
 
 __all__ = ["refined"]
 
@@ -43,36 +43,38 @@ def refined(scope: Scope, suspects: Sequence[Suspect]) -> list[Suspect]:
         named = _named(scope, [suspects[m] for m in members])
         if named is not None:
             for m in members:
-                found[m] = replace(suspects[m], named=named[0], doubts=named[1])
+                found[m] = replace(suspects[m], named=named)
     return found
 
 
-def _named(scope: Scope, members: Sequence[Suspect]) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
-    """Ascending rows, and how likely each is innocent; None where nothing better is known."""
+def _named(scope: Scope, members: Sequence[Suspect]) -> Named | None:
+    """Who is accused of one thing; None where nothing better is known than who carries its keys."""
     best = next((s for s in members if scope.tables[s.family].refine is not None), None)
     refine = None if best is None else scope.tables[best.family].refine
     if best is None or refine is None or scope.leave_out is None:
         return None
     certain = _certain([s for s in members if s.label == best.label])
-    heard = refine(best.key, certain) if len(certain) else None
-    if heard is None:
+    shared = refine(best.key, certain) if len(certain) else None
+    if shared is None:
         return None
-    rows, rates = heard
-    worth = np.sort(np.argsort(rates, kind="stable")[:_MOST])
-    worth = worth[rates[worth] <= _WORTH]
+    worth = np.sort(np.argsort(shared.rates, kind="stable")[:_MOST])
+    worth = worth[shared.rates[worth] <= _WORTH]
     if not len(worth):
         return None
-    odds = log_odds(scope.leave_out(rows[worth]), best.label)
+    odds = log_odds(scope.leave_out(shared.rows[worth]), best.label)
     size, n = int(scope.sizes[best.label]), int(scope.sizes.sum())
     # Bayes: one of size / certain in the class is a victim; innocents are as clear at the rate of chance; and content
     # like this is so much more frequent in the class than elsewhere.
     content = np.maximum(np.exp(np.minimum(odds, 50.0)), SURE) * (n - size) / max(size, 1)
-    honest = size / len(certain) * rates[worth] * content
+    honest = size / len(certain) * shared.rates[worth] * content
     doubts = honest / (1.0 + honest)
-    named = doubts <= _DOUBT
-    if np.isin(certain, rows[worth][named]).sum() < _STANDS * len(certain):
+    named = worth[doubts <= _DOUBT]
+    rows = shared.rows[named]
+    if np.isin(certain, rows).sum() < _STANDS * len(certain):
         return None
-    return rows[worth][named], doubts[named]
+    return Named(
+        rows=rows, doubts=doubts[doubts <= _DOUBT], places=shared.places[named], details=shared.details
+    )
 
 
 def _certain(members: Sequence[Suspect]) -> NDArray[np.int64]:

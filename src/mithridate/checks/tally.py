@@ -16,6 +16,7 @@ from mithridate.evidence.view import KeyTable
 
 __all__ = [
     "Carried",
+    "Named",
     "Suspect",
     "Tally",
     "accusing_alike",
@@ -75,6 +76,23 @@ def key_slices(batch: Batch) -> Iterator[tuple[str, KeySlice]]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Named:
+    """Samples accused of what the carriers of a key share.
+
+    Attributes:
+        rows: (s,) ascending.
+        doubts: (s,) how likely each is innocent.
+        places: (s, 2) where it is in each.
+        details: of what is shared.
+    """
+
+    rows: NDArray[np.int64]
+    doubts: NDArray[np.float64]
+    places: NDArray[np.int64]
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suspect:
     """A key that a test singles out.
 
@@ -89,8 +107,7 @@ class Suspect:
         fresh: beside `rows`, False where a near-duplicate counts already.
         logits: (r, k) beside `rows`, content logits of a model that has not seen these samples; or None.
         bearers: (b,) those of `rows` that bear the label, near-duplicates counted once; None where not asked.
-        named: (s,) ascending rows accused in place of the bearers, where more is known than who carries the key.
-        doubts: (s,) beside `named`, how likely each is innocent.
+        named: who is accused in place of the bearers, where more is known than who carries the key.
     """
 
     family: str
@@ -103,8 +120,7 @@ class Suspect:
     fresh: NDArray[np.bool_] | None = None
     logits: NDArray[np.float32] | None = None
     bearers: NDArray[np.int64] | None = None
-    named: NDArray[np.int64] | None = None
-    doubts: NDArray[np.float64] | None = None
+    named: Named | None = None
 
 
 def described(
@@ -120,9 +136,13 @@ def described(
         more: details that the check adds.
     """
     table = scope.tables[suspect.family]
-    details = {**table.details(suspect.key), **more}
+    named = suspect.named
+    details = {**table.details(suspect.key), **(named.details if named else {}), **more}
     details["label_counts"] = {name: int(c) for name, c in zip(scope.classes, counts, strict=False) if c}
-    if table.locate is not None:
+    if named is not None:
+        which = np.searchsorted(named.rows, hits.rows[:_LOCATED])
+        details["places"] = dict(zip(hits.ids, named.places[which].tolist(), strict=False))
+    elif table.locate is not None:
         places = table.locate(suspect.key, hits.rows[:_LOCATED]).tolist()
         details["places"] = dict(zip(hits.ids, places, strict=False))
     return details

@@ -159,12 +159,11 @@ class Conflict(DataCheck):
         """Carriers that bear the suspect label, ranked by how much their content speaks against it."""
         start, stop = int(batch.rows[0]), int(batch.rows[-1]) + 1
         for number, suspect in enumerate(self._suspects):
-            if suspect.named is not None and suspect.doubts is not None:
-                low, high = np.searchsorted(suspect.named, [start, stop])
-                if high > low:
-                    yield Hits(
-                        group=number, rows=suspect.named[low:high], scores=1.0 - suspect.doubts[low:high]
-                    )
+            if suspect.named is not None:
+                low, high = np.searchsorted(suspect.named.rows, [start, stop])
+                rows, doubts = suspect.named.rows[low:high], suspect.named.doubts[low:high]
+                if len(rows):
+                    yield Hits(group=number, rows=rows, scores=1.0 - doubts)
                 continue
             carried = Carried.of(suspect, batch)
             local = carried.rows - start

@@ -6,7 +6,6 @@ what a matched filter wants (Turin, "An introduction to matched filters", IRE Tr
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,28 @@ _FLOOR = 10**-5.5  # of the mean power: nothing to hear
 _NOISE = 2.5  # times the noise that is left in a mean: what is below tells nothing
 
 
-@lru_cache(maxsize=8)
-def _transform(rate: int, *, real: bool) -> Any:
-    from scipy.signal import ShortTimeFFT
+def _quarter(rate: int) -> int:
+    return max(4, round(_WINDOW * rate / 4))
 
-    quarter = max(4, round(_WINDOW * rate / 4))
+
+def _spectra(x: NDArray[Any], quarter: int) -> NDArray[Any]:
+    """(..., bins, frames)."""
+    from scipy.signal import stft
+
+    window, real = np.sqrt(np.hanning(4 * quarter + 1)[:-1]), not np.iscomplexobj(x)
+    return np.asarray(
+        stft(x, window=window, nperseg=4 * quarter, noverlap=3 * quarter, return_onesided=real)[2]
+    )
+
+
+def _sound(points: NDArray[Any], quarter: int, *, real: bool) -> NDArray[Any]:
+    """(t + a little,) samples of (bins, frames)."""
+    from scipy.signal import istft
+
     window = np.sqrt(np.hanning(4 * quarter + 1)[:-1])
-    return ShortTimeFFT(window, quarter, rate, fft_mode="onesided" if real else "twosided")
+    return np.asarray(
+        istft(points, window=window, nperseg=4 * quarter, noverlap=3 * quarter, input_onesided=real)[1]
+    )
 
 
 def equalised(x: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
@@ -38,13 +52,12 @@ def equalised(x: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     """
     from scipy.ndimage import uniform_filter
 
-    transform = _transform(rate, real=True)
-    padded = np.pad(x, (0, max(transform.m_num - len(x), 0)))
-    points = transform.stft(padded)
+    quarter = _quarter(rate)
+    points = _spectra(np.pad(x, (0, max(4 * quarter - len(x), 0))), quarter)
     powers = points.real**2 + points.imag**2
-    reach = (round(_AROUND_HZ * _WINDOW), round(_AROUND_S * rate / transform.hop))
+    reach = (round(_AROUND_HZ * _WINDOW), round(_AROUND_S * rate / quarter))
     around = uniform_filter(powers, [2 * r + 1 for r in reach], mode="nearest") + _FLOOR * powers.mean()
-    even = transform.istft(points / np.sqrt(np.maximum(around, 1e-30)), k1=len(padded))[: len(x)]
+    even = _sound(points / np.sqrt(np.maximum(around, 1e-30)), quarter, real=True)[: len(x)]
     loud = float(np.sqrt(np.mean(even**2))) if len(even) else 0.0
     return np.asarray(even / max(loud, 1e-9), dtype=np.float32)
 
@@ -58,10 +71,10 @@ def common_part(aligned: NDArray[np.complex64], rate: int) -> NDArray[np.complex
     """
     from scipy.ndimage import uniform_filter1d
 
-    transform, t = _transform(rate, real=False), aligned.shape[1]
-    points = transform.stft(np.pad(aligned, ((0, 0), (0, max(transform.m_num - t, 0)))), axis=1)
+    quarter, t = _quarter(rate), aligned.shape[1]
+    points = _spectra(np.pad(aligned, ((0, 0), (0, max(4 * quarter - t, 0)))), quarter)
     mean = points.mean(axis=0)
     noise = (np.abs(points - mean) ** 2).sum(axis=0) / (len(aligned) - 1) / len(aligned)
     power, noise = (uniform_filter1d(p, 3, axis=1) for p in (np.abs(mean) ** 2, noise))
     gain = np.maximum(0.0, 1.0 - _NOISE * noise / np.maximum(power, 1e-30))
-    return np.asarray(transform.istft(mean * gain, k1=max(t, transform.m_num))[:t], dtype=np.complex64)
+    return np.asarray(_sound(mean * gain, quarter, real=False)[:t], dtype=np.complex64)

@@ -15,7 +15,7 @@ from mithridate.evidence.audio.echo import Echo
 from mithridate.evidence.audio.tape import EXTRACTORS, Progress, Tape
 from mithridate.evidence.carriers import Carriers, entries
 from mithridate.evidence.store import row_chunks
-from mithridate.evidence.view import KeyTable
+from mithridate.evidence.view import KeyTable, Shared
 
 __all__ = ["key_tables"]
 
@@ -54,7 +54,7 @@ def _table(extractor: Extractor, tape: Tape, groups: NDArray[np.int64], echo: Ec
     timed = bool((when >= 0).any())
     places = _Places(rows=rows, codes=codes, when=when, hashes=found.hashes)
 
-    def refine(key: int, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+    def refine(key: int, rows: NDArray[np.int64]) -> Shared | None:
         band = _band(extractor.details(int(found.hashes[key])), tape.common_rate)
         return None if echo is None else echo(rows, places(key, rows)[:, 0], band)
 
