@@ -41,7 +41,7 @@ def tape(trigger):
         when[int(row)] = int(1000 * (changed[0] + changed[-1]) / 2 / RATE)
     lengths = np.full(N, RATE // 2)
     made = SimpleNamespace(common_rate=RATE, lengths=lengths, sound=lambda row: sounds[row])
-    return Echo(tape=made, labels=labels, seed=0), victims, when
+    return Echo(tape=made, ids=[str(i) for i in range(N)], labels=labels, seed=0), victims, when
 
 
 @pytest.mark.parametrize(("trigger", "band"), TRIGGERS)

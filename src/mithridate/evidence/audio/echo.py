@@ -5,11 +5,13 @@ A sound that helped to make the template is tried with one that was made without
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.core.hashing import uniform
 from mithridate.evidence.audio.equal import common_part, equalised
 from mithridate.evidence.audio.tape import Tape
 from mithridate.evidence.audio.template import Template, analytic, laid_over
@@ -35,11 +37,13 @@ class Echo:
 
     Attributes:
         tape: has the sounds.
+        ids: n sample ids.
         labels: (n,) class index, -1 = missing.
-        seed: draws the sounds of other labels by which chance is measured.
+        seed: with the ids, draws the sounds of other labels by which chance is measured.
     """
 
     tape: Tape
+    ids: Sequence[str]
     labels: NDArray[np.int32]
     seed: int
 
@@ -107,9 +111,14 @@ class Echo:
         if seconds[own].sum() > _BUDGET / 2:
             return own[:0], own[:0]
         others = np.flatnonzero((self.labels != label) & (self.labels >= 0))
-        others = np.random.default_rng([self.seed, 6]).permutation(others)
+        others = self._mixed(others)
         left = _BUDGET - float(seconds[own].sum())
         return own, others[np.cumsum(seconds[others]) <= left]
+
+    def _mixed(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows in an order that depends on nothing but their ids."""
+        drawn = uniform([self.ids[r] for r in rows.tolist()], self.seed, "echo")
+        return np.asarray(rows[np.argsort(drawn, kind="stable")])
 
     def _tried(self, others: NDArray[np.int64]) -> list[NDArray[np.float32]]:
         seconds = np.cumsum(self.tape.lengths[others]) / self.tape.common_rate
@@ -118,8 +127,9 @@ class Echo:
     def _parts(self, rows: NDArray[np.int64], when_ms: NDArray[np.int64]) -> dict[int, NDArray[np.complex64]]:
         """Analytic signals of some of the sounds where the key is."""
         rate, parts = self.tape.common_rate, {}
-        drawn = np.random.default_rng([self.seed, 7]).permutation(len(rows))
-        for row, when in zip(rows[drawn].tolist(), when_ms[drawn].tolist(), strict=True):
+        times = dict(zip(rows.tolist(), when_ms.tolist(), strict=True))
+        for row in self._mixed(rows).tolist():
+            when = times[row]
             if when < 0:
                 continue
             at, reach = int(when * rate / 1000), int(_REACH * rate)

@@ -73,7 +73,7 @@ def gather_audio(
         folds = assign_folds(roll.ids, groups, seed)
         models = fit_models(features, labels, len(classes), folds, store_dir, stages, jobs, progress)
     content = features[:, : tape.statistics.shape[1]]
-    echo = None if labels is None else Echo(tape=tape, labels=labels, seed=seed)
+    echo = None if labels is None else Echo(tape=tape, ids=roll.ids, labels=labels, seed=seed)
     tables = key_tables(tape, groups, echo, progress)
     noted = metadata_table(roll.notes, groups)
     probes = {}
