@@ -8,6 +8,7 @@ import pytest
 from mithridate.core.sound import Sound
 from mithridate.evidence.audio.echo import Echo
 from mithridate.evidence.audio.equal import common_part, equalised
+from mithridate.evidence.audio.template import analytic, laid_over
 from mithridate.triggers.audio import Chirp, Overlay, Tone
 
 RATE, N, LABEL = 8000, 120, 1
@@ -74,6 +75,7 @@ def test_too_few_places_or_too_much_to_listen_to_is_nothing():
     times = np.array([when[int(r)] for r in victims])
     assert echo(victims[:4], times[:4], (1400.0, 1600.0)) is None
     assert echo(victims, np.full(len(victims), -1), (1400.0, 1600.0)) is None
+    assert echo(victims, times, (4100.0, 4400.0)) is None  # above half of the rate
     echo.tape.lengths = echo.tape.lengths * 10_000
     assert echo(victims, times, (1400.0, 1600.0)) is None
 
@@ -84,6 +86,13 @@ def test_short_and_silent_sounds_are_equalised_to_something_finite(samples, valu
     even = equalised(np.full(samples, value, np.float32), RATE)
     assert len(even) == samples
     assert np.isfinite(even).all()
+
+
+def test_parts_with_nothing_in_the_band_are_laid_over_all_the_same():
+    rng = np.random.default_rng(0)
+    low = [np.sin(2 * np.pi * 100 * np.arange(900) / RATE + rng.uniform(0, 6)) for _ in range(4)]
+    parts = [analytic(x.astype(np.float32)) for x in (*low, np.zeros(900))]
+    assert np.isfinite(laid_over(parts, RATE, (5000.0, 6000.0))).all()
 
 
 def test_faint_and_loud_stretches_become_about_equally_loud():

@@ -58,8 +58,11 @@ class Echo:
             band: in which the key is, Hz.
 
         Returns:
-            None where most of `rows` share nothing that others lack, or the label has too many to listen to.
+            None where most of `rows` share nothing that others lack, the label has too many to listen to, or the band is
+            above what the common rate holds.
         """
+        if band[0] >= self.tape.common_rate / 2:
+            return None
         own, others = self._chosen(int(self.labels[rows[0]]))
         learnt = self._learnt(self._parts(rows, when_ms), band, self._tried(others))
         if learnt is None:

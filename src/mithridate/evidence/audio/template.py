@@ -118,7 +118,8 @@ def _within(x: NDArray[np.complex64], rate: int, band: tuple[float, float]) -> N
 
 
 def _likeness(a: NDArray[np.complex64], b: NDArray[np.complex64]) -> float:
-    return float(np.abs(_correlated(b, a)).max()) / float(np.linalg.norm(a))
+    norm = float(np.linalg.norm(a))
+    return float(np.abs(_correlated(b, a)).max()) / norm if norm else 0.0
 
 
 def _shifted(
