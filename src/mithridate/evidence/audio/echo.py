@@ -58,8 +58,8 @@ class Echo:
             band: in which the key is, Hz.
 
         Returns:
-            None where most of `rows` share nothing that others lack, the label has too many to listen to, or the band is
-            above what the common rate holds.
+            None where most of `rows` share nothing that others lack, the label has too many to listen to, or the band
+            is above what the common rate holds.
         """
         if band[0] >= self.tape.common_rate / 2:
             return None
