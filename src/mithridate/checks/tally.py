@@ -16,8 +16,10 @@ from mithridate.evidence.view import KeyTable
 
 __all__ = [
     "Carried",
+    "Named",
     "Suspect",
     "Tally",
+    "accusing_alike",
     "alike",
     "clusters",
     "described",
@@ -74,6 +76,23 @@ def key_slices(batch: Batch) -> Iterator[tuple[str, KeySlice]]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Named:
+    """Samples accused of what the carriers of a key share.
+
+    Attributes:
+        rows: (s,) ascending.
+        doubts: (s,) how likely each is innocent.
+        places: (s, 2) where it is in each.
+        details: of what is shared.
+    """
+
+    rows: NDArray[np.int64]
+    doubts: NDArray[np.float64]
+    places: NDArray[np.int64]
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suspect:
     """A key that a test singles out.
 
@@ -87,6 +106,8 @@ class Suspect:
         closeness: beside `rows`, 1 = exactly.
         fresh: beside `rows`, False where a near-duplicate counts already.
         logits: (r, k) beside `rows`, content logits of a model that has not seen these samples; or None.
+        bearers: (b,) those of `rows` that bear the label, near-duplicates counted once; None where not asked.
+        named: who is accused in place of the bearers, where more is known than who carries the key.
     """
 
     family: str
@@ -98,6 +119,8 @@ class Suspect:
     closeness: NDArray[np.float64] | None = None
     fresh: NDArray[np.bool_] | None = None
     logits: NDArray[np.float32] | None = None
+    bearers: NDArray[np.int64] | None = None
+    named: Named | None = None
 
 
 def described(
@@ -113,9 +136,13 @@ def described(
         more: details that the check adds.
     """
     table = scope.tables[suspect.family]
-    details = {**table.details(suspect.key), **more}
+    named = suspect.named
+    details = {**table.details(suspect.key), **(named.details if named else {}), **more}
     details["label_counts"] = {name: int(c) for name, c in zip(scope.classes, counts, strict=False) if c}
-    if table.locate is not None:
+    if named is not None:
+        which = np.searchsorted(named.rows, hits.rows[:_LOCATED])
+        details["places"] = dict(zip(hits.ids, named.places[which].tolist(), strict=False))
+    elif table.locate is not None:
         places = table.locate(suspect.key, hits.rows[:_LOCATED]).tolist()
         details["places"] = dict(zip(hits.ids, places, strict=False))
     return details
@@ -200,6 +227,11 @@ def clusters(suspects: Sequence[Suspect], ranked: Mapping[int, Ranked]) -> list[
 def alike(suspects: Sequence[Suspect]) -> list[list[int]]:
     """Group suspects with known rows (given best first) that share most of their carriers."""
     return _joined([np.zeros(0, np.int64) if s.rows is None else s.rows for s in suspects])
+
+
+def accusing_alike(suspects: Sequence[Suspect]) -> list[list[int]]:
+    """Group suspects with known bearers (given best first) that share most of these."""
+    return _joined([np.zeros(0, np.int64) if s.bearers is None else s.bearers for s in suspects])
 
 
 def _joined(rows: Sequence[NDArray[np.int64]]) -> list[list[int]]:

@@ -11,7 +11,24 @@ from numpy.typing import NDArray
 
 from mithridate.core.batch import Batch, KeySlice, Modality
 
-__all__ = ["ContentModel", "Evidence", "KeyTable", "Probe"]
+__all__ = ["ContentModel", "Evidence", "KeyTable", "Probe", "Shared"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """What some samples of one label share beyond a key, looked for in all samples of this label.
+
+    Attributes:
+        rows: (r,) the samples looked at, ascending.
+        rates: (r,) in what share of the samples of other labels it is as clear as in each of them.
+        places: (r, 2) where it is in each, as of `KeyTable.locate`.
+        details: JSON values that tell what it is, in place of those of the key.
+    """
+
+    rows: NDArray[np.int64]
+    rates: NDArray[np.float64]
+    places: NDArray[np.int64]
+    details: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +56,8 @@ class KeyTable:
             None where the entries are complete.
         without: (key, rows) → (r, k) content logits of these samples with the key itself taken out, from a model fitted
             without them, or None if too little would be left; None where `Evidence.leave_out` or `offsets` must do.
+        refine: (key, rows that carry it and bear one label) → where what these share is heard, or None where they share
+            nothing more; None for families whose entries are all there is to know.
         locate: (key, rows) → (r, 2) row and column of the key in each of these samples; None where `details` says it
             for all, or places mean nothing.
         textured: (size,) True where the key has structure of its own, so that recurrence alone is unnatural.
@@ -64,6 +83,7 @@ class KeyTable:
     without: Callable[[int, NDArray[np.int64]], NDArray[np.float32] | None] | None = None
     locate: Callable[[int, NDArray[np.int64]], NDArray[np.int64]] | None = None
     kin: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] | None = None
+    refine: Callable[[int, NDArray[np.int64]], Shared | None] | None = None
     decides: Callable[[int], tuple[int, ...]] | None = None
     parents: tuple[str, NDArray[np.int64]] | None = None
     plain: bool = False

@@ -24,6 +24,7 @@ from mithridate.checks.controls import Controls, lower
 from mithridate.checks.excess import CARRIERS, COMMON, EFFECT, SUMS, SURE, Excess
 from mithridate.checks.likeness import LEAST, Likeness
 from mithridate.checks.ranks import LabelRanks, log_odds
+from mithridate.checks.refined import refined
 from mithridate.checks.second_look import prepared
 from mithridate.checks.tally import (
     Carried,
@@ -152,13 +153,20 @@ class Conflict(DataCheck):
             self._bearers = [[] for _ in self._suspects]
             self._likeness = Likeness(self.scope, len(self._suspects))
         else:
-            self._suspects = self._judged()
+            self._suspects = refined(self.scope, self._judged())
 
     def score(self, batch: Batch) -> Iterable[Hits]:
         """Carriers that bear the suspect label, ranked by how much their content speaks against it."""
+        start, stop = int(batch.rows[0]), int(batch.rows[-1]) + 1
         for number, suspect in enumerate(self._suspects):
+            if suspect.named is not None:
+                low, high = np.searchsorted(suspect.named.rows, [start, stop])
+                rows, doubts = suspect.named.rows[low:high], suspect.named.doubts[low:high]
+                if len(rows):
+                    yield Hits(group=number, rows=rows, scores=1.0 - doubts)
+                continue
             carried = Carried.of(suspect, batch)
-            local = carried.rows - int(batch.rows[0])
+            local = carried.rows - start
             mine = batch.evidence["label"][local] == suspect.label
             if mine.any():
                 logits = batch.evidence["logits"][local] if carried.logits is None else carried.logits
@@ -280,8 +288,8 @@ class Conflict(DataCheck):
             if strong:
                 significant.append(number)
         judged = [
-            replace(s, log10_p=s.log10_p + self._tests(s.family))
-            for s in (self._suspects[n] for n in self._victims(significant))
+            replace(s, log10_p=s.log10_p + self._tests(s.family), bearers=np.array(bearers, dtype=np.int64))
+            for s, bearers in ((self._suspects[n], self._bearers[n]) for n in self._victims(significant))
             if self._beats_parents(s)
         ]
         order = list(self.scope.tables)

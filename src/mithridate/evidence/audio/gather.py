@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.batch import Source
+from mithridate.evidence.audio.echo import Echo
 from mithridate.evidence.audio.models import fit_models, lifted
 from mithridate.evidence.audio.tables import key_tables
 from mithridate.evidence.audio.tape import Tape, load_tape, record, save_tape
@@ -44,7 +45,8 @@ def gather_audio(
 
     Args:
         source: yields batches whose `raw` is a list of `core.sound.Sound`.
-        store_dir: folder for files of 12 bytes per key and 2 per feature; must outlive the evidence.
+        store_dir: folder for files: 12 bytes per key, 2 per feature, 2 per sample of the sounds; must outlive the
+            evidence.
         seed: decides folds and random features.
         jobs: threads; the result does not depend on it.
         progress: told (stage, done, total or None).
@@ -71,7 +73,8 @@ def gather_audio(
         folds = assign_folds(roll.ids, groups, seed)
         models = fit_models(features, labels, len(classes), folds, store_dir, stages, jobs, progress)
     content = features[:, : tape.statistics.shape[1]]
-    tables = key_tables(tape, groups, progress)
+    echo = None if labels is None else Echo(tape=tape, ids=roll.ids, labels=labels, seed=seed)
+    tables = key_tables(tape, groups, echo, progress)
     noted = metadata_table(roll.notes, groups)
     probes = {}
     if noted is not None and labels is not None and len(classes) > 1:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.evidence.audio.clip import Extractor
+from mithridate.evidence.audio.echo import Echo
 from mithridate.evidence.audio.tape import EXTRACTORS, Progress, Tape
 from mithridate.evidence.carriers import Carriers, entries
 from mithridate.evidence.store import row_chunks
-from mithridate.evidence.view import KeyTable
+from mithridate.evidence.view import KeyTable, Shared
 
 __all__ = ["key_tables"]
 
@@ -21,30 +23,41 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _PAIRS = 30_000_000  # most (sound, key) pairs a family may hold; `least` is raised until they fit
 _CHUNK = 1 << 22
 _BITS = 24  # of a bucket, at most
+_ROOM_HZ, _SWEPT_S = 150.0, 0.05  # to each side of a key: part of its band
 
 
-def key_tables(tape: Tape, groups: NDArray[np.int64], progress: Progress) -> dict[str, KeyTable]:
+def key_tables(
+    tape: Tape, groups: NDArray[np.int64], echo: Echo | None, progress: Progress
+) -> dict[str, KeyTable]:
     """One table for each family that has a key in enough sounds.
 
     Args:
         tape: of n sounds.
         groups: (n,) near-duplicate group of each.
+        echo: hears what carriers of one label share; None without labels.
         progress: told (stage, done, total).
     """
     tables = {}
     for done, extractor in enumerate(EXTRACTORS):
         progress("keys", done, len(EXTRACTORS))
-        table = _table(extractor, tape, groups)
+        table = _table(extractor, tape, groups, echo)
         if table.size:
             tables[table.family] = table
     return tables
 
 
-def _table(extractor: Extractor, tape: Tape, groups: NDArray[np.int64]) -> KeyTable:
+def _table(extractor: Extractor, tape: Tape, groups: NDArray[np.int64], echo: Echo | None) -> KeyTable:
     n = len(groups)
     least, most = max(5, n // 50_000), max(n // 10, min(40, n // 4))
     rows, codes, when = _recurring(extractor.family, tape, least, most * 2)
     found = entries(rows, codes.astype(np.uint64), groups, least, most)
+    timed = bool((when >= 0).any())
+    places = _Places(rows=rows, codes=codes, when=when, hashes=found.hashes)
+
+    def refine(key: int, rows: NDArray[np.int64]) -> Shared | None:
+        band = _band(extractor.details(int(found.hashes[key])), tape.common_rate)
+        return None if echo is None else echo(rows, places(key, rows)[:, 0], band)
+
     return KeyTable(
         family=extractor.family,
         noun=extractor.noun,
@@ -59,8 +72,16 @@ def _table(extractor: Extractor, tape: Tape, groups: NDArray[np.int64]) -> KeyTa
             "family": extractor.family, "common_rate": tape.common_rate, **extractor.details(int(found.hashes[key])),
         },
         kin=Carriers(found=found, groups=groups),
-        locate=_Places(rows=rows, codes=codes, when=when, hashes=found.hashes) if (when >= 0).any() else None,
+        locate=places if timed else None,
+        refine=refine if timed and echo is not None else None,
     )  # fmt: skip
+
+
+def _band(details: Mapping[str, Any], rate: int) -> tuple[float, float]:
+    """Hz around a key, with room for what a sweep passes before and after; all where it says nothing."""
+    low, high = details.get("hz", (0.0, rate / 2))
+    room = _ROOM_HZ + _SWEPT_S * abs(details.get("hz_per_s", 0.0))
+    return low - room, high + room
 
 
 @dataclass(frozen=True, kw_only=True)

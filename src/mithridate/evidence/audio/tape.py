@@ -1,9 +1,10 @@
-"""Sounds → keys, content features and pictures of them, in one pass; no sound is kept."""
+"""Sounds → keys, content features and pictures of them, in one pass; the sounds themselves on disk, in 16 bits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
 )  # fmt: skip
 _READ = 64
 _FACTS, _ROLL, _STATISTICS, _PROFILES = "tape.npz", "roll.json", "statistics.f4", "profiles.u1"
+_SOUNDS, _HELD = "sounds.i2", 30  # s of a sound that are kept
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -52,6 +54,9 @@ class Tape:
         statistics: (n, d) float32 of the content, memory-mapped.
         profiles: (n, bands, steps, 1) uint8 small spectrograms, memory-mapped.
         digests: (n,) uint64 of each sound as it was read, rate included.
+        sounds: int16, one channel at the common rate, each as loud as it can be, sound after sound; of long ones the
+            first half minute.
+        lengths: (n,) samples of each.
         common_rate: of content, landmarks and sweeps, Hz.
         resampled: how many sounds have another rate.
     """
@@ -62,13 +67,25 @@ class Tape:
     statistics: NDArray[np.float32]
     profiles: NDArray[np.uint8]
     digests: NDArray[np.uint64]
+    sounds: DiskArray
+    lengths: NDArray[np.int64]
     common_rate: int
     resampled: int
+
+    def sound(self, row: int) -> NDArray[np.float32]:
+        """(t,) one sound at the common rate, at a peak of 1."""
+        start = int(self._starts[row])
+        return np.asarray(self.sounds[start : start + int(self.lengths[row])] / np.float32(32767))
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        return np.cumsum(self.lengths) - self.lengths
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Noted:
     keys: tuple[Keys, ...]
+    sound: NDArray[np.int16]
     statistics: NDArray[np.float32]
     profile: NDArray[np.uint8]
     digest: bytes
@@ -87,9 +104,10 @@ def record(source: Source, folder: Path, jobs: int, progress: Progress) -> tuple
         SourceError: no sound could be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    roll, rate, other, digests = Roll(), 0, 0, list[bytes]()
+    roll, rate, other, digests, lengths = Roll(), 0, 0, list[bytes](), list[int]()
     counts: dict[str, list[int]] = {e.family: [] for e in EXTRACTORS}
     writers = {e.family: _writers(folder, number) for number, e in enumerate(EXTRACTORS)}
+    sounds = DiskWriter(folder / _SOUNDS, np.int16)
     with (folder / _STATISTICS).open("wb") as statistic, (folder / _PROFILES).open("wb") as pictured:
         for batch in source.batches(_READ):
             roll.add(batch)
@@ -109,6 +127,8 @@ def record(source: Source, folder: Path, jobs: int, progress: Progress) -> tuple
                 statistic.write(noted.statistics.data)
                 pictured.write(noted.profile.data)
                 digests.append(noted.digest)
+                sounds.append(noted.sound)
+                lengths.append(len(noted.sound))
             progress("listening", len(roll.ids) + len(roll.bad), source.count)
     closed = {family: tuple(w.close() for w in pair) for family, pair in writers.items()}
     if not digests:
@@ -121,6 +141,7 @@ def record(source: Source, folder: Path, jobs: int, progress: Progress) -> tuple
         {family: pair[1] for family, pair in closed.items()},
         {family: np.array(c, dtype=np.int64) for family, c in counts.items()},
         np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64),
+        (sounds.close(), np.array(lengths, dtype=np.int64)),
         (rate, other),
     )
     return tape, roll
@@ -131,7 +152,11 @@ def save_tape(recorded: tuple[Tape, Roll], folder: Path) -> None:
     tape, roll = recorded
     counts = {f"counts{number}": tape.counts[e.family] for number, e in enumerate(EXTRACTORS)}
     save_arrays(
-        folder / _FACTS, digests=tape.digests, rates=np.array([tape.common_rate, tape.resampled]), **counts
+        folder / _FACTS,
+        digests=tape.digests,
+        rates=np.array([tape.common_rate, tape.resampled]),
+        lengths=tape.lengths,
+        **counts,
     )
     save_roll(roll, folder / _ROLL)
 
@@ -159,6 +184,7 @@ def load_tape(folder: Path) -> tuple[Tape, Roll]:
         {family: pair[1] for family, pair in stored.items()},
         counts,
         facts["digests"],
+        (open_disk_array(folder / _SOUNDS, np.int16, int(facts["lengths"].sum())), facts["lengths"]),
         (int(rate), int(other)),
     )
     return tape, load_roll(folder / _ROLL)
@@ -170,6 +196,7 @@ def _opened(
     when_ms: dict[str, DiskArray],
     counts: dict[str, NDArray[np.int64]],
     digests: NDArray[np.uint64],
+    sounds: tuple[DiskArray, NDArray[np.int64]],
     rates: tuple[int, int],
 ) -> Tape:
     n = len(digests)
@@ -181,6 +208,8 @@ def _opened(
         statistics=old_map(folder / _STATISTICS, np.float32, (n, len(silent.statistics))),
         profiles=old_map(folder / _PROFILES, np.uint8, (n, *silent.profile.shape)),
         digests=digests,
+        sounds=sounds[0],
+        lengths=sounds[1],
         common_rate=rates[0],
         resampled=rates[1],
     )
@@ -206,7 +235,13 @@ def _noted(sound: Sound, common: int) -> _Noted:
     digest = blake2b(np.ascontiguousarray(sound.samples).data, digest_size=8, key=str(sound.rate).encode())
     return _Noted(
         keys=tuple(e.keys(clip) for e in EXTRACTORS),
+        sound=_kept(clip),
         statistics=statistics(clip),
         profile=profile(clip),
         digest=digest.digest(),
     )
+
+
+def _kept(clip: Clip) -> NDArray[np.int16]:
+    x = clip.common[: _HELD * clip.common_rate]
+    return np.asarray(np.rint(x * (32767 / max(float(np.abs(x).max(initial=0.0)), 1e-9))), dtype=np.int16)
