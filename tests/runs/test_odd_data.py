@@ -107,3 +107,9 @@ def test_reasons_are_told_apart():
         (2, "2 items could not be read: holds no samples (0 s)"),
         (2, "2 items could not be read, the first because of: 800 of 800 values are NaN or infinite"),
     ]
+
+
+def test_constant_sounds_are_looked_at_all_the_same():
+    for level in (0.1, 0.1 / 3, 0.03):
+        sounds = [np.full(800, level * i % 1.0, np.float32) for i in range(30)]
+        assert mithridate.audit(sounds, labels=[i % 2 for i in range(30)], rate=8000).verdict is not None

@@ -132,9 +132,7 @@ def record(source: Source, folder: Path, jobs: int, progress: Progress) -> tuple
             progress("listening", len(roll.ids) + len(roll.bad), source.count)
     closed = {family: tuple(w.close() for w in pair) for family, pair in writers.items()}
     if not digests:
-        raise SourceError(
-            "at least one readable sound", f"{len(roll.bad)} unreadable items", source.uri, "Check the files."
-        )
+        raise SourceError("at least one readable sound", roll.unreadable(), source.uri, "Check the files.")
     tape = _opened(
         folder,
         {family: pair[0] for family, pair in closed.items()},

@@ -210,6 +210,11 @@ def _solve(m: Moments, fold: int, penalty: float) -> tuple[NDArray[np.float32], 
     covariance = single.astype(np.float64)
     covariance[np.diag_indices_from(covariance)] += penalty
     xt = ((m.xt.sum(axis=0) - m.xt[fold]) / n - np.outer(x, t)) * scale[:, None]
-    factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
+    try:
+        factor = cho_factor(covariance, lower=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        # Features that are all the same leave nothing but rounding errors: enough is added that they carry no weight.
+        covariance[np.diag_indices_from(covariance)] += np.abs(covariance).sum(axis=1)
+        factor = cho_factor(covariance, lower=True, check_finite=False)
     w = cho_solve(factor, xt, check_finite=False) * scale[:, None]
     return w.astype(np.float32), (t - x @ w).astype(np.float32)
