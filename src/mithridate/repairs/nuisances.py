@@ -43,8 +43,9 @@ def disturbed(x: Any, low: float, high: float, draw: Any) -> Any:
         return x
     kinds = (_waved, _blended, _warped, _patched)
     unit = (x - low) / (high - low)
-    parts = [kind(part, draw) for kind, part in zip(kinds, unit.tensor_split(len(kinds)), strict=True)]
-    return low + (high - low) * torch.cat(parts).clamp(0.0, 1.0)
+    parts = zip(kinds, unit.tensor_split(len(kinds)), strict=True)
+    changed = torch.cat([kind(part, draw) for kind, part in parts if len(part)])
+    return low + (high - low) * changed.clamp(0.0, 1.0)
 
 
 def _between(low: float, high: float, n: int, draw: Any, x: Any) -> Any:
