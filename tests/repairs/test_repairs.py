@@ -127,3 +127,17 @@ def test_of_a_class_that_no_clean_sample_has_none_is_drawn():
     assert [len(part) for part in asked.drawn(None, 5, draw)] == [0, 0]
     assert [len(part) for part in asked.drawn(99, 5, draw)] == [0, 0]
     assert asked.drawn(3, 5, draw)[1].tolist() == [3] * 5
+
+
+def test_with_hints_alone_steps_are_long_unless_little_may_be_lost():
+    hint, sure = (Known(name="stamp", put=stamp, target=0, hint=hint) for hint in (True, False))
+    assert scope(known=(hint,)).guessed
+    assert not any(scope(known=known).guessed for known in ((), (sure,), (hint, sure)))
+
+    def moved(**changes):
+        before, after = (
+            m.state_dict() for m in (trained(True), healed("unlearning", True, passes=600, **changes)[0])
+        )
+        return sum(float((after[name].float() - before[name].float()).norm()) for name in before)
+
+    assert moved(known=(hint,)) > 1.5 * moved(known=(hint,), gentle=True)

@@ -74,6 +74,7 @@ class RepairScope:
         passes: forward and backward passes of one sample that the repair may take, roughly.
         loss: accuracy on `held` that may be lost, as a share.
         known: triggers, for the repairs that unlearn them.
+        gentle: to lose little accuracy, although more of a trigger that is not known may be left.
         flagged: training samples whose effect is to go, and the labels that they taught; then `x`, `y` are others.
         seed: of all randomness.
     """
@@ -85,8 +86,14 @@ class RepairScope:
     passes: int
     loss: float = 0.02
     known: tuple[Known, ...] = ()
+    gentle: bool = False
     flagged: tuple[Any, Any] | None = None
     seed: int = 0
+
+    @property
+    def guessed(self) -> bool:
+        """Whether triggers are known, but nothing shows of any of them that it was planted."""
+        return bool(self.known) and all(known.hint for known in self.known)
 
     def less(self, passes: float) -> RepairScope:
         """With a smaller budget."""

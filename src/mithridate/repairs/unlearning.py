@@ -62,8 +62,8 @@ class Unlearning(Repair):
         from torch.nn import functional as f
 
         teacher = deepcopy(module).eval()
-        guessed = scope.x.ndim == 4 and all(known.hint for known in scope.known)
-        rate, low, high = _BOLD if guessed else _RATE, float(scope.x.min()), float(scope.x.max())
+        bold = scope.guessed and not scope.gentle and scope.x.ndim == 4
+        rate, low, high = _BOLD if bold else _RATE, float(scope.x.min()), float(scope.x.max())
         optimiser = torch.optim.SGD(module.parameters(), rate, momentum=_MOMENTUM, weight_decay=_DECAY)
         left, draw = torch.ones(len(scope.known)), torch.Generator().manual_seed(scope.seed)
         with training(module):
@@ -75,7 +75,7 @@ class Unlearning(Repair):
                 own, of_own = scope.drawn(known.source, marked, draw)
                 x, y = torch.cat([own, x[len(own) :]]), torch.cat([of_own, y[len(own) :]])
                 with torch.no_grad():
-                    rest = marked + round(_DISTURBED * (len(x) - marked)) if guessed else marked
+                    rest = marked + round(_DISTURBED * (len(x) - marked)) if bold else marked
                     disturbances = disturbed(x[marked:rest], low, high, draw)
                     shown = torch.cat([known.put(x[:marked]), disturbances, x[rest:]])
                     aim = _TRUSTED * teacher(x).softmax(1)

@@ -104,6 +104,9 @@ def heal(
     for number, method in enumerate(methods or DEFAULT):
         progress(method, number, len(methods or DEFAULT))
         candidates.append(tried(method, module, scope, surrogates, samples.held))
+        if method == "unlearning" and scope.guessed and not candidates[-1].within(before, loss):
+            gentle = tried(method, module, replace(scope, gentle=True), surrogates, samples.held)
+            candidates.append(replace(gentle, method="unlearning, gentle"))
         if methods is None and candidates[-1].enough(before, loss):
             break
     chosen = best(candidates, before, loss)
