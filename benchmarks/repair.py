@@ -193,10 +193,12 @@ def selected(cell: Cell, share: float) -> dict[str, Any]:
     asr, acc = cell.figures(module.eval())
     told = next(iter(healed.report.findings))
     tries = told.details["candidates"]
+    taken = next(t for t in tries if t["taken"])
     return {
-        "asr": asr, "acc": acc, "cost": next(t["of_training"] for t in tries if t["method"] == told.check),
+        "asr": asr, "acc": acc, "cost": taken["of_training"],
         "whole": sum(t["of_training"] for t in tries) + told.details["search"]["passes"] / cell.passes,
-        "verdict": str(healed.report.verdict), "taken": told.check, "said": told.message,
+        "verdict": str(healed.report.verdict), "taken": taken["method"] + ", milder" * taken["milder"],
+        "said": told.message,
         "seconds": round(seconds, 1),
     }  # fmt: skip
 

@@ -168,6 +168,10 @@ class Repair(ABC):
             A module of the same kind, with other weights.
         """
 
+    def milder(self, scope: RepairScope) -> RepairScope | None:
+        """What to ask for instead where `heal` lost too much accuracy; None where nothing else would come of it."""
+        return None
+
     def path(self) -> Iterator[tuple[float, Any]]:
         """After `heal`: places on the way from the model, from 0 to 1, and the models there; nothing for most."""
         return iter(())

@@ -20,7 +20,7 @@ __all__ = ["disturbed"]
 _WAVES, _LEVELS = 8.0, (8 / 255, 38 / 255)  # most periods to a side; amplitude, of the range
 _ALONG = 0.7  # of the waves run along a side
 _OPACITY = (0.05, 0.25)
-_KNOTS, _SHIFTS = (2, 9), (0.5, 3.0)  # of a warp along each side; mean shift, pixels
+_KNOTS, _SHIFTS = (2, 9), (0.25, 1.5)  # of a warp along each side; mean shift, pixels
 _SIDES = (2, 7)  # of a patch, pixels
 _LEAST_SIDE = 16
 
@@ -29,7 +29,7 @@ def disturbed(x: Any, low: float, high: float, draw: Any) -> Any:
     """Each kind on a quarter of the samples.
 
     Args:
-        x: (n, c, h, w) pictures; anything else, or smaller than 16 pixels, is given back as it is.
+        x: (n, c, h, w) pictures; anything else, or smaller than 16 pixels, or of one value, is given back as it is.
         low: value of black.
         high: value of white.
         draw: `torch.Generator`, on the CPU.
@@ -39,7 +39,7 @@ def disturbed(x: Any, low: float, high: float, draw: Any) -> Any:
     """
     import torch
 
-    if x.ndim != 4 or min(x.shape[2:]) < _LEAST_SIDE or not len(x):
+    if x.ndim != 4 or min(x.shape[2:]) < _LEAST_SIDE or not len(x) or high <= low:
         return x
     kinds = (_waved, _blended, _warped, _patched)
     unit = (x - low) / (high - low)
@@ -91,7 +91,8 @@ def _warped(x: Any, draw: Any) -> Any:
     n, _, h, w = x.shape
     knots = int(torch.randint(*_KNOTS, (1,), generator=draw))
     field = (2 * torch.rand(n, 2, knots, knots, generator=draw) - 1).to(x.device)
-    field = field / field.abs().mean((1, 2, 3), keepdim=True) * _between(*_SHIFTS, n, draw, x) / max(h, w)
+    field = field / field.abs().mean((1, 2, 3), keepdim=True) * _between(*_SHIFTS, n, draw, x)
+    field = field * 2 / max(h, w)  # a grid is two wide
     field = f.interpolate(field, size=(h, w), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
     still = torch.eye(2, 3, device=x.device, dtype=x.dtype).repeat(n, 1, 1)
     grid = f.affine_grid(still, list(x.shape), align_corners=True) + field

@@ -7,6 +7,7 @@ samples carry a disturbance of some kind of trigger, so that what is planted is 
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from mithridate.core.card import Card
@@ -18,10 +19,8 @@ __all__ = ["Unlearning"]
 
 _EPOCHS = 15
 _SHARE, _GENTLE = 0.6, 0.3  # of a batch that carries a trigger; one that may be the model's own
-_BOLD, _DISTURBED = (
-    0.05,
-    0.6,
-)  # with hints alone: learning rate, and of the other samples those that are disturbed
+_BOLD = 0.05  # learning rate with hints alone
+_DISTURBED = 0.6  # then: of the samples without a trigger
 _RATE, _MOMENTUM, _DECAY = 0.01, 0.9, 5e-4
 _MEMORY, _LEAST = 0.5, 0.05  # of what is left of a trigger: of what was seen before, and at least
 _TRUSTED = 0.5  # how much what the model says of a clean sample counts, beside its label
@@ -56,13 +55,17 @@ class Unlearning(Repair):
         """Without triggers."""
         return "" if scope.known else "no trigger is known, and none was recovered"
 
+    def milder(self, scope: RepairScope) -> RepairScope | None:
+        """Short steps, where long ones were taken."""
+        return replace(scope, gentle=True) if _bold(scope) else None
+
     def heal(self, module: Any, scope: RepairScope) -> Any:
         """Fine-tune all weights; the more is left of a trigger, the more often a batch carries it."""
         import torch
         from torch.nn import functional as f
 
         teacher = deepcopy(module).eval()
-        bold = scope.guessed and not scope.gentle and scope.x.ndim == 4
+        bold = _bold(scope)
         rate, low, high = _BOLD if bold else _RATE, float(scope.x.min()), float(scope.x.max())
         optimiser = torch.optim.SGD(module.parameters(), rate, momentum=_MOMENTUM, weight_decay=_DECAY)
         left, draw = torch.ones(len(scope.known)), torch.Generator().manual_seed(scope.seed)
@@ -87,6 +90,10 @@ class Unlearning(Repair):
                 left[trigger] = _MEMORY * left[trigger] + (1 - _MEMORY) * max(led, _LEAST)
                 optimiser.step()
         return module
+
+
+def _bold(scope: RepairScope) -> bool:
+    return scope.guessed and not scope.gentle and scope.x.ndim == 4
 
 
 def _led(said: Any, y: Any, target: int | None) -> float:

@@ -4,8 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mithridate.repairs.base import Known, Passes  # noqa: E402
-from mithridate.runs.heal.candidates import Candidate, best  # noqa: E402
+from mithridate.repairs.base import Known, Passes, RepairScope  # noqa: E402
+from mithridate.runs.heal.candidates import Candidate, attempts, best  # noqa: E402
 from mithridate.runs.heal.surrogate import Surrogate, success  # noqa: E402
 from mithridate.runs.heal.surrogates import Recovered  # noqa: E402
 from mithridate.triggers.inversion import Pool  # noqa: E402
@@ -113,3 +113,28 @@ def test_hints_are_unlearnt_only_where_nothing_stands_out():
     found = Recovered(triggers=[usual, small, fellow, wave], sizes={})
     assert found.suspects == {0}
     assert found.unwanted == (small.known, fellow.known)
+
+
+@pytest.mark.parametrize(
+    ("hint", "first", "tries"),
+    [
+        (True, candidate([True] * 100), 1),
+        (True, candidate(wrong(30, 100)), 2),
+        (True, Candidate(method="unlearning", why="it did not converge", passes=Passes()), 2),
+        (False, candidate(wrong(30, 100)), 1),  # there is no milder way
+    ],
+)
+def test_what_loses_too_much_or_fails_is_tried_again_milder(monkeypatch, hint, first, tries):
+    asked, milder = [], candidate(wrong(1, 100), method="unlearning")
+
+    def tried(method, module, scope, surrogates, held):
+        asked.append(scope.gentle)
+        return milder if scope.gentle else first
+
+    monkeypatch.setattr("mithridate.runs.heal.candidates.tried", tried)
+    x, y = torch.zeros(4, 3, 32, 32), torch.zeros(4, dtype=torch.long)
+    known = (Known(name="wave", put=lambda x: x, target=0, hint=hint),)
+    scope = RepairScope(x=x, y=y, held=(x, y), classes=2, passes=1, known=known)
+    done = attempts("unlearning", None, scope, (), Pool(x, y, 2), candidate([True] * 100), 0.02)
+    assert asked == [False, True][:tries]
+    assert [one.name for one in done] == [first.method, "unlearning, milder"][:tries]

@@ -22,11 +22,8 @@ __all__ = ["Echo"]
 _FEWEST, _MOST = 5, 32  # sounds that a template is made of
 _REACH = 0.2  # s to each side of the key
 _BUDGET = 3600.0  # s of sound that are listened to, of which the label's own may take half
-_TRIED, _TRIED_S, _LEAST_TRIED = (
-    250,
-    900.0,
-    25,
-)  # sounds of other labels, and s of them, on which templates are tried
+_TRIED, _TRIED_S = 250, 900.0  # sounds of other labels, and s of them, on which templates are tried, at most
+_LEAST_TRIED = 25
 _TAIL = 0.05  # of the scores by chance: the part whose decline is measured
 _CLEAR, _SHARED = 0.01, 0.5  # rate by chance, and how many of the sounds must be below it
 

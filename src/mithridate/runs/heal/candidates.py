@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -15,7 +15,7 @@ from mithridate.repairs.base import REPAIRS, Passes, Repair, RepairScope, accura
 from mithridate.runs.heal.surrogate import Surrogate, success
 from mithridate.triggers.inversion import Pool
 
-__all__ = ["DEFAULT", "Candidate", "best", "tried"]
+__all__ = ["DEFAULT", "Candidate", "attempts", "best", "tried"]
 
 #: methods that are tried unless told otherwise, the cheapest first.
 DEFAULT = ("channel-pruning", "unlearning", "ft-sam")
@@ -28,6 +28,7 @@ class Candidate:
 
     Attributes:
         method: id of the repair; "none" for the model as it was.
+        milder: it was asked for less, as it had lost too much accuracy; see `Repair.milder`.
         module: repaired; None where the method refused.
         why: it refused, or failed; "" where it did neither.
         right: of each held sample, whether its answer is right.
@@ -39,6 +40,7 @@ class Candidate:
     """
 
     method: str
+    milder: bool = False
     module: Any = None
     why: str = ""
     right: tuple[bool, ...] = ()
@@ -47,6 +49,11 @@ class Candidate:
     passes: Passes
     seconds: float = 0.0
     path: tuple[tuple[float, float, float], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.method}, milder" if self.milder else self.method
 
     @property
     def accuracy(self) -> float:
@@ -114,6 +121,23 @@ def tried(
     )  # fmt: skip
 
 
+def attempts(
+    method: str, module: Any, scope: RepairScope, surrogates: Sequence[Surrogate], held: Pool, before: Candidate,
+    loss: float,
+) -> list[Candidate]:  # fmt: skip
+    """What a method makes of a copy of the model; again, milder, where that fails or loses too much and there is a way.
+
+    Raises:
+        UsageError: there is no such method.
+    """
+    first = tried(method, module, scope, surrogates, held)
+    kind = REPAIRS.get(method)
+    less = None if kind is None else kind().milder(scope)
+    if less is None or (first.module is not None and first.within(before, loss)):
+        return [first]
+    return [first, replace(tried(method, module, less, surrogates, held), milder=True)]
+
+
 def _along(
     repair: Repair, scope: RepairScope, surrogates: Sequence[Surrogate], held: Pool
 ) -> Iterator[tuple[float, float, float]]:
@@ -138,7 +162,7 @@ def best(candidates: Sequence[Candidate], before: Candidate, loss: float) -> Can
     """
     able = [c for c in candidates if c.module is not None]
     if not able:
-        reasons = "; ".join(f"{c.method}: {c.why}" for c in candidates)
+        reasons = "; ".join(f"{c.name}: {c.why}" for c in candidates)
         raise UsageError("a model that one of the repairs can serve", reasons, "the model", "Try --methods.")
     within = [c for c in able if c.within(before, loss)]
     quiet = [c for c in within if c.quiet]

@@ -68,7 +68,7 @@ def page(
         effect=chosen.worst,
         details={
             "accuracy": [before.accuracy, chosen.accuracy],
-            "candidates": [_plain(c, trained) for c in candidates],
+            "candidates": [_plain(c, c is chosen, trained) for c in candidates],
             "search": {"passes": round(search.both)},
             "costs": costs.told(),
         },
@@ -107,7 +107,7 @@ def _told(
     verdict: Verdict, loss: float,
 ) -> str:  # fmt: skip
     facts = [
-        f"{model.name}: {chosen.method}, accuracy on {len(before.right):,} held samples {before.accuracy:.1%} before, "
+        f"{model.name}: {chosen.name}, accuracy on {len(before.right):,} held samples {before.accuracy:.1%} before, "
         f"{chosen.accuracy:.1%} after"
     ]
     odd = [k for k, s in enumerate(surrogates) if s.odd]
@@ -163,9 +163,9 @@ def _table(
     ]
     for one in candidates:
         if one.module is None:
-            rows.append([one.method, one.why, "", "", ""])
+            rows.append([one.name, one.why, "", "", ""])
             continue
-        name = f"{one.method} (taken)" if one is chosen else one.method
+        name = f"{one.name} (taken)" if one is chosen else one.name
         cost = (
             f"{one.passes.both:,.0f}" if trained is None else f"{one.passes.both / trained:.1%} of training"
         )
@@ -224,9 +224,10 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{share:.0%}"
 
 
-def _plain(one: Candidate, trained: float | None) -> dict[str, Any]:
+def _plain(one: Candidate, taken: bool, trained: float | None) -> dict[str, Any]:
     return {
-        "method": one.method, "why": one.why, "accuracy": one.accuracy, "successes": list(one.successes),
+        "method": one.method, "milder": one.milder, "taken": taken, "why": one.why, "accuracy": one.accuracy,
+        "successes": list(one.successes),
         "passes": {"forward": one.passes.forward, "backward": one.passes.backward},
         "of_training": None if trained is None else one.passes.both / trained, "seconds": round(one.seconds, 3),
     }  # fmt: skip

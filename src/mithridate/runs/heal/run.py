@@ -17,7 +17,7 @@ from mithridate.models.devices import named_device
 from mithridate.repairs.base import Passes, RepairScope, counted
 from mithridate.runs.costs import refuse_numbers
 from mithridate.runs.evade_model import module_with_weights
-from mithridate.runs.heal.candidates import DEFAULT, Candidate, best, tried
+from mithridate.runs.heal.candidates import DEFAULT, Candidate, attempts, best, tried
 from mithridate.runs.heal.page import page
 from mithridate.runs.heal.relapse import relapsed
 from mithridate.runs.heal.samples import Samples, divided
@@ -103,10 +103,7 @@ def heal(
     candidates: list[Candidate] = []
     for number, method in enumerate(methods or DEFAULT):
         progress(method, number, len(methods or DEFAULT))
-        candidates.append(tried(method, module, scope, surrogates, samples.held))
-        if method == "unlearning" and scope.guessed and not candidates[-1].within(before, loss):
-            gentle = tried(method, module, replace(scope, gentle=True), surrogates, samples.held)
-            candidates.append(replace(gentle, method="unlearning, gentle"))
+        candidates += attempts(method, module, scope, surrogates, samples.held, before, loss)
         if methods is None and candidates[-1].enough(before, loss):
             break
     chosen = best(candidates, before, loss)
