@@ -137,6 +137,22 @@ def test_a_shard_is_not_read_twice(pictures, tmp_path, monkeypatch):
     assert said(mithridate.audit(merged(source, place), jobs=1)) == said(mithridate.audit(pictures, jobs=1))
 
 
+def test_a_worker_opens_the_data_once(texts, tmp_path, monkeypatch):
+    options = {"text": "text", "label": "y"}
+    source = open_source(texts, **options)
+    opened = []
+    monkeypatch.setattr(
+        "mithridate.evidence.shards.open_source",
+        lambda uri, **some: opened.append(uri) or open_source(uri, **some),
+    )
+    shards = Shards(source, str(tmp_path / "kept"))
+    shards.read(6, engine_of("threads", 1), lambda *_: None)
+    assert len(opened) == 1
+    other = Shards(open_source(texts, text="text"), str(tmp_path / "others"))
+    other.read(2, engine_of("threads", 1), lambda *_: None)
+    assert len(opened) == 2
+
+
 def test_changed_data_is_read_anew_and_other_data_refused(pictures, tmp_path):
     place = str(tmp_path / "kept")
     task = Shards(open_source(pictures), place).task(0, 2)

@@ -25,7 +25,7 @@ def _corpus(n: int = 600) -> tuple[list[str], list[str]]:
 
 
 def _words(text: str, tmp_path) -> list[str]:
-    tokens, _ = read_tokens(Held("text", [text]), tmp_path, lambda *_: None)
+    tokens, _ = read_tokens(Held("text", [text]), tmp_path, 1, lambda *_: None)
     return [tokens.text(int(w)) for w in tokens.words[:]]
 
 
@@ -55,7 +55,7 @@ def test_numbers_of_words_do_not_depend_on_batches(piece: int, tmp_path, monkeyp
 
     texts, _ = _corpus(100)
     monkeypatch.setattr(module, "_PIECE", piece)
-    tokens, roll = read_tokens(Held("text", texts), tmp_path, lambda *_: None)
+    tokens, roll = read_tokens(Held("text", texts), tmp_path, 2, lambda *_: None)
     assert len(roll.ids) == 100
     for i, text in enumerate(texts):
         mine = tokens.words[int(tokens.indptr[i]) : int(tokens.indptr[i + 1])]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 from mithridate.core.errors import UsageError
 
-__all__ = ["limited_threads", "one_thread", "side_by_side"]
+__all__ = ["behind", "limited_threads", "one_thread", "side_by_side"]
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
+_AHEAD = 2
 
 
 @contextmanager
@@ -63,3 +65,31 @@ def side_by_side(work: Callable[[Item], Done], items: Iterable[Item], jobs: int)
 
     with ThreadPoolExecutor(max(jobs, 1)) as pool, threadpool_limits(1 if jobs > 1 else None):
         return list(pool.map(work, items))
+
+
+def behind(work: Callable[[Item], object], items: Iterable[Item], jobs: int) -> Iterator[None]:
+    """Work on items one by one, in order, while the next ones are made; yields once for each.
+
+    Args:
+        work: of each item; on another thread where there is more than one job.
+        items: made on this thread, at most two ahead.
+        jobs: threads.
+
+    Raises:
+        Exception: what `work` or the making raised.
+    """
+    if jobs < 2:
+        for item in items:
+            work(item)
+            yield
+        return
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque[Future[object]]()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > _AHEAD:
+                waiting.popleft().result()
+                yield
+        for future in waiting:
+            future.result()
+            yield

@@ -40,7 +40,9 @@ class Ids(Sequence[str]):
 
     def __getitem__(self, item: int | slice) -> str | list[str]:
         if not isinstance(item, slice):
-            place = range(len(self))[item]
+            place = item if item >= 0 else item + len(self)
+            if not 0 <= place < len(self):
+                raise IndexError(f"expected an index below {len(self)}, got {item}")
             return self._text(self._ends[place], self._ends[place + 1])
         start, stop, step = item.indices(len(self))
         if step != 1:

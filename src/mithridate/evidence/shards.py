@@ -7,11 +7,12 @@ goes on from the shards that are there, whoever read them.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mithridate
 from mithridate.core.batch import Batch
@@ -28,6 +29,7 @@ __all__ = ["ShardTask", "Shards", "read_shard"]
 
 _BATCH = 512
 _SUFFIX = ".arrow"
+_LAST = threading.local()  # what each worker opened last; sources need not be fit for several threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ def read_shard(task: ShardTask) -> int:
     Raises:
         UsageError: the data here is not what the run began with.
     """
-    source = open_source(task.uri, **task.options)
+    source = _opened(task)
     if _key(source) != task.key:
         got = "files of other names, sizes or times"
         remedy = "All workers must see the same files, unchanged since the run began."
@@ -69,6 +71,16 @@ def read_shard(task: ShardTask) -> int:
         _name(task.key, task.part, task.parts),
         lambda path: write_spool(_prepared(source, task.part, task.parts), str(path)),
     )
+
+
+def _opened(task: ShardTask) -> RowSource:
+    """The data of a task; a worker that reads many shards opens it once, as that may take a pass over all ids."""
+    asked = (task.uri, json.dumps(task.options, sort_keys=True), task.key)
+    if getattr(_LAST, "asked", None) != asked:
+        _LAST.asked = _LAST.source = None
+        _LAST.source = open_source(task.uri, **task.options)
+        _LAST.asked = asked
+    return cast("RowSource", _LAST.source)
 
 
 def _prepared(source: RowSource, part: int, parts: int) -> Iterator[Batch]:

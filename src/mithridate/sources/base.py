@@ -127,6 +127,14 @@ class RowSource(ABC):
                 "Is this the same data?",
             )
         found, wanted = self._gather([rows[i] for i in ids]), set(ids)
+        others = [i for i in found.ids if i not in wanted]
+        if others:
+            raise UsageError(
+                "data as it was when it was opened",
+                f"other samples in its place: {quote(others)}",
+                self.uri,
+                "Was it written meanwhile? Audit it again.",
+            )
         return replace(found, bad=tuple(b for b in found.bad if b.id in wanted))
 
     def _locate(self, ids: Sequence[str]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from mithridate.sources.digest import sealed
 from mithridate.sources.frames import Chunk, FrameFile
 from mithridate.sources.labels import column_text
 from mithridate.sources.limits import Limits
+from mithridate.sources.row_index import RowIndex
 
 __all__ = ["JOINT", "ColumnSource", "Roles", "require", "spread"]
 
@@ -93,8 +94,7 @@ class ColumnSource(RowSource):
         likely = [c for c in file.types if c.lower() in _LABELS and roles.label is None]
         if likely:
             self.notes += (f"no column was named as the label; perhaps it is {quote(likely, 3)}",)
-        if roles.id is not None:
-            self._refuse_duplicates()
+        self._index = None if roles.id is None else self._indexed(roles.id)
 
     @property
     def digest(self) -> str:
@@ -109,10 +109,13 @@ class ColumnSource(RowSource):
             yield from (str(i) for i in range(self.count))
             return
         for chunk in self.file.chunks([self.roles.id], 0, self.count):
-            names = {row: f"row {row}" for row, _ in chunk.bad}
             ids = column_text(chunk.table.column(self.roles.id))
-            names |= {int(row): name or f"row {row}" for row, name in zip(chunk.rows, ids, strict=True)}
-            yield from (names[row] for row in sorted(names))
+            named = (name or f"row {row}" for row, name in zip(chunk.rows.tolist(), ids, strict=True))
+            if chunk.bad:
+                names = dict(zip(chunk.rows.tolist(), named, strict=True))
+                names |= {row: f"row {row}" for row, _ in chunk.bad}
+                named = (names[row] for row in sorted(names))
+            yield from named
 
     def _named(self, labels: tuple[str | None, ...]) -> tuple[str | None, ...]:
         """Labels by the names that the file has for its numbers; a number below 0 stands for no label."""
@@ -121,35 +124,20 @@ class ColumnSource(RowSource):
         known = {str(number): name for number, name in enumerate(self.classes)}
         return tuple(None if n is None or n.startswith("-") else known.get(n, n) for n in labels)
 
-    def _refuse_duplicates(self) -> None:
-        # 8 bytes per id: hashes first, names only of those that collide
-        hashes = np.sort(np.fromiter((hash(i) for i in self.iter_ids()), dtype=np.int64))
-        again = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
-        if not again:
-            return
-        counts: dict[str, int] = {}
-        for name in self.iter_ids():
-            if hash(name) in again:
-                counts[name] = counts.get(name, 0) + 1
-        twice = [name for name, k in counts.items() if k > 1]
+    def _indexed(self, column: str) -> RowIndex:
+        index = RowIndex(self.iter_ids)
+        twice = index.repeated()
         if twice:
             raise SourceError(
                 "unique ids",
                 f"{len(twice)} ids that occur more than once: {quote(twice)}",
-                f"{self.uri}, column {self.roles.id!r}",
+                f"{self.uri}, column {column!r}",
                 "Name another id column, or none: then the row number is the id.",
             )
+        return index
 
     def _locate(self, ids: Sequence[str]) -> dict[str, int]:
-        if self.roles.id is None:
-            return numbered(ids, self.count)
-        wanted, found = set(ids), {}
-        for row, name in enumerate(self.iter_ids()):
-            if name in wanted:
-                found[name] = row
-                if len(found) == len(wanted):
-                    break
-        return found
+        return numbered(ids, self.count) if self._index is None else self._index.rows(ids)
 
     def _read(self, start: int, stop: int, size: int) -> Iterator[Batch]:
         low, pieces = start, list[Chunk]()

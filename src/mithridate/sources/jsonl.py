@@ -19,6 +19,8 @@ __all__ = ["JsonLines"]
 _BLOCK = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 _PEEK = 1000
+_BLANKS = " \t\r\n"
+_DECODE = json.JSONDecoder().raw_decode
 
 
 class JsonLines:
@@ -85,7 +87,7 @@ class JsonLines:
         if len(line) > self._limits.item_bytes:
             raise ValueError(f"longer than the limit of {self._limits.item_bytes:,} bytes")
         try:
-            parsed = json.loads(line.decode("utf-8"))
+            parsed = _loaded(line.decode("utf-8"))
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
         except ValueError as error:
@@ -186,6 +188,16 @@ class JsonLines:
                 for name, value in parsed.items():
                     found.setdefault(name, set()).add(_kind(value))
         return {name: _arrow_type(kinds - {type(None)}) for name, kinds in found.items()}
+
+
+def _loaded(text: str) -> Any:
+    """As `json.loads`, which spends half of its time on what surrounds a short line."""
+    bare = text.strip(_BLANKS)
+    try:
+        parsed, end = _DECODE(bare)
+    except ValueError:
+        end = -1
+    return parsed if end == len(bare) else json.loads(text)
 
 
 def _skip(stream: Any, offset: int) -> None:

@@ -57,7 +57,7 @@ def label_values(y: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 def column_text(column: Any) -> tuple[str | None, ...]:
-    """An Arrow column as labels; works on the distinct values, so that it costs little per row.
+    """An Arrow column as labels; of what is no text, the distinct values are written, so that a row costs little.
 
     Args:
         column: pyarrow.ChunkedArray or Array of strings, numbers, booleans or a dictionary of these.
@@ -69,6 +69,8 @@ def column_text(column: Any) -> tuple[str | None, ...]:
         raise SourceError(
             "one value for each sample", str(array.type), "labels, ids or sources", "Name another column."
         )
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        return tuple(text or None for text in array.to_pylist())
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     names = [label_text(v) for v in array.dictionary.to_pylist()]

@@ -57,7 +57,7 @@ def gather_text(
 
     tokens, roll = stages.run(
         "tokens",
-        lambda: read_tokens(source, store_dir, progress),
+        lambda: read_tokens(source, store_dir, jobs, progress),
         lambda: (load_record(Tokens, store_dir / "tokens.npz"), load_roll(roll_file)),
         save_tokens,
     )

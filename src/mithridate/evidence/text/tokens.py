@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.core.batch import Source
+from mithridate.core.batch import Batch, Source
+from mithridate.engines.threads import behind
 from mithridate.evidence.roll import Roll
 from mithridate.evidence.store import DiskArray, DiskWriter, row_chunks
 from mithridate.evidence.text.alphabet import UNSEEN, alphabet
@@ -165,19 +166,23 @@ class TokenWriter:
 
 
 def read_tokens(
-    source: Source, folder: Path, progress: Callable[[str, int, int | None], None]
+    source: Source, folder: Path, jobs: int, progress: Callable[[str, int, int | None], None]
 ) -> tuple[Tokens, Roll]:
     """Read the source once.
 
     Args:
         source: yields batches whose `raw` is a list of str.
         folder: where the files go.
+        jobs: threads; with two, words are numbered while the next texts are read.
         progress: told (stage, samples done, samples or None).
     """
     reader, roll = TokenWriter(folder), Roll()
-    for batch in source.batches(_BATCH):
+
+    def note(batch: Batch) -> None:
         roll.add(batch)
         reader.add(batch.raw)
+
+    for _ in behind(note, source.batches(_BATCH), jobs):
         progress("reading", len(roll.ids), source.count)
     return reader.close(), roll
 
