@@ -18,7 +18,7 @@ from mithridate.triggers.inversion import Pool
 __all__ = ["DEFAULT", "Candidate", "attempts", "best", "tried"]
 
 #: methods that are tried unless told otherwise, the cheapest first.
-DEFAULT = ("channel-pruning", "unlearning", "ft-sam")
+DEFAULT = ("channel-pruning", "i-bau-unlearning", "unlearning", "ft-sam")
 _GONE = 0.1  # success of a trigger that counts as none
 
 

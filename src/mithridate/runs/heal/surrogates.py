@@ -17,7 +17,8 @@ from mithridate.triggers.waves import Wave, lowest_waves
 
 __all__ = ["Recovered", "recovered"]
 
-_FORMS: tuple[FormName, ...] = ("patch", "blend", "warp")
+_WARP: FormName = "warp"
+_FORMS: tuple[FormName, ...] = ("patch", "blend", _WARP)
 _FOLLOWED = 3
 #: a short look at all classes, then the ones that are reached most easily, with the same effort for each.
 _SCHEDULE = (Round(1.0, 4, 40, 0.3), Round(_FOLLOWED, 8, 70, 0.3), Round(_FOLLOWED, 16, 60, 0.15))
@@ -62,7 +63,8 @@ class Recovered:
         """What is to be unlearnt: all triggers towards suspects; where there are none, hints, which prove nothing."""
         suspects = self.suspects
         if suspects:
-            return tuple(s.known for s in self.triggers if s.known.target in suspects)
+            rough = all(s.form == _WARP for s in self.triggers if s.odd)
+            return tuple(replace(s.known, rough=rough) for s in self.triggers if s.known.target in suspects)
         hints = [s for s in self.triggers if s.form in (_WAVE, ONE_CLASS)]
         if not any(s.form == _WAVE for s in hints):
             hints += self._easiest()
@@ -141,7 +143,7 @@ def _of_form(
             found.append(
                 Surrogate(
                     known=known, before=before, size=trigger.size, unit=form.unit, form=name,
-                    plain=_PLAIN * min(subject.learn.x.shape[2:]) if name == "warp" else float("inf"),
+                    plain=_PLAIN * min(subject.learn.x.shape[2:]) if name == _WARP else float("inf"),
                     others=float(np.median(others)) if others else float("nan"),
                 )
             )  # fmt: skip
