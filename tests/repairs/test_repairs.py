@@ -64,6 +64,7 @@ def test_a_clean_model_stays_good_and_cost_is_counted(method):
     "method",
     [
         "unlearning",
+        "i-bau-unlearning",
         "forgetting",
         pytest.param(
             "i-bau", marks=pytest.mark.xfail(reason="published figures not reached on small networks")
@@ -97,6 +98,16 @@ def test_what_is_refused(method, says):
     plain = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 10))
     assert says in REPAIRS.get(method)().refuses(plain, scope(known=(), flagged=None))
     assert "linear" in REPAIRS.get("fst")().refuses(torch.nn.Sequential(plain, torch.nn.Softmax(1)), scope())
+
+
+def test_adversarial_unlearning_comes_first_only_where_a_warp_is_known():
+    method, network = REPAIRS.get("i-bau-unlearning")(), trained(True)
+    warp, patch = (Known(name="any", put=stamp, target=0, rough=rough) for rough in (True, False))
+    assert method.refuses(network, scope(known=(warp,))) == ""
+    assert "no warp" in method.refuses(network, scope(known=(patch,)))
+    assert "no trigger is known" in method.refuses(network, scope(known=()))
+    words = scope(known=(warp,), x=torch.zeros(4, 8, dtype=torch.long))
+    assert "real numbers" in method.refuses(network, words)
 
 
 def test_no_budget_no_change():

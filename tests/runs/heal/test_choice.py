@@ -115,6 +115,14 @@ def test_hints_are_unlearnt_only_where_nothing_stands_out():
     assert found.unwanted == (small.known, fellow.known)
 
 
+def test_what_only_a_warp_shows_is_known_roughly():
+    warp, fellow = surrogate("warp", 0, 1.0, 10.0, plain=4.0), surrogate("blend", 0, 24.0, 25.0)
+    patch = surrogate("patch", 0, 4.0, 35.0)
+    assert (warp.odd, fellow.odd, patch.odd) == (True, False, True)
+    assert [k.rough for k in Recovered(triggers=[warp, fellow], sizes={}).unwanted] == [True, True]
+    assert [k.rough for k in Recovered(triggers=[warp, fellow, patch], sizes={}).unwanted] == [False] * 3
+
+
 @pytest.mark.parametrize(
     ("hint", "first", "tries"),
     [

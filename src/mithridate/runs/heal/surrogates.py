@@ -64,7 +64,8 @@ class Recovered:
         suspects = self.suspects
         if suspects:
             rough = all(s.form == _WARP for s in self.triggers if s.odd)
-            return tuple(replace(s.known, rough=rough) for s in self.triggers if s.known.target in suspects)
+            led = tuple(s.known for s in self.triggers if s.known.target in suspects)
+            return tuple(replace(known, rough=True) for known in led) if rough else led
         hints = [s for s in self.triggers if s.form in (_WAVE, ONE_CLASS)]
         if not any(s.form == _WAVE for s in hints):
             hints += self._easiest()
