@@ -124,3 +124,26 @@ def test_any_number_of_threads_and_duals_in_a_file_fit_the_same_model(tmp_path, 
         for other in several:
             assert np.array_equal(other.logits, one.logits)
             assert np.array_equal(other.weights, one.weights)
+
+
+@pytest.mark.parametrize("cost", [0.1, 1.0, 10.0, 300.0])
+def test_tabulated_duals_solve_their_equation(cost: float) -> None:
+    from mithridate.evidence.content.ascent import _best
+    from mithridate.evidence.content.dual import dual_tables
+
+    squares = (1.0, 2.0)
+    tables = dual_tables(cost, squares)
+    for row, square in enumerate(squares):
+        for aim in np.linspace(-12.0, 8.0 + cost * square, 97).tolist():
+            a = float(_best(tables, row, np.float32(aim)))
+            if 1e-5 < a / cost < 1 - 1e-4:  # nearer to the ends, single precision says nothing of the odds
+                assert np.log(a / (cost - a)) + square * a == pytest.approx(aim, abs=2e-3)
+
+
+def test_beyond_the_tables_duals_stay_within_their_bounds() -> None:
+    from mithridate.evidence.content.ascent import _best
+    from mithridate.evidence.content.dual import dual_tables
+
+    tables = dual_tables(10.0, (1.0, 2.0))
+    for aim in (-1e30, -50.0, 90.0, 1e30, float("nan")):
+        assert 0.0 < _best(tables, 1, np.float32(aim)) <= 10.0

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.evidence.compiled import compiled
+from mithridate.evidence.content.dual import CELLS, LOWEST
+from mithridate.evidence.prefetch import prefetch
 
 __all__ = ["ascend", "predict"]
 
 
+_AHEAD, _LINE = 4, 16  # samples between loading features' numbers and using them; weights to a cache line
+
+
 @compiled
-def _solve(old: float, margin: float, square: float, cost: float) -> float:
-    """The a in (0, cost) where log(a / (cost - a)) + margin + square (a - old) = 0, by safeguarded Newton."""
-    low, high = 1e-7 * cost, (1.0 - 1e-7) * cost
-    a = min(max(old, low), high)
-    for _ in range(12):
-        slope = cost / (a * (cost - a)) + square
-        value = math.log(a / (cost - a)) + margin + square * (a - old)
-        if abs(value) < 1e-4:
-            break
-        if value > 0:
-            high = a
-        else:
-            low = a
-        step = a - value / slope
-        a = step if low < step < high else 0.5 * (low + high)
-    return a
+def _best(tables: NDArray[np.float32], row: int, aim: np.float32) -> np.float32:
+    """Of row `row` of `dual_tables`, by linear interpolation."""
+    at = (aim - np.float32(LOWEST)) * np.float32(CELLS)
+    if not at > 0:  # what is not a number has no cell
+        at = np.float32(0.0)
+    at = min(at, np.float32(tables.shape[1] - 2))
+    cell = np.int32(at)
+    low, high = tables[row, cell], tables[row, cell + 1]
+    best: np.float32 = low + (at - np.float32(cell)) * (high - low)
+    return best
+
+
+@compiled
+def _prepare(
+    p: int,
+    order: NDArray[np.int64],
+    indptr: NDArray[np.int64],
+    index: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    dual: NDArray[np.float32],
+) -> None:
+    """Start to load what the samples after the p-th will need."""
+    models = weights.shape[1]
+    if p + _AHEAD < len(order):
+        prefetch(index, indptr[order[p + _AHEAD]])
+    if p + 1 < len(order):
+        i = order[p + 1]
+        prefetch(dual, i * models)
+        for e in range(indptr[i], indptr[i + 1]):
+            for m in range(0, models, _LINE):
+                prefetch(weights, np.int64(index[e]) * models + m)
 
 
 @compiled
@@ -41,7 +59,7 @@ def ascend(
     trusted: NDArray[np.bool_],
     folds: NDArray[np.int8],
     order: NDArray[np.int64],
-    cost: np.float32,
+    tables: NDArray[np.float32],
     columns: int,
     first: int,
     begin: bool,
@@ -62,7 +80,7 @@ def ascend(
         trusted: (b,) False: the sample does not train; what it taught before is taken back.
         folds: (b,).
         order: (b,) in which order to visit.
-        cost: inverse strength of the penalty.
+        tables: (2, t) best dual variables of samples without features, and with some; the bias adds 1 to the squares.
         columns: 1 for two classes, else k.
         first: number of the first model given.
         begin: True: only enter the starting duals into the weights.
@@ -72,35 +90,32 @@ def ascend(
     """
     models = weights.shape[1]
     margin, delta = np.empty(models, np.float32), np.empty(models, np.float32)
-    for i in order:
+    for p in range(len(order)):
+        _prepare(p, order, indptr, index, weights, dual)
+        i = order[p]
         if labels[i] < 0 or (not trusted[i] and dual[i].max() == 0.0):
             continue
         low, high, scale = indptr[i], indptr[i + 1], np.float32(1.0) / norms[i]
-        margin[:] = 0.0
+        margin[:] = bias
         if not begin:
             for e in range(low, high):
                 j = index[e]
                 x = weight[j] * scale
                 for m in range(models):
                     margin[m] += weights[j, m] * x
-        square = 1.0 + (high > low)
+        filled = 1 if high > low else 0
+        square, kept = np.float32(1 + filled), np.float32(trusted[i])
         for m in range(models):
-            if (first + m) // columns == folds[i]:
-                delta[m] = 0.0
-                continue
             own = 1 if columns == 1 else (first + m) % columns
             sign = np.float32(1.0) if labels[i] == own else np.float32(-1.0)
-            if begin:
-                delta[m] = sign * dual[i, m]
-            else:
-                old = dual[i, m]
-                new = np.float32(0.0)
-                if trusted[i]:
-                    at = float(sign * (margin[m] + bias[m]))
-                    new = np.float32(_solve(float(old), at, square, float(cost)))
-                dual[i, m] = new
-                delta[m] = sign * (new - old)
-            bias[m] += delta[m]
+            old = dual[i, m]
+            new = kept * _best(tables, filled, square * old - sign * margin[m])
+            change = sign * (old if begin else new - old)
+            if (first + m) // columns == folds[i]:
+                change, new = np.float32(0.0), old
+            dual[i, m] = old if begin else new
+            delta[m] = change
+            bias[m] += change
         for e in range(low, high):
             j = index[e]
             x = weight[j] * scale

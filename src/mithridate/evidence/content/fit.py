@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mithridate.engines.threads import side_by_side
 from mithridate.evidence.content.calibrate import calibrated, likelihood
+from mithridate.evidence.content.dual import dual_tables
 from mithridate.evidence.content.logistic import FOLDS, Features, LinearContent, both
 from mithridate.evidence.store import Scratch, row_chunks
 
@@ -119,7 +120,7 @@ class Ascent:
         norms: NDArray[np.float32], models: range, *, seed: int, cost: float,
     ) -> None:  # fmt: skip
         self._features, self._labels, self._columns, self._folds = features, labels, columns, folds
-        self._norms, self._first, self._cost = norms, models.start, np.float32(cost)
+        self._norms, self._first, self._tables = norms, models.start, dual_tables(cost, (1.0, 2.0))
         self.weights = np.zeros((len(features.weight), len(models)), dtype=np.float32)
         self._bias = np.zeros(len(models), dtype=np.float32)
         self._dual = Scratch(features.index.path.parent, (len(labels), len(models)), 1e-3 * cost)
@@ -137,7 +138,7 @@ class Ascent:
             dual = self._dual.read(start, stop)
             ascend(
                 indptr, index, self._features.weight, self._norms[start:stop], self._labels[start:stop],
-                self.trusted[start:stop], self._folds[start:stop], self._rng.permutation(stop - start), self._cost,
+                self.trusted[start:stop], self._folds[start:stop], self._rng.permutation(stop - start), self._tables,
                 self._columns, self._first, begin, self.weights, self._bias, dual,
             )  # fmt: skip
             self._dual.write(start, dual)
