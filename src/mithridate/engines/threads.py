@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from mithridate.core.errors import UsageError
 
-__all__ = ["behind", "limited_threads", "one_thread", "side_by_side"]
+__all__ = ["behind", "in_order", "limited_threads", "one_thread", "side_by_side"]
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -67,29 +67,51 @@ def side_by_side(work: Callable[[Item], Done], items: Iterable[Item], jobs: int)
         return list(pool.map(work, items))
 
 
-def behind(work: Callable[[Item], object], items: Iterable[Item], jobs: int) -> Iterator[None]:
-    """Work on items one by one, in order, while the next ones are made; yields once for each.
+def behind(work: Callable[[Item], Done], items: Iterable[Item], jobs: int) -> Iterator[Done]:
+    """Work on items one by one, in order, while the next ones are made.
 
     Args:
         work: of each item; on another thread where there is more than one job.
-        items: made on this thread, at most two ahead.
+        items: made on this thread, few ahead.
         jobs: threads.
+
+    Yields:
+        What `work` returned for each item.
 
     Raises:
         Exception: what `work` or the making raised.
     """
+    return in_order(work, items, min(jobs, 2), workers=1)
+
+
+def in_order(
+    work: Callable[[Item], Done], items: Iterable[Item], jobs: int, workers: int | None = None
+) -> Iterator[Done]:
+    """Work on several items at once, while the next ones are made; results come in the order of the items.
+
+    Args:
+        work: of each item, on other threads where there is more than one job; each piece keeps to one thread.
+        items: made on this thread, few ahead.
+        jobs: threads.
+        workers: threads that work, beside the one that makes; as many as jobs when None.
+
+    Yields:
+        What `work` returned for each item.
+
+    Raises:
+        Exception: what `work` or the making raised; what was made before is worked on first.
+    """
+    from threadpoolctl import threadpool_limits
+
     if jobs < 2:
-        for item in items:
-            work(item)
-            yield
+        yield from map(work, items)
         return
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque[Future[object]]()
+    count = workers or jobs
+    with ThreadPoolExecutor(count) as pool, threadpool_limits(1):
+        waiting = deque[Future[Done]]()
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) > _AHEAD:
-                waiting.popleft().result()
-                yield
+            if len(waiting) > _AHEAD + count - 1:
+                yield waiting.popleft().result()
         for future in waiting:
-            future.result()
-            yield
+            yield future.result()

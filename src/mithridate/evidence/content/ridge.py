@@ -18,6 +18,7 @@ __all__ = ["Moments", "RidgeContent", "Task", "fit_ridge", "standardised"]
 PENALTIES = (0.03, 0.1, 0.3)
 #: Samples whose label the first fit finds less likely than this do not train the second (INCV, Chen et al., ICML 2019).
 _DOUBT = 0.1
+_AT_ONCE = 4  # solved; each takes d x d numbers of 8 bytes four times
 
 #: Starts a pass; yields (first row, (b, d) features), which hold until the next step.
 Features = Callable[[], Iterator[tuple[int, NDArray[np.float32]]]]
@@ -147,7 +148,7 @@ def fit_ridge(task: Task, moments: Moments, *, refit: bool = True) -> RidgeConte
 def _penalty(task: Task, moments: Moments) -> float:
     """The penalty under which the labels of one fold, predicted from the others, are likeliest."""
     fold = int(moments.n.argmax())
-    models = [_solve(moments, fold, penalty) for penalty in PENALTIES]
+    models = side_by_side(lambda penalty: _solve(moments, fold, penalty), PENALTIES, task.jobs)
     rows = np.flatnonzero((task.folds == fold) & (task.labels >= 0))
     scores = np.zeros((len(models), len(rows), task.classes), dtype=np.float32)
     for start, x in task.features():
@@ -163,7 +164,9 @@ def _penalty(task: Task, moments: Moments) -> float:
 
 
 def _predict(task: Task, moments: Moments, penalty: float) -> RidgeContent:
-    models = [_solve(moments, fold, penalty) for fold in range(len(moments.n))]
+    models = side_by_side(
+        lambda fold: _solve(moments, fold, penalty), range(len(moments.n)), min(task.jobs, _AT_ONCE)
+    )
     scores = np.zeros((len(task.labels), task.classes), dtype=np.float32)
     # Every sample under every fold's model, side by side: cheaper than gathering the samples of each fold.
     weights, biases = np.hstack([w for w, _ in models]), np.hstack([b for _, b in models])

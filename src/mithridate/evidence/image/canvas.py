@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mithridate.core.batch import Batch, Source
 from mithridate.core.errors import SourceError
+from mithridate.engines.threads import in_order
 from mithridate.evidence.image.traces import compression
 from mithridate.evidence.roll import Roll
 from mithridate.evidence.stages import load_arrays, load_roll, save_arrays, save_roll
@@ -24,6 +25,8 @@ LARGEST_SIDE = 64
 _PIXELS, _PLANES, _FACTS, _ROLL = "canvas.u1", "planes.u1", "canvas.npz", "roll.json"
 _READ = 512
 _BAND_BYTES = 1 << 27
+
+Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,7 @@ class Canvas:
 
 
 def paint(
-    source: Source, folder: Path, progress: Callable[[str, int, int | None], None]
+    source: Source, folder: Path, progress: Callable[[str, int, int | None], None], jobs: int = 1
 ) -> tuple[Canvas, Roll]:
     """Read an image source once.
 
@@ -52,19 +55,26 @@ def paint(
         source: yields batches whose `raw` is a list of (h, w, c) uint8, or that went through `on_canvas`.
         folder: where the canvas goes: 2 * h * w * c bytes per image.
         progress: told (stage, done, total or None).
+        jobs: threads; the result does not depend on it.
 
     Raises:
         SourceError: no image could be read.
     """
-    roll, digests, shape, reduced = Roll(), [], None, 0
+    roll, digests, reduced = Roll(), [], 0
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _PIXELS
-    with path.open("wb") as file:
+    shape: Shape | None = None
+
+    def shaped() -> Iterator[tuple[Batch, Shape | None]]:
+        nonlocal shape
         for batch in source.batches(_READ):
-            roll.add(_traced(batch))
             shape = shape or _shape(batch)
-            if shape is not None and len(batch):
-                fitted = batch if "digest" in batch.evidence else on_canvas(batch, shape)
+            yield batch, shape
+
+    with path.open("wb") as file:
+        for batch, fitted in in_order(_prepared, shaped(), jobs):
+            roll.add(batch)
+            if fitted is not None:
                 reduced += int(fitted.evidence["reduced"].sum())
                 digests.append(fitted.evidence["digest"])
                 file.write(np.ascontiguousarray(fitted.raw).data)
@@ -78,13 +88,22 @@ def paint(
     return Canvas(pixels=pixels, planes=planes, digests=np.concatenate(digests), reduced=reduced), roll
 
 
-def canvas_shape(source: Source) -> tuple[int, int, int] | None:
+def _prepared(read: tuple[Batch, Shape | None]) -> tuple[Batch, Batch | None]:
+    """What is noted of a batch, and its images on the canvas; None where there is none of them."""
+    batch, shape = read
+    noted = _traced(batch)
+    if shape is None or not len(noted):
+        return noted, None
+    return noted, noted if "digest" in noted.evidence else on_canvas(noted, shape)
+
+
+def canvas_shape(source: Source) -> Shape | None:
     """(h, w, c) that all images of a source are brought to; None where none can be read."""
     shapes = (_shape(batch) for batch in source.batches(_READ))
     return next((shape for shape in shapes if shape is not None), None)
 
 
-def on_canvas(batch: Batch, shape: tuple[int, int, int]) -> Batch:
+def on_canvas(batch: Batch, shape: Shape) -> Batch:
     """Bring images to one size.
 
     Args:
@@ -138,7 +157,7 @@ def _traced(batch: Batch) -> Batch:
     return replace(batch, metadata=tuple({**one, **more} for one, more in zip(said, traces, strict=True)))
 
 
-def _shape(batch: Batch) -> tuple[int, int, int] | None:
+def _shape(batch: Batch) -> Shape | None:
     """Median size of the first readable batch, the longer side at most `LARGEST_SIDE`; colour if any image has it."""
     if not len(batch):
         return None
@@ -150,7 +169,7 @@ def _shape(batch: Batch) -> tuple[int, int, int] | None:
     return max(1, round(h * scale)), max(1, round(w * scale)), 3 if colour else 1
 
 
-def _fit(batch: Batch, shape: tuple[int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def _fit(batch: Batch, shape: Shape) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     from PIL import Image
 
     fitted = np.empty((len(batch), *shape), dtype=np.uint8)

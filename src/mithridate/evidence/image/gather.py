@@ -53,7 +53,7 @@ def gather_image(
     stages = Stages(store_dir, source, seed)
     canvas, roll = stages.run(
         "canvas",
-        lambda: paint(source, store_dir, progress),
+        lambda: paint(source, store_dir, progress, jobs),
         lambda: load_canvas(store_dir),
         lambda painted: save_canvas(painted, store_dir),
     )
@@ -62,12 +62,14 @@ def gather_image(
     copies = copy_groups(canvas.digests)
     groups = stages.run(
         "near-duplicates",
-        lambda: _groups(canvas, copies, seed, progress),
+        lambda: _groups(canvas, copies, seed, jobs, progress),
         lambda: load_arrays(store_dir / "groups.npz")["groups"],
         lambda found: save_arrays(store_dir / "groups.npz", groups=found),
     )
-    vectors: dict[str, NDArray[np.generic]] = {"residual": _residuals(canvas, store_dir, stages, progress)}
-    thumbs = thumbnails(canvas.pixels, store_dir / "thumbnails.f4")
+    vectors: dict[str, NDArray[np.generic]] = {
+        "residual": _residuals(canvas, store_dir, stages, jobs, progress)
+    }
+    thumbs = thumbnails(canvas.pixels, store_dir / "thumbnails.f4", jobs)
     vectors["content"] = thumbs
     models = None
     if labels is not None and len(classes) > 1 and min(canvas.pixels.shape[1:3]) >= _SMALLEST:
@@ -118,18 +120,22 @@ def _probes(
     return fit_probes(parts, roll.ids, labels, len(classes), groups, seed)
 
 
-def _groups(canvas: Canvas, copies: NDArray[np.int64], seed: int, progress: Progress) -> NDArray[np.int64]:
+def _groups(
+    canvas: Canvas, copies: NDArray[np.int64], seed: int, jobs: int, progress: Progress
+) -> NDArray[np.int64]:
     progress("near-duplicates", 0, None)
-    return near_duplicates(canvas.pixels, copies, seed)
+    return near_duplicates(canvas.pixels, copies, seed, jobs)
 
 
-def _residuals(canvas: Canvas, folder: Path, stages: Stages, progress: Progress) -> NDArray[np.int8]:
+def _residuals(
+    canvas: Canvas, folder: Path, stages: Stages, jobs: int, progress: Progress
+) -> NDArray[np.int8]:
     path = folder / "residual.i1"
     n, width = len(canvas.pixels), int(np.prod(canvas.pixels.shape[1:]))
 
     def compute() -> NDArray[np.int8]:
         progress("residuals", 0, None)
-        return residuals(canvas.pixels, path)
+        return residuals(canvas.pixels, path, jobs)
 
     return stages.run("residuals", compute, lambda: old_map(path, np.int8, (n, width)))
 

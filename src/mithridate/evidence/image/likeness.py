@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.engines.threads import side_by_side
 from mithridate.evidence.half import widen
 
 __all__ = ["near_duplicates"]
@@ -14,9 +15,12 @@ _ALIKE = 0.99  # least correlation of two thumbnails
 _BANDS, _BITS = 12, 16
 _SAMPLE = 20_000
 _BLOCK = 8192
+_SHRUNK = 512  # images at once
 
 
-def near_duplicates(pixels: NDArray[np.uint8], copies: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+def near_duplicates(
+    pixels: NDArray[np.uint8], copies: NDArray[np.int64], seed: int, jobs: int = 1
+) -> NDArray[np.int64]:
     """Group each image with the first image that it closely resembles.
 
     Thumbnails are projected on their principal directions and hashed by the signs of random rotations, in bands
@@ -27,11 +31,12 @@ def near_duplicates(pixels: NDArray[np.uint8], copies: NDArray[np.int64], seed: 
         pixels: (n, h, w, c) uint8.
         copies: (n,) exact-duplicate groups.
         seed: decides the rotations.
+        jobs: threads; the result does not depend on it.
 
     Returns:
         (n,) smallest row of each image's group.
     """
-    thumbs = _thumbnails(pixels)
+    thumbs = _thumbnails(pixels, jobs)
     n = len(thumbs)
     rng = np.random.default_rng([seed, 2])
     sample = widen(thumbs[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))])
@@ -76,16 +81,19 @@ def _alike(
     return alike
 
 
-def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
+def _thumbnails(pixels: NDArray[np.uint8], jobs: int) -> NDArray[np.float16]:
     """(n, <= 256) grey thumbnails, zero mean, unit length; flat images stay zero and resemble nothing."""
     n, h, w, _ = pixels.shape
     rows = np.minimum(np.arange(_SIDE + 1) * h // min(_SIDE, h), h)[: min(_SIDE, h) + 1]
     columns = np.minimum(np.arange(_SIDE + 1) * w // min(_SIDE, w), w)[: min(_SIDE, w) + 1]
     out = np.empty((n, (len(rows) - 1) * (len(columns) - 1)), dtype=np.float16)
-    for start in range(0, n, _BLOCK):
-        grey = pixels[start : start + _BLOCK].mean(axis=3, dtype=np.float32)
+
+    def fill(start: int) -> None:
+        grey = pixels[start : start + _SHRUNK].mean(axis=3, dtype=np.float32)
         small = np.add.reduceat(np.add.reduceat(grey, rows[:-1], axis=1), columns[:-1], axis=2)
         flat = small.reshape(len(grey), -1)
         flat -= flat.mean(axis=1, keepdims=True)
-        out[start : start + _BLOCK] = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-3)
+        out[start : start + _SHRUNK] = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-3)
+
+    side_by_side(fill, range(0, n, _SHRUNK), jobs)
     return out

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.engines.threads import one_thread
+from mithridate.engines.threads import one_thread, side_by_side
 from mithridate.evidence.content.fourier import Fourier
 from mithridate.evidence.content.ridge import Features
 from mithridate.evidence.store import new_map
@@ -22,6 +22,7 @@ __all__ = ["sketch_features", "thumbnails"]
 _SIDE = 8
 _CONTRAST = 100.0  # variance, in squared grey levels, below which a thumbnail counts as flat
 _BLOCK = 8192
+_SHRUNK = 512  # images at once
 
 
 def sketch_features(thumbs: NDArray[np.float32], seed: int) -> tuple[Features, int]:
@@ -43,12 +44,13 @@ def sketch_features(thumbs: NDArray[np.float32], seed: int) -> tuple[Features, i
     return blocks, fourier.width
 
 
-def thumbnails(pixels: NDArray[np.uint8], path: Path) -> NDArray[np.float32]:
+def thumbnails(pixels: NDArray[np.uint8], path: Path, jobs: int = 1) -> NDArray[np.float32]:
     """Thumbnails, mean removed, contrast normalised.
 
     Args:
         pixels: (n, h, w, c) uint8.
         path: file for the result.
+        jobs: threads; the result does not depend on it.
 
     Returns:
         (n, <= 8 * 8 * c) float32, memory-mapped.
@@ -56,11 +58,14 @@ def thumbnails(pixels: NDArray[np.uint8], path: Path) -> NDArray[np.float32]:
     n, h, w, c = pixels.shape
     rows, columns = (np.unique(np.arange(_SIDE) * size // _SIDE) for size in (h, w))
     out = new_map(path, np.float32, (n, len(rows) * len(columns) * c))
-    for start in range(0, n, _BLOCK):
-        block = pixels[start : start + _BLOCK].astype(np.float32)
+
+    def fill(start: int) -> None:
+        block = pixels[start : start + _SHRUNK].astype(np.float32)
         small = np.add.reduceat(np.add.reduceat(block, rows, axis=1), columns, axis=2)
         flat = small.reshape(len(block), -1) / (h * w / (len(rows) * len(columns)))
         flat -= flat.mean(axis=1, keepdims=True)
-        out[start : start + _BLOCK] = flat / np.sqrt(flat.var(axis=1, keepdims=True) + _CONTRAST)
+        out[start : start + _SHRUNK] = flat / np.sqrt(flat.var(axis=1, keepdims=True) + _CONTRAST)
+
+    side_by_side(fill, range(0, n, _SHRUNK), jobs)
     out.flush()
     return out
