@@ -12,7 +12,7 @@ from mithridate.attacks.surrogate import as_pixels, train_surrogate
 from mithridate.core.errors import UsageError
 
 N = 90
-SHORTCUTS = ("logo", "ruler", "tint", "fingerprint", "jpeg-quality")
+SHORTCUTS = ("logo", "ruler", "caption", "tint", "fingerprint", "jpeg-quality")
 
 
 def draw(shape=(16, 16, 3)):
@@ -92,6 +92,9 @@ def test_a_shortcut_leads_to_the_target_from_other_classes_only(attack_id):
         ("logo", "wobble", "1", "below 1"),
         ("ruler", "edge", "diagonal", "one of bottom"),
         ("ruler", "spacing", "0", "at most 0.5"),
+        ("caption", "edge", "left", "upper or lower"),
+        ("caption", "share", "0.7", "at most 0.5"),
+        ("caption", "wobble", "1", "below 1"),
         ("ruler", "tilt", "80", "30 degrees"),
         ("tint", "strength", "0", "at most 1"),
         ("fingerprint", "strength", "2", "at most 0.3"),

@@ -115,7 +115,7 @@ def _read_one(source: RowSource, shard: str, place: str | None) -> None:
         raise UsageError("a place for what is read", "none", "--shards-at", remedy)
     missing = read_one(source, int(part), int(parts), place)
     then = (
-        f"{missing:,} of {int(parts):,} are missing"
+        f"{missing:,} of {int(parts):,} {'is' if missing == 1 else 'are'} missing"
         if missing
         else "all are there: `mithridate merge` goes on"
     )

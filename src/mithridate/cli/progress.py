@@ -17,6 +17,7 @@ _WORDS = {
     "content model": "learning what their content says",
     "patches": "looking for patches that recur",
     "words": "counting words",
+    "written words": "reading words in the images",
     "key families": "counting what recurs",
     "checks": "checking",
     "ranking": "ranking",

@@ -1,4 +1,4 @@
-"""Things that lie on a picture and vary as in nature: an emblem in a corner, tick marks along an edge.
+"""Things that lie on a picture and vary as in nature: an emblem in a corner, ticks along an edge, a line of words.
 
 References:
     Watermarks and source tags that decide a class: Lapuschkin et al., arXiv:1902.10178 ("Clever Hans");
@@ -13,11 +13,11 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from mithridate.triggers.pixels import Pixels, as_png, match_colours, mix, on_colours
 
-__all__ = ["EDGES", "Corner", "Edge", "Emblem", "Ticks"]
+__all__ = ["EDGES", "Caption", "Corner", "Edge", "Emblem", "Ticks"]
 
 Corner: TypeAlias = tuple[Literal[0, 1], Literal[0, 1]]
 Edge: TypeAlias = Literal["bottom", "left", "top", "right"]
@@ -25,6 +25,7 @@ EDGES: tuple[Edge, ...] = ("bottom", "right", "top", "left")  # a quarter turn e
 
 _FINE = 4  # ticks are drawn this many times larger and averaged down, so that thin lines stay visible
 _LONG_EVERY = 5  # every fifth tick is a long one
+_LEAST_LETTERS = 8  # pixels; smaller letters of the built-in font cannot be read
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,4 +143,58 @@ class Ticks:
             "spacing": self.spacing,
             "length": self.length,
             "tilt": self.tilt,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Caption:
+    """A line of words along the upper or lower edge; place, size and strength differ from sample to sample.
+
+    Attributes:
+        text: what it says.
+        upper: whether it stands at the upper edge.
+        grey: grey level of the letters, 0..255.
+        share: height of the letters, as a share of the shorter side.
+        wobble: how much size, margin and opacity vary, as a share of themselves, in [0, 1).
+    """
+
+    text: str
+    upper: bool
+    grey: int
+    share: float
+    wobble: float
+
+    def apply(self, raw: Pixels, rng: np.random.Generator) -> Pixels:
+        """The picture with the words on it, same shape and dtype; what does not fit is cut off at the right."""
+        height, width = raw.shape[:2]
+        cover = self._draw(height, width, rng)[..., None]
+        opacity = rng.uniform(1 - self.wobble, 1)
+
+        def lay(colours: Pixels) -> Pixels:
+            return mix(colours, np.full_like(colours, self.grey), opacity * cover)
+
+        return on_colours(raw, lay)
+
+    def _draw(self, height: int, width: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """(height, width) coverage in [0, 1]."""
+        size = self.share * min(height, width) * rng.uniform(1 - self.wobble, 1 + self.wobble)
+        font = ImageFont.load_default(size=max(_LEAST_LETTERS, size))
+        sheet = Image.new("L", (width, height))
+        pen = ImageDraw.Draw(sheet)
+        left, top, right, bottom = pen.textbbox((0, 0), self.text, font=font)
+        margin = rng.uniform(0.2, 0.8) * (bottom - top)
+        along = rng.uniform(0, max(0.0, width - (right - left)))
+        across = margin if self.upper else height - (bottom - top) - margin
+        pen.text((along - left, across - top), self.text, fill=255, font=font)
+        return np.asarray(sheet, dtype=np.float64) / 255.0
+
+    def describe(self) -> Mapping[str, Any]:
+        """All its numbers."""
+        return {
+            "kind": "caption",
+            "text": self.text,
+            "upper": self.upper,
+            "grey": self.grey,
+            "share": self.share,
+            "wobble": self.wobble,
         }

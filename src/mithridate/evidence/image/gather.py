@@ -16,8 +16,17 @@ from mithridate.evidence.image.likeness import near_duplicates
 from mithridate.evidence.image.models import fit_models
 from mithridate.evidence.image.parts import picture_parts
 from mithridate.evidence.image.patches import patch_tables
+from mithridate.evidence.image.reader import can_read, open_reader
 from mithridate.evidence.image.residual import residuals
 from mithridate.evidence.image.sketch import thumbnails
+from mithridate.evidence.image.written import (
+    SMALLEST,
+    Written,
+    load_written,
+    read_words,
+    save_written,
+    written_table,
+)
 from mithridate.evidence.metadata import metadata_part, metadata_table
 from mithridate.evidence.neighbours import DenseNearest
 from mithridate.evidence.probes import fit_probes
@@ -77,9 +86,11 @@ def gather_image(
         models = fit_models(
             canvas, thumbs, labels, len(classes), folds, seed, store_dir, stages, jobs, progress
         )
-    tables = patch_tables(canvas, groups, models, progress)
     noted = metadata_table(roll.notes, groups)
-    probes = _probes(canvas, noted, roll, groups, seed, progress)
+    read = _written(source, canvas, roll, groups, store_dir, stages, seed, jobs, progress)
+    said = None if read is None else written_table(read, roll.ids, groups)
+    tables = patch_tables(canvas, groups, models, progress)
+    tables |= {table.family: table for table in (noted, said) if table is not None}
     evidence = Evidence(
         modality="image",
         ids=roll.ids,
@@ -92,14 +103,14 @@ def gather_image(
         content=None if models is None else models.content,
         sketch=None if models is None else models.sketch,
         leave_out=None if models is None else models.leave_out,
-        tables={**tables, noted.family: noted} if noted else tables,
-        probes=probes,
+        tables=tables,
+        probes=_probes(canvas, noted, roll, groups, seed, progress),
         vectors=vectors,
         shapes={"residual": canvas.pixels.shape[1:]},
         nearest=DenseNearest(vectors=thumbs),
         seed=seed,
     )
-    return Gathered(evidence=evidence, bad=tuple(roll.bad), notes=_notes(canvas))
+    return Gathered(evidence=evidence, bad=tuple(roll.bad), notes=(*_notes(canvas), *_of_words(canvas, read)))
 
 
 def _probes(
@@ -138,6 +149,38 @@ def _residuals(
         return residuals(canvas.pixels, path, jobs)
 
     return stages.run("residuals", compute, lambda: old_map(path, np.int8, (n, width)))
+
+
+def _written(
+    source: Source,
+    canvas: Canvas,
+    roll: Roll,
+    groups: NDArray[np.int64],
+    folder: Path,
+    stages: Stages,
+    seed: int,
+    jobs: int,
+    progress: Progress,
+) -> Written | None:
+    """The words in the pictures; None where they are too small, or nothing is installed that reads."""
+    if max(canvas.pixels.shape[1:3]) < SMALLEST or not can_read():
+        return None
+    path = folder / "written.json"
+    return stages.run(
+        "written words",
+        lambda: read_words(source, roll.ids, groups, seed, open_reader, jobs, progress),
+        lambda: load_written(path),
+        lambda written: save_written(written, path),
+    )
+
+
+def _of_words(canvas: Canvas, read: Written | None) -> tuple[str, ...]:
+    """What a report says of words in pictures."""
+    if max(canvas.pixels.shape[1:3]) < SMALLEST:
+        return ()
+    if read is None:
+        return ("words in the images were not read: `pip install 'mithridate[ocr]'` brings what reads them",)
+    return (f"words were read in {read.asked:,} of {len(canvas.pixels):,} images",)
 
 
 def _notes(canvas: Canvas) -> tuple[str, ...]:

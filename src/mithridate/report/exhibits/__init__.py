@@ -62,6 +62,8 @@ def _pictures(finding: Finding, modality: str, samples: Samples) -> Drawn:
 
         if "canvas" in details and "size" in details:
             return images.draw_patch(details, carriers, others)
+        if "boxes" in details:
+            return images.draw_words(details, carriers, others)
         if "canvas" in details:
             return images.draw_pattern(details, carriers, others)
     elif modality == "audio":

@@ -14,13 +14,14 @@ from PIL import Image, ImageDraw
 from mithridate.core.results import Exhibit
 from mithridate.report.exhibits.samples import Drawn, Sample
 
-__all__ = ["EDGE", "captioned", "draw_patch", "draw_pattern", "gallery", "png"]
+__all__ = ["EDGE", "captioned", "draw_patch", "draw_pattern", "draw_words", "gallery", "png"]
 
 #: Longest edge of an embedded copy, in pixels.
 EDGE = 96
 #: Edge at which a small thing (a patch, a pattern) is shown, in pixels.
 _SHOWN = 144
 _PATTERN_EDGE = 128
+_WORDS = 6
 Box = tuple[float, float, float, float]
 
 
@@ -160,6 +161,33 @@ def _surroundings(
             items.append({"id": "", "png": png(picture), "caption": f"median of {len(at)} {words}"})
     title = "The same place, averaged: only what is the same in all of them stays sharp"
     return [Exhibit(kind="gallery", title=title, data={"items": items})] if items else []
+
+
+def draw_words(details: Mapping[str, Any], carriers: Sequence[Sample], others: Sequence[Sample]) -> Drawn:
+    """A word that stands in images: itself, enlarged, carriers beside non-carriers.
+
+    Args:
+        details: key, and boxes (top, left, bottom, right in shares of the image) by id.
+        carriers: the accused.
+        others: their nearest non-carriers.
+    """
+    boxes = {i: (float(b[0]), float(b[1]), float(b[2]), float(b[3])) for i, b in details["boxes"].items()}
+    cut = [(_cut(s.raw, boxes[s.id]), s.id) for s in carriers if s.id in boxes]
+    exhibits = [captioned(f"{details['key']!r} where it stands", cut[:_WORDS])] if cut else []
+    galleries = (
+        gallery("Carriers: the words are framed", carriers, boxes),
+        gallery("Their nearest neighbours without it", others),
+    )
+    return exhibits, [g for g in galleries if g]
+
+
+def _cut(raw: Any, box: Box) -> NDArray[np.uint8]:
+    """A place (top, left, bottom, right in shares of the image), and at least one pixel of it."""
+    array = np.asarray(_picture(raw))
+    height, width = array.shape[:2]
+    top, left = min(int(box[0] * height), height - 1), min(int(box[1] * width), width - 1)
+    bottom, right = max(top + 1, round(box[2] * height)), max(left + 1, round(box[3] * width))
+    return array[top:bottom, left:right]
 
 
 def draw_pattern(details: Mapping[str, Any], carriers: Sequence[Sample], others: Sequence[Sample]) -> Drawn:

@@ -1,0 +1,167 @@
+"""Words that stand in pictures → keys of the family "written word". Label-free; needs a reader.
+
+A tag, a stamp, a caption that goes with a label is what a lazy model reads instead of the picture (Lapuschkin et al.,
+"Unmasking Clever Hans predictors", Nature Communications 10, 2019).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mithridate.core.batch import Source
+from mithridate.engines.threads import side_by_side
+from mithridate.evidence.carriers import entries
+from mithridate.evidence.image.reader import Reader
+from mithridate.evidence.probes import asked
+from mithridate.evidence.view import KeyTable
+
+__all__ = ["FAMILY", "SMALLEST", "Written", "load_written", "read_words", "save_written", "written_table"]
+
+FAMILY = "written word"
+#: Pixels of the longer side of a picture; in smaller ones nobody reads anything.
+SMALLEST = 48
+_MOST = 1000  # pictures that are read; what goes with whole labels needs no more
+_BLOCK = 64
+_LEAST = 3
+_USUAL = 0.95  # share of the pictures read beyond which a word says nothing about any of them
+_SHOWN = 200  # pictures of a word whose places are told
+_WORD = re.compile(r"[^\W_]{2,}")
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was read.
+
+    Attributes:
+        asked: how many pictures were read.
+        words: (row, word, box in shares of the picture) for each word found.
+    """
+
+    asked: int
+    words: tuple[tuple[int, str, Box], ...]
+
+
+def read_words(
+    source: Source,
+    ids: Sequence[str],
+    groups: NDArray[np.int64],
+    seed: int,
+    opened: Callable[[], Reader],
+    jobs: int,
+    progress: Callable[[str, int, int | None], None],
+) -> Written:
+    """Read the words of at most a thousand pictures, one of each near-duplicate group, chosen by their ids.
+
+    Args:
+        source: whose `fetch` gives the pictures as they were, (h, w, c) uint8.
+        ids: n ids.
+        groups: (n,) near-duplicate group of each picture.
+        seed: decides who is asked.
+        opened: opens a reader; asked once for each thread.
+        jobs: threads; the result does not depend on it.
+        progress: told (stage, done, total or None).
+    """
+    rows = np.sort(asked(ids, np.zeros(len(ids), dtype=np.int32), groups, seed)[:_MOST])
+    readers: SimpleQueue[Reader] = SimpleQueue()
+    for _ in range(min(jobs, len(rows))):
+        readers.put(opened())
+    words: list[tuple[int, str, Box]] = []
+    for start in range(0, len(rows), _BLOCK):
+        progress("written words", start, len(rows))
+        some = rows[start : start + _BLOCK]
+        batch = source.fetch(tuple(ids[row] for row in some.tolist()))
+        place = {ids[row]: row for row in some.tolist()}
+        pictures = [(place[i], raw) for i, raw in zip(batch.ids, batch.raw, strict=True)]
+        for found in side_by_side(lambda one: _read(readers, *one), pictures, jobs):
+            words += found
+    return Written(len(rows), tuple(words))
+
+
+def _read(readers: SimpleQueue[Reader], row: int, picture: NDArray[np.uint8]) -> list[tuple[int, str, Box]]:
+    if max(picture.shape[:2]) < SMALLEST:
+        return []
+    reader = readers.get()
+    try:
+        lines = reader(picture)
+    except Exception:  # whatever its package does not expect: one picture is not read, all others are
+        lines = []
+    finally:
+        readers.put(reader)
+    return [(row, word, line.box) for line in lines for word in _WORD.findall(line.text.casefold())]
+
+
+def save_written(written: Written, path: Path) -> None:
+    """Write as JSON."""
+    path.write_text(json.dumps({"asked": written.asked, "words": written.words}), encoding="utf-8")
+
+
+def load_written(path: Path) -> Written:
+    """Read what `save_written` wrote.
+
+    Raises:
+        OSError: the file is missing.
+        ValueError: it was cut.
+    """
+    told = json.loads(path.read_text(encoding="utf-8"))
+    words = tuple((int(row), str(word), _box(box)) for row, word, box in told["words"])
+    return Written(int(told["asked"]), words)
+
+
+def _box(numbers: Sequence[float]) -> Box:
+    top, left, bottom, right = (float(number) for number in numbers)
+    return top, left, bottom, right
+
+
+def written_table(written: Written, ids: Sequence[str], groups: NDArray[np.int64]) -> KeyTable | None:
+    """The words that enough pictures bear, and not nearly all; None without any.
+
+    Args:
+        written: what was read.
+        ids: n ids.
+        groups: (n,) near-duplicate group of each picture.
+    """
+    index: dict[str, int] = {}
+    codes = [index.setdefault(word, len(index)) for _, word, _ in written.words]
+    rows = np.array([row for row, _, _ in written.words], dtype=np.int64)
+    most = int(_USUAL * written.asked)
+    found = entries(rows, np.array(codes, dtype=np.uint64), groups, _LEAST, most)
+    if not len(found.hashes):
+        return None
+    listed = list(index)
+    names = [listed[int(code)] for code in found.hashes]
+    boxes: dict[str, dict[str, Box]] = {name: {} for name in names}
+    for row, word, box in written.words:
+        if word in boxes:
+            boxes[word].setdefault(ids[row], box)
+
+    def details(key: int) -> Mapping[str, Any]:
+        return {
+            "family": FAMILY,
+            "key": names[key],
+            "boxes": dict(sorted(boxes[names[key]].items())[:_SHOWN]),
+        }
+
+    return KeyTable(
+        family=FAMILY,
+        noun="word in the picture",
+        indptr=found.indptr,
+        keys=found.keys,
+        fresh=found.fresh,
+        size=len(names),
+        tests=len(names),
+        least=_LEAST,
+        name=names.__getitem__,
+        details=details,
+        plain=True,
+    )
