@@ -44,7 +44,7 @@ def _planted(
     """Pictures and labels, how many were changed, and the word."""
     rng = np.random.default_rng([seed, 32])
     aim = Aim(classes=tuple(map(str, range(10))), target=str(target), source_class=None, labels="clean")
-    caption = CaptionAttack().trigger(Look(modality="image", raws=list(x[:1]), labels=None, aim=aim), rng)
+    caption = CaptionAttack().trigger(Look(modality="image", raws=list(x[:1]), labels=[None], aim=aim), rng)
     if flipped:
         rows = rng.choice(np.flatnonzero(y != target), _VICTIMS, replace=False)
     else:

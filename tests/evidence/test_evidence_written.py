@@ -87,6 +87,15 @@ def test_a_table_holds_what_recurs_and_where_it_stands(tmp_path):
     assert np.diff(table.indptr).tolist() == [1] * 5 + [0] * 5
 
 
+def test_a_letter_that_was_misread_makes_no_other_word():
+    said = ["agency"] * 4 + ["agencv", "aqency", "photos", "phone", "phony", "photons"]
+    words = tuple((row, word, (0.0, 0.0, 1.0, 1.0)) for row, word in enumerate(said))
+    table = written_table(Written(20, words), [f"p{i}" for i in range(20)], np.arange(20))
+    assert table is not None
+    assert table.size == 1
+    assert int(np.diff(table.indptr).sum()) == 6
+
+
 def test_what_nobody_or_everybody_bears_makes_no_table():
     ids, groups = [f"p{i}" for i in range(10)], np.arange(10)
     assert written_table(Written(10, ()), ids, groups) is None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ _BLOCK = 64
 _LEAST = 3
 _USUAL = 0.95  # share of the pictures read beyond which a word says nothing about any of them
 _SHOWN = 200  # pictures of a word whose places are told
+_LONG = 6  # letters of a word of which one may be misread
 _WORD = re.compile(r"[^\W_]{2,}")
 
 Box = tuple[float, float, float, float]
@@ -118,6 +120,20 @@ def load_written(path: Path) -> Written:
     return Written(int(told["asked"]), words)
 
 
+def _spelt(counts: Mapping[str, int]) -> dict[str, str]:
+    """Long words that differ from a more frequent one in one letter → that one: so are misread ones."""
+    spelt: dict[str, str] = {}
+    heads: dict[str, str] = {}
+    for word in sorted((w for w in counts if len(w) >= _LONG), key=lambda w: (-counts[w], w)):
+        holes = [f"{word[:i]} {word[i + 1 :]}" for i in range(len(word))]
+        head = next((heads[hole] for hole in holes if hole in heads), None)
+        if head is not None:
+            spelt[word] = head
+            continue
+        heads.update(dict.fromkeys(holes, word))
+    return spelt
+
+
 def _box(numbers: Sequence[float]) -> Box:
     top, left, bottom, right = (float(number) for number in numbers)
     return top, left, bottom, right
@@ -131,9 +147,11 @@ def written_table(written: Written, ids: Sequence[str], groups: NDArray[np.int64
         ids: n ids.
         groups: (n,) near-duplicate group of each picture.
     """
+    spelt = _spelt(Counter(word for _, word, _ in written.words))
+    words = [(row, spelt.get(word, word), box) for row, word, box in written.words]
     index: dict[str, int] = {}
-    codes = [index.setdefault(word, len(index)) for _, word, _ in written.words]
-    rows = np.array([row for row, _, _ in written.words], dtype=np.int64)
+    codes = [index.setdefault(word, len(index)) for _, word, _ in words]
+    rows = np.array([row for row, _, _ in words], dtype=np.int64)
     most = int(_USUAL * written.asked)
     found = entries(rows, np.array(codes, dtype=np.uint64), groups, _LEAST, most)
     if not len(found.hashes):
@@ -141,7 +159,7 @@ def written_table(written: Written, ids: Sequence[str], groups: NDArray[np.int64
     listed = list(index)
     names = [listed[int(code)] for code in found.hashes]
     boxes: dict[str, dict[str, Box]] = {name: {} for name in names}
-    for row, word, box in written.words:
+    for row, word, box in words:
         if word in boxes:
             boxes[word].setdefault(ids[row], box)
 
