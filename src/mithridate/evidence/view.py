@@ -122,13 +122,14 @@ class Probe:
         noun: how the part is called in a sentence, e.g. "the border alone".
         rows: (m,) the samples asked, ascending; at most one of each near-duplicate group.
         logits: (m, k) float32, out of fold and calibrated.
-        details: class index → JSON values that tell how to draw what the part of that class has of its own.
+        details: (class index, least probability) → JSON values that tell how to draw what the part of those samples of
+            the class has of its own.
     """
 
     noun: str
     rows: NDArray[np.int64]
     logits: NDArray[np.float32]
-    details: Callable[[int], Mapping[str, Any]]
+    details: Callable[[int, float], Mapping[str, Any]]
 
     def slice(self, start: int, stop: int) -> NDArray[np.float32]:
         """(stop - start, k) logits of consecutive samples, nan for those not asked."""

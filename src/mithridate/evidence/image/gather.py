@@ -12,7 +12,7 @@ from mithridate.core.batch import Source
 from mithridate.evidence.content.logistic import assign_folds
 from mithridate.evidence.duplicates import copy_groups
 from mithridate.evidence.image.canvas import LARGEST_SIDE, Canvas, load_canvas, paint, save_canvas
-from mithridate.evidence.image.likeness import near_duplicates
+from mithridate.evidence.image.likeness import grey_thumbnails, near_duplicates
 from mithridate.evidence.image.models import fit_models
 from mithridate.evidence.image.parts import picture_parts
 from mithridate.evidence.image.patches import patch_tables
@@ -115,7 +115,10 @@ def _probes(
     progress("probes", 0, None)
     said = None if noted is None else metadata_part(noted)
     parts = [*picture_parts(canvas.pixels), *([] if said is None else [said])]
-    return fit_probes(parts, roll.ids, labels, len(classes), groups, seed)
+    return fit_probes(
+        parts, roll.ids, labels, len(classes), groups, seed,
+        lambda rows: grey_thumbnails(canvas.pixels[rows]).astype(np.float32),
+    )  # fmt: skip
 
 
 def _groups(canvas: Canvas, copies: NDArray[np.int64], seed: int, progress: Progress) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mithridate.evidence.half import widen
 
-__all__ = ["near_duplicates"]
+__all__ = ["grey_thumbnails", "near_duplicates"]
 
 _SIDE = 16
 _ALIKE = 0.99  # least correlation of two thumbnails
@@ -31,7 +31,7 @@ def near_duplicates(pixels: NDArray[np.uint8], copies: NDArray[np.int64], seed: 
     Returns:
         (n,) smallest row of each image's group.
     """
-    thumbs = _thumbnails(pixels)
+    thumbs = grey_thumbnails(pixels)
     n = len(thumbs)
     rng = np.random.default_rng([seed, 2])
     sample = widen(thumbs[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))])
@@ -76,7 +76,7 @@ def _alike(
     return alike
 
 
-def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
+def grey_thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
     """(n, <= 256) grey thumbnails, zero mean, unit length; flat images stay zero and resemble nothing."""
     n, h, w, _ = pixels.shape
     rows = np.minimum(np.arange(_SIDE + 1) * h // min(_SIDE, h), h)[: min(_SIDE, h) + 1]

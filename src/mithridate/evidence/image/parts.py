@@ -1,4 +1,4 @@
-"""Parts of a picture that can be looked at alone: border, lines along it, thumbnail, what is smooth, grain."""
+"""Parts of a picture that can be looked at alone: border, its lines, background, thumbnail, what is smooth, grain."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.evidence.image.background import drift
 from mithridate.evidence.probes import Part
 
 __all__ = ["picture_parts"]
@@ -15,6 +16,7 @@ __all__ = ["picture_parts"]
 _SMALLEST = 16  # pixels; smaller pictures have no border to speak of
 _BLOCK = 2048
 _THUMB, _SMOOTH = 8, 4  # pixels of a side
+_BACKGROUND = "background"
 _SEGMENTS = 8  # of each edge, for its colours
 _YCC = np.array([[0.299, -0.169, 0.5], [0.587, -0.331, -0.419], [0.114, 0.5, -0.081]], dtype=np.float32)
 
@@ -39,6 +41,7 @@ def picture_parts(pixels: Pixels) -> tuple[Part, ...]:
             _edges_only,
             "the fine lines along the border",
         ),
+        (_BACKGROUND, "the colours of the background alone", _background, _ring_only, "the background"),
         ("thumbnail", f"a thumbnail of {_THUMB}x{_THUMB} pixels alone", _thumb, _thumb, "the thumbnail"),
         (
             "low-pass",
@@ -54,6 +57,7 @@ def picture_parts(pixels: Pixels) -> tuple[Part, ...]:
             name=name,
             noun=noun,
             features=_each(pixels, seen),
+            learner="forest" if name == _BACKGROUND else "smooth",
             details=_difference(pixels, drawn, what),
         )
         for name, noun, seen, drawn, what in told
@@ -76,7 +80,7 @@ def _each(pixels: Pixels, of: Callable[[Floats], Floats]) -> Callable[[NDArray[n
 def _difference(
     pixels: Pixels, of: Callable[[Floats], Floats], what: str
 ) -> Callable[[NDArray[np.int64], NDArray[np.bool_]], Mapping[str, Any]]:
-    """Mean of a class minus mean of the others, as a picture."""
+    """Mean of some minus mean of the others, as a picture."""
 
     def details(rows: NDArray[np.int64], mine: NDArray[np.bool_]) -> Mapping[str, Any]:
         sums: list[Any] = [0.0, 0.0]
@@ -91,7 +95,7 @@ def _difference(
             "family": "part",
             "canvas": list(difference.shape),
             "pattern": [round(float(v), 3) for v in difference.ravel()],
-            "pattern_title": f"Mean of the class minus mean of the others: {what}, amplified (grey: no difference)",
+            "pattern_title": f"Mean of those it tells minus mean of all others: {what}, amplified (grey: none)",
         }
 
     return details
@@ -125,6 +129,11 @@ def _border(x: Floats) -> Floats:
     quantiles = np.quantile(ring, [0.1, 0.25, 0.5, 0.75, 0.9], axis=1)
     parts = [*(piece.reshape(b, -1) for piece in pieces), *quantiles, ring.mean(axis=1) - middle]
     return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _background(x: Floats) -> Floats:
+    """Colours of the border, and how they come about."""
+    return np.concatenate([_border(x), drift(x @ _YCC if x.shape[3] == 3 else x)], axis=1)
 
 
 def _lines(x: Floats) -> Floats:
