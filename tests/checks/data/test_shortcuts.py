@@ -58,7 +58,7 @@ def test_clean_pictures_have_no_shortcut():
         ("logo", {"corner": "anywhere", "opacity": 0.7, "share": 0.25}, "grain", 1.0),
         ("ruler", {}, "border lines", 1.0),
         ("tint", {"strength": 0.8}, "border", 1.0),
-        ("tint", {"strength": 0.8}, "background", 0.5),
+        ("tint", {}, "background", 1.0),
         ("fingerprint", {"strength": 0.02}, "sensor-pattern", 1.0),
         ("jpeg-quality", {"quality": 40}, "shortcut", 0.3),
         ("jpeg-quality", {"quality": 40}, "metadata", 1.0),
