@@ -66,7 +66,12 @@ class Case:
 
 
 CASES = (
-    Case(name="moving logo", attack="logo", parts=("grain",), options={"corner": "anywhere", "opacity": 0.6}),
+    Case(
+        name="moving logo",
+        attack="logo",
+        parts=("pieces", "grain"),
+        options={"corner": "anywhere", "opacity": 0.6},
+    ),
     Case(name="ruler ticks", attack="ruler", parts=("border lines",)),
     Case(name="background tint", attack="tint", parts=("background", "border")),
     Case(name="sensor 2 %", attack="fingerprint", parts=("sensor-pattern",), options={"strength": 0.02}),
@@ -174,7 +179,7 @@ class Ground:
     def _parts(self, x: Pixels, changed: NDArray[np.int64], names: Sequence[str] | None) -> Iterator[Part]:
         """The parts asked; of pictures that are as they were their features are known."""
         everyone = np.arange(len(x))
-        for part, clean in zip(picture_parts(x), picture_parts(self.x), strict=True):
+        for part, clean in zip(picture_parts(x, self._ids), picture_parts(self.x, self._ids), strict=True):
             if names is None or part.name in names:
                 if part.name not in self._features:
                     self._features[part.name] = clean.features(everyone)

@@ -20,6 +20,7 @@ from mithridate.evidence.content.calibrate import calibrated
 from mithridate.evidence.content.fourier import Fourier
 from mithridate.evidence.content.logistic import FOLDS
 from mithridate.evidence.content.ridge import Task, fit_ridge
+from mithridate.evidence.recurrence import recurring
 from mithridate.evidence.view import Probe
 
 __all__ = ["Part", "asked", "fit_probes"]
@@ -43,15 +44,20 @@ class Part:
         noun: as in a sentence, e.g. "the border alone".
         features: rows → (r, d) numbers.
         learner: "linear" for marks that are there or not; "smooth" for numbers of one kind; "forest" where only several
-            numbers together say something of a few samples, at some ten times the cost.
+            numbers together say something of a few samples, at some ten times the cost; "recurring": the numbers are
+            `pieces` places and shapes, of which one may recur.
         details: (rows, (r,) whether each is one of those in question) → JSON values that tell how to draw it.
+        least: share of a class that must be told for certain, for the class to be named: more than nature tells.
+        pieces: of a sample, where they may recur.
     """
 
     name: str
     noun: str
     features: Callable[[NDArray[np.int64]], NDArray[np.float32]]
     details: Callable[[NDArray[np.int64], NDArray[np.bool_]], Mapping[str, Any]]
-    learner: Literal["linear", "smooth", "forest"] = "smooth"
+    learner: Literal["linear", "smooth", "forest", "recurring"] = "smooth"
+    least: float = 0.06
+    pieces: int = 1
 
 
 def asked(
@@ -103,16 +109,18 @@ def fit_probes(
         features = part.features(rows)
         if not features.shape[1]:
             continue
-        logits = (
-            _voted(features, own, classes, names, seed)
-            if part.learner == "forest"
-            else _weighed(features, own, classes, folds, seed, smooth=part.learner == "smooth")
-        )
+        if part.learner == "forest":
+            logits = _voted(features, own, classes, names, seed)
+        elif part.learner == "recurring":
+            logits = _found(features.reshape(len(features), part.pieces, -1), own, classes, folds, seed)
+        else:
+            logits = _weighed(features, own, classes, folds, seed, smooth=part.learner == "smooth")
         probes[part.name] = Probe(
             noun=part.noun,
             rows=rows[order],
             logits=logits[order],
             details=_drawn(part, rows[order], own[order], logits[order]),
+            least=part.least,
         )
     return probes
 
@@ -143,6 +151,15 @@ def _weighed(
             seen = np.concatenate([seen, Fourier.learn(seen, seed, _PER)(seen)], axis=1)
     task = _task(seen, labels, classes, folds)
     return fit_ridge(task, task.moments(), refit=False).logits
+
+
+def _found(
+    pieces: NDArray[np.float32], labels: NDArray[np.int32], classes: int, folds: NDArray[np.int8], seed: int
+) -> NDArray[np.float32]:
+    """(m, k) logits by pieces that recur in a class."""
+    with one_thread():
+        logits, _, _ = calibrated(recurring(pieces, labels, classes, folds, seed), labels)
+    return logits
 
 
 def _voted(

@@ -124,12 +124,14 @@ class Probe:
         logits: (m, k) float32, out of fold and calibrated.
         details: (class index, least probability) → JSON values that tell how to draw what the part of those samples of
             the class has of its own.
+        least: share of a class that must be told for certain, for the class to be named.
     """
 
     noun: str
     rows: NDArray[np.int64]
     logits: NDArray[np.float32]
     details: Callable[[int, float], Mapping[str, Any]]
+    least: float
 
     def slice(self, start: int, stop: int) -> NDArray[np.float32]:
         """(stop - start, k) logits of consecutive samples, nan for those not asked."""

@@ -23,8 +23,7 @@ from mithridate.core.stats import binomial_log10_tail
 __all__ = ["Predictable"]
 
 _CERTAIN = 0.9  # share of the class among its likeliest samples, which count as told for certain
-_SHARE = 0.06  # least share of a class that is told for certain, for the class to be named
-_FEWEST = 8  # and least number of its samples
+_FEWEST = 8  # least number of samples told for certain, for a class to be named
 _LOW, _HIGH, _BINS = -3.0, 7.0, 100  # of the log odds of a class, in which samples are counted
 _HALF = 0.5  # of what the whole content tells beyond the most frequent label
 _NAMED = 4
@@ -133,7 +132,8 @@ class Predictable(DataCheck):
         """Classes of which many are told for certain, most first."""
         told = self._told[number]
         share = told / np.maximum(self._sizes[number], 1)
-        found = np.flatnonzero((share >= _SHARE) & (told >= _FEWEST))
+        least = self.scope.probes[self._names[number]].least
+        found = np.flatnonzero((share >= least) & (told >= _FEWEST))
         return np.asarray(found[np.argsort(-share[found], kind="stable")])
 
     def _worth_telling(self, number: int) -> bool:
@@ -144,7 +144,8 @@ class Predictable(DataCheck):
         return bool(len(self._named(number))) or bool(gain >= _HALF * whole > 0)
 
     def _limit(self) -> str:
-        return f"a part that tells less than {_SHARE:.0%} of a class for certain"
+        least = max((probe.least for probe in self.scope.probes.values()), default=1.0)
+        return f"a part that tells less than {least:.0%} of a class for certain"
 
     def _finding(self, number: int, hits: Ranked) -> Finding:
         probe, classes = self.scope.probes[self._names[number]], self.scope.classes

@@ -114,7 +114,7 @@ def _probes(
         return {}
     progress("probes", 0, None)
     said = None if noted is None else metadata_part(noted)
-    parts = [*picture_parts(canvas.pixels), *([] if said is None else [said])]
+    parts = [*picture_parts(canvas.pixels, roll.ids), *([] if said is None else [said])]
     return fit_probes(
         parts, roll.ids, labels, len(classes), groups, seed,
         lambda rows: grey_thumbnails(canvas.pixels[rows]).astype(np.float32),
