@@ -35,7 +35,8 @@ from mithridate.core.results import Finding
 from mithridate.evidence.image.canvas import traces
 from mithridate.evidence.image.likeness import grey_thumbnails, near_duplicates
 from mithridate.evidence.image.parts import picture_parts
-from mithridate.evidence.image.residual import residuals
+from mithridate.evidence.image.sensor import halves, sensor_noise
+from mithridate.evidence.image.sketch import thumbnails
 from mithridate.evidence.metadata import Notes, metadata_part, metadata_table
 from mithridate.evidence.probes import Part, fit_probes
 from mithridate.evidence.view import Evidence, KeyTable
@@ -153,8 +154,8 @@ class Ground:
                 modality="image", ids=self._ids, labels=self._labels, classes=self._classes, sources=None,
                 source_names=(), groups=self._groups, copies=self._copies, content=None,
                 tables={} if noted is None else {"metadata": noted},
-                vectors={"residual": residuals(x, Path(folder) / "residual.i1")} if sensor else {},
-                shapes={"residual": x.shape[1:]},
+                vectors=self._sensor(x, Path(folder)) if sensor else {},
+                shapes={"sensor": (*x.shape[1:3], 1)},
                 probes=fit_probes(
                     asked, self._ids, self._labels, len(self._classes), self._groups, 0,
                     lambda rows: grey_thumbnails(x[rows]).astype(np.float32),
@@ -167,6 +168,10 @@ class Ground:
             mine = finding.details.get("named", [finding.label])
             named[part] = list(dict.fromkeys([*named.get(part, []), *mine]))
         return {part: who for part, who in named.items() if who}
+
+    def _sensor(self, x: Pixels, folder: Path) -> dict[str, NDArray[np.generic]]:
+        likeness = thumbnails(x, folder / "thumbnails.f4")
+        return {"sensor": sensor_noise(x, folder / "sensor.i1"), "half": halves(likeness, self._labels, 0)}
 
     def _noted(self, x: Pixels, changed: NDArray[np.int64]) -> KeyTable | None:
         traced = list(self._traces)
@@ -235,7 +240,7 @@ def _some(path: Path, images: int, subset: int) -> tuple[Pixels, NDArray[np.str_
         keyed_hash([str(k) for k in range(len(y))], subset, "shortcut pictures"), kind="stable"
     )
     kept = np.sort(order[:images])
-    return x[kept], y[kept]
+    return x[kept] if x.ndim == 4 else x[kept][..., None], y[kept]
 
 
 def _shown(named: Mapping[str, Sequence[str]]) -> str:

@@ -22,15 +22,15 @@ def blocks(vectors: NDArray[np.float32], labels: NDArray[np.int32], seed: int) -
 
     Args:
         vectors: (m, d) what likeness is measured on; what may be a shortcut should not be in it.
-        labels: (m,) class index, none missing.
+        labels: (m,) class index, -1 = missing.
         seed: decides where k-means begins.
 
     Returns:
-        (m,) number of the block of each sample; blocks of two labels differ.
+        (m,) number of the block of each sample; blocks of two labels differ, -1 without a label.
     """
-    found = np.zeros(len(labels), dtype=np.int64)
+    found = np.full(len(labels), -1, dtype=np.int64)
     first = 0
-    for label in np.unique(labels).tolist():
+    for label in np.unique(labels[labels >= 0]).tolist():
         rows = np.flatnonzero(labels == label)
         count = min(len(rows), int(np.clip(len(rows) // _SIZE, _FEWEST, _MOST)))
         found[rows] = first + _clusters(vectors[rows], count, np.random.default_rng([seed, 6, label]))

@@ -17,6 +17,7 @@ from mithridate.evidence.image.models import fit_models
 from mithridate.evidence.image.parts import picture_parts
 from mithridate.evidence.image.patches import patch_tables
 from mithridate.evidence.image.residual import residuals
+from mithridate.evidence.image.sensor import halves, sensor_noise
 from mithridate.evidence.image.sketch import thumbnails
 from mithridate.evidence.metadata import metadata_part, metadata_table
 from mithridate.evidence.neighbours import DenseNearest
@@ -75,6 +76,8 @@ def gather_image(
         models = fit_models(
             canvas, thumbs, labels, len(classes), folds, seed, store_dir, stages, jobs, progress
         )
+        vectors["sensor"] = sensor_noise(canvas.pixels, store_dir / "sensor.i1")
+        vectors["half"] = halves(thumbs, labels, seed)
     tables = patch_tables(canvas, groups, models, progress)
     noted = metadata_table(roll.notes, groups)
     probes = _probes(canvas, noted, roll, groups, seed, progress)
@@ -93,7 +96,7 @@ def gather_image(
         tables={**tables, noted.family: noted} if noted else tables,
         probes=probes,
         vectors=vectors,
-        shapes={"residual": canvas.pixels.shape[1:]},
+        shapes={"residual": canvas.pixels.shape[1:], "sensor": (*canvas.pixels.shape[1:3], 1)},
         nearest=DenseNearest(vectors=thumbs),
         seed=seed,
     )

@@ -1,6 +1,4 @@
-"""Parts of a picture that can be looked at alone: border, its lines, background, thumbnail, what is smooth, grain,
-pieces that recur.
-"""
+"""Parts of a picture that can be looked at alone: border, background, thumbnail, grain, recurring pieces, ..."""
 
 from __future__ import annotations
 
