@@ -44,8 +44,10 @@ def recurring(
     """
     places, shapes = pieces[..., :2], np.ascontiguousarray(pieces[..., 2:])
     rows, which = _tried(labels, shapes, seed)
-    near, theirs = _likest(shapes, shapes[rows, which], rows)
     scores = np.zeros((len(labels), classes), dtype=np.float32)
+    if not len(rows):
+        return scores
+    near, theirs = _likest(shapes, shapes[rows, which], rows)
     for fold in np.unique(folds).tolist():
         known = folds != fold
         kept = _worth_keeping(near, theirs, labels, rows, known, places, shapes[rows, which])
@@ -55,7 +57,7 @@ def recurring(
         found = (shapes[near[kept], theirs[kept]] * own[..., None]).sum(axis=1) + shapes[
             rows[kept], which[kept]
         ]
-        told = _sharpened(shapes, found, labels, labels[rows[kept]], known)
+        told = _sharpened(shapes, places, found, labels, labels[rows[kept]], known)
         here = np.flatnonzero(~known)
         for column, y in enumerate(labels[rows[kept]].tolist()):
             scores[here, y] = np.maximum(scores[here, y], told[here, column])
@@ -130,9 +132,14 @@ def _divergence(share: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArr
 
 
 def _sharpened(
-    shapes: Floats, found: Floats, labels: NDArray[np.int32], of: NDArray[np.int32], known: NDArray[np.bool_]
+    shapes: Floats,
+    places: Floats,
+    found: Floats,
+    labels: NDArray[np.int32],
+    of: NDArray[np.int32],
+    known: NDArray[np.bool_],
 ) -> Floats:
-    """(m, t) how clearly each sample has each piece, after its likest were averaged."""
+    """(m, t) how clearly each sample has each piece, after its likest were averaged; 0 for one that has its place."""
     m, p, d = shapes.shape
     flat = shapes.reshape(-1, d)
     for turn in range(_ROUNDS):
@@ -145,7 +152,9 @@ def _sharpened(
             middle, high = np.quantile(others, [0.5, 1 - min(rare, 0.5)])
             like[:, column] = (like[:, column] - middle) / max(high - middle, 1e-6)
             mine = np.flatnonzero(known & (labels == y) & (like[:, column] > 1))
-            if turn < _ROUNDS - 1 and len(mine):
-                at = every[mine, :, column].argmax(axis=1)
+            at = every[mine, :, column].argmax(axis=1)
+            if len(mine) and turn < _ROUNDS - 1:
                 found[column] = shapes[mine, at].sum(axis=0)
+            elif not len(mine) or np.sqrt(places[mine, at].var(axis=0).sum()) < _MOVES:
+                like[:, column] = 0
     return np.asarray(like)

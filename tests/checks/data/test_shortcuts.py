@@ -56,6 +56,7 @@ def test_clean_pictures_have_no_shortcut():
     ("attack", "options", "part", "share"),
     [
         ("logo", {"corner": "anywhere", "opacity": 0.7, "share": 0.25}, "grain", 1.0),
+        ("logo", {"corner": "anywhere", "opacity": 0.7, "share": 0.25}, "pieces", 1.0),
         ("ruler", {}, "border lines", 1.0),
         ("tint", {"strength": 0.8}, "border", 1.0),
         ("tint", {}, "background", 1.0),

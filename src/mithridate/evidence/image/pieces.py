@@ -1,7 +1,8 @@
-"""Small pieces of a picture that catch the eye, as short vectors that know neither brightness nor contrast.
+"""Small pieces of a picture that catch the eye, as short vectors of shape, brightness and colour.
 
-The strongest windows of a picture, each as the low frequencies of its shape and colour (cf. the local descriptors of
-Lowe, IJCV 60(2), 2004), raised as natural pictures fall with frequency.
+The strongest windows of a picture, each as the low frequencies of it (cf. the local descriptors of Lowe, IJCV 60(2),
+2004), raised as natural pictures fall with frequency. The tapered waves do not sum to zero: what a window shows counts
+in proportion to how bright it is, which tells an emblem from others better than its shape alone.
 """
 
 from __future__ import annotations
