@@ -101,21 +101,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in told.data:
         x, y = _some(build(f"{name}.npz", told.cache), told.images, told.subset)
         ground = Ground(through_jpeg(x, told.quality), y)
-        clean = ground.look()
+        cases = [case for case in CASES if case.name in told.case]
+        every = len(cases) == len(CASES)
+        clean = ground.look(parts=None if every else [part for case in cases for part in case.parts])
         print(f"{name}: {len(y)} pictures; clean: {_shown(clean)}", flush=True)
-        for case in (case for case in CASES if case.name in told.case):
-            for draw, share in product(range(told.first, told.first + told.draws), SHARES):
-                target, some, planted = _planted(case, x, y, share, draw)
-                shown = ground.x.copy()
-                shown[some] = through_jpeg(planted, told.quality)
-                named = ground.look(shown, case.parts)
-                new = [p for p in case.parts if target in named.get(p, ()) and target not in clean.get(p, ())]
-                first = any(named.get(part, [""])[0] == target for part in case.parts)
-                print(
-                    f"{name} | {case.name} | {share:.0%} | {draw} | {target} ({len(some)}) | "
-                    f"{'named' if new else 'not named'}{', first' if first else ''} | {_shown(named)}",
-                    flush=True,
-                )  # fmt: skip
+        for draw, case, share in product(range(told.first, told.first + told.draws), cases, SHARES):
+            target, some, planted = _planted(case, x, y, share, draw)
+            shown = ground.x.copy()
+            shown[some] = through_jpeg(planted, told.quality)
+            named = ground.look(shown, case.parts)
+            new = [p for p in case.parts if target in named.get(p, ()) and target not in clean.get(p, ())]
+            first = any(named.get(part, [""])[0] == target for part in case.parts)
+            print(
+                f"{name} | {case.name} | {share:.0%} | {draw} | {target} ({len(some)}) | "
+                f"{'named' if new else 'not named'}{', first' if first else ''} | {_shown(named)}",
+                flush=True,
+            )  # fmt: skip
 
 
 class Ground:

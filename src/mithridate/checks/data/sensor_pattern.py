@@ -1,7 +1,8 @@
 """Sensor pattern: the pictures of one class share fine noise at fixed pixels, as those of one camera do.
 
-The residual of a picture holds the pattern of its sensor (Lukas, Fridrich & Goljan, IEEE TIFS 1(2), 2006). The mean
-residual of a class is estimated on two halves of it; what the classes share (their median) is taken away; of the rest
+The detail of a picture holds the pattern of its sensor (Lukas, Fridrich & Goljan, IEEE TIFS 1(2), 2006). The mean
+detail of a class, weighted by how well it shows the pattern (`evidence/image/sensor.py`), is estimated on two halves of
+it, pictures of one kind on the same side; what the classes share (their median) is taken away; of the rest
 only the finest frequencies are kept, each in units of its own noise, because shapes that a class has by nature are
 coarser. The two estimates are correlated place by place: a sensor's pattern is everywhere, an object is not.
 """
@@ -170,10 +171,19 @@ class SensorPattern(DataCheck):
         return {
             "family": "sensor",
             "canvas": list(self.scope.shapes["sensor"]),
-            "pattern": [round(float(v), 3) for v in pattern / max(float(np.abs(pattern).max()), 1e-12)],
-            "pattern_title": "Fine noise that the class has of its own, strongly amplified",
+            "pattern": [round(float(v), 3) for v in self._even(pattern).ravel()],
+            "pattern_title": "Fine noise that the class has of its own, strongly amplified, most where it is faint",
             "correlations": {classes[c]: round(float(self._correlations[c]), 3) for c in order.tolist()},
         }
+
+    def _even(self, pattern: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(h, w, c) of equal strength in each place, as calm places show more of it than others."""
+        even = pattern.reshape(self._shape()).copy()
+        for rows in np.array_split(np.arange(len(even)), _GRID):
+            for columns in np.array_split(np.arange(even.shape[1]), _GRID):
+                place = np.ix_(rows, columns)
+                even[place] /= max(float(np.abs(even[place]).max()), 1e-12)
+        return even
 
 
 def _placewise(fine: NDArray[np.float64], grid: int) -> NDArray[np.float64]:

@@ -44,7 +44,7 @@ def picture_parts(pixels: Pixels, ids: Sequence[str]) -> tuple[Part, ...]:
             _edges_only,
             "the fine lines along the border",
         ),
-        (_BACKGROUND, "the colours of the background alone", _background, _ring_only, "the background"),
+        (_BACKGROUND, "the colours of the background alone", _background, _whole, "the whole picture"),
         ("thumbnail", f"a thumbnail of {_THUMB}x{_THUMB} pixels alone", _thumb, _thumb, "the thumbnail"),
         (
             "low-pass",
@@ -246,6 +246,10 @@ def _ring_only(x: Floats) -> Floats:
     for place in (np.s_[:, :width], np.s_[:, -width:], np.s_[:, :, :width], np.s_[:, :, -width:]):
         out[place] = x[place]
     return out
+
+
+def _whole(x: Floats) -> Floats:
+    return x
 
 
 def _roughness(x: Floats) -> Floats:
