@@ -176,6 +176,8 @@ def _voted(
     for number in range(_TREES):
         drawn = np.flatnonzero(rng.random(len(drawable))[block] < _SEEN)
         seen = rng.permutation(drawn)[:_GROWN]
+        if not 0 < len(drawn) < n:
+            continue
         tree = DecisionTreeClassifier(min_samples_leaf=_LEAF, max_features="sqrt", random_state=number)
         tree.fit(features[seen], own[seen])
         unseen = np.ones(n, dtype=np.bool_)
