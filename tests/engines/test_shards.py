@@ -281,7 +281,7 @@ def test_processes_of_the_command_line(pictures, tmp_path):
 
     place = ("--shards-at", "kept")
     first = typed("audit", pictures, "--shard", "0/2", *place)
-    assert (first.returncode, first.stdout) == (0, "shard 0/2 is read; 1 of 2 are missing\n")
+    assert (first.returncode, first.stdout) == (0, "shard 0/2 is read; 1 of 2 is missing\n")
     early = typed("merge", pictures, *place)
     assert early.returncode == 2
     assert "1 missing: 1/2" in early.stderr

@@ -132,7 +132,7 @@ def metadata_part(table: KeyTable) -> Part | None:
         return {
             "family": "part",
             "bars": {
-                "title": "What is noted of the class: share of its samples, against that of the others",
+                "title": "What is noted of those it tells: share of them, against that of all others",
                 "names": [table.name(int(chosen[i])) for i in order],
                 "values": [round(float(with_it[i]), 4) for i in order],
                 "reference": [round(float(without[i]), 4) for i in order],
@@ -144,5 +144,5 @@ def metadata_part(table: KeyTable) -> Part | None:
         noun="what is noted beside the content alone (files, traces of encoding)",
         features=features,
         details=details,
-        smooth=False,
+        learner="linear",
     )

@@ -122,13 +122,16 @@ class Probe:
         noun: how the part is called in a sentence, e.g. "the border alone".
         rows: (m,) the samples asked, ascending; at most one of each near-duplicate group.
         logits: (m, k) float32, out of fold and calibrated.
-        details: class index → JSON values that tell how to draw what the part of that class has of its own.
+        details: (class index, least probability) → JSON values that tell how to draw what the part of those samples of
+            the class has of its own.
+        least: share of a class that must be told for certain, for the class to be named.
     """
 
     noun: str
     rows: NDArray[np.int64]
     logits: NDArray[np.float32]
-    details: Callable[[int], Mapping[str, Any]]
+    details: Callable[[int, float], Mapping[str, Any]]
+    least: float
 
     def slice(self, start: int, stop: int) -> NDArray[np.float32]:
         """(stop - start, k) logits of consecutive samples, nan for those not asked."""
@@ -157,7 +160,8 @@ class Evidence:
         content: out-of-fold predictions; None where there are no labels to predict or fewer than two classes.
         tables: key tables by family.
         vectors: (n, d) arrays by name, memory-mapped: "residual" (zero-mean high-pass content), "content" (features),
-            "cells" (uint8: every column of a table in at most nine kinds, without order).
+            "sensor" (what a sensor may have added), "half" (0 or 1; samples of one kind have the same), "cells"
+            (uint8: every column of a table in at most nine kinds, without order).
         shapes: shape of one sample's vector, by name, for whoever draws it.
         probes: what parts of the samples say of the label, by name of the part.
         nearest: (q,) rows → (q, m) rows of the samples most like them by content, nearest first, -1 = no more; or None.

@@ -1,7 +1,8 @@
 """Predictable from a part: the label can be told from a piece of every sample that should not matter.
 
 A probe knows nothing but the border, a thumbnail, the grain, the metadata. What it predicts, out of fold, is held
-against the most frequent label; the classes of which it tells many samples for certain are named.
+against the most frequent label; the classes of which it tells many samples for certain are named. For certain: those
+that it gives to a class with so high a probability that nine in ten of them are of it.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ from mithridate.core.stats import binomial_log10_tail
 
 __all__ = ["Predictable"]
 
-_CERTAIN = 0.9  # probability at which a sample counts as told for certain
-_SHARE = 0.1  # least share of a class that is told for certain, for the class to be named
-_FEWEST = 8  # and least number of its samples
-_WRONG = 0.25  # most samples of other classes among them
+_CERTAIN = 0.9  # share of the class among its likeliest samples, which count as told for certain
+_FEWEST = 8  # least number of samples told for certain, for a class to be named
+_LOW, _HIGH, _BINS = -3.0, 7.0, 100  # of the log odds of a class, in which samples are counted
 _HALF = 0.5  # of what the whole content tells beyond the most frequent label
 _NAMED = 4
 
@@ -36,8 +36,8 @@ CARD = Card(
     needs=("labels", "probes"),
     assumes="the part looked at (border, thumbnail, grain, what the file says) should not be what tells the label",
     catches=None,
-    misses="shortcuts in fewer than a tenth of a class; parts that nobody looks at; a shortcut no stronger than what "
-    "tells the class by nature",
+    misses="shortcuts in few of a class (6 % must be told for certain, 1.5 % by a piece); parts nobody looks at; a "
+    "shortcut no stronger than what tells the class by nature",
     effect="share of the samples whose label the part alone predicts right",
     cites="Geirhos et al., Nature Machine Intelligence 2, 2020; Torralba & Efros, Unbiased Look at Dataset Bias, CVPR "
     "2011",
@@ -58,38 +58,50 @@ class Predictable(DataCheck):
         self._names = tuple(scope.probes)
         self._sizes = np.zeros((len(self._names), k), dtype=np.int64)
         self._right = np.zeros(len(self._names), dtype=np.int64)
-        self._told = np.zeros((2, len(self._names), k), dtype=np.int64)  # rightly, wrongly
+        self._counts = np.zeros((2, len(self._names), k, _BINS), dtype=np.int64)  # of the class, of others
+        self._told = np.zeros((len(self._names), k), dtype=np.int64)
+        self._least = np.full((len(self._names), k), np.inf)  # log odds from which on a sample is told
 
     def fit(self, batch: Batch) -> None:
         """Count."""
         k = len(self.scope.classes)
         for number, name in enumerate(self._names):
-            rows, label, p = _asked(batch, name)
-            guess = p.argmax(axis=1)
+            _, label, odds = _asked(batch, name)
             self._sizes[number] += np.bincount(label, minlength=k)
-            self._right[number] += int((guess == label).sum())
-            sure = p[np.arange(len(rows)), guess] >= _CERTAIN
-            for wrong, chosen in enumerate((sure & (guess == label), sure & (guess != label))):
-                self._told[wrong, number] += np.bincount(guess[chosen], minlength=k)
+            self._right[number] += int((odds.argmax(axis=1) == label).sum())
+            places, which = np.nonzero(odds >= _LOW)
+            bins = ((odds[places, which] - _LOW) * (_BINS / (_HIGH - _LOW))).astype(np.int64)
+            at = ((label[places] != which).astype(np.int64), which, np.minimum(bins, _BINS - 1))
+            np.add.at(self._counts[:, number], at, 1)
 
     def merge(self, other: Self) -> None:
         """Add another part."""
         self._sizes += other._sizes
         self._right += other._right
-        self._told += other._told
+        self._counts += other._counts
+
+    def advance(self) -> None:
+        """Find for each class from where on it is told for certain."""
+        rightly, wrongly = np.cumsum(self._counts[..., ::-1], axis=3)[..., ::-1]
+        certain = (rightly >= _FEWEST) & (rightly >= _CERTAIN * (rightly + wrongly))
+        first = np.where(certain.any(axis=2), certain.argmax(axis=2), _BINS - 1)
+        found = np.take_along_axis(rightly, first[..., None], axis=2)[..., 0]
+        self._told = np.where(certain.any(axis=2), found, 0)
+        self._least = np.where(self._told > 0, _LOW + first * ((_HIGH - _LOW) / _BINS), np.inf)
 
     def score(self, batch: Batch) -> Iterable[Hits]:
         """Samples that a probe tells for certain: of the class it names first, else of all."""
         for number, name in enumerate(self._names):
             if not self._worth_telling(number):
                 continue
-            rows, label, p = _asked(batch, name)
-            own = p[np.arange(len(rows)), label]
+            rows, label, odds = _asked(batch, name)
+            own = odds[np.arange(len(rows)), label]
             named = self._named(number)
-            mine = (own >= _CERTAIN) & (label == named[0] if len(named) else True)
+            mine = (own >= self._least[number, label]) & (label == named[0] if len(named) else True)
             if mine.any():
                 # Rounded, so that the order of summation cannot reorder ties.
-                yield Hits(group=number, rows=batch.rows[rows[mine]], scores=np.round(own[mine], 5))
+                p = 1 / (1 + np.exp(-own[mine].astype(np.float64)))
+                yield Hits(group=number, rows=batch.rows[rows[mine]], scores=np.round(p, 5))
 
     def results(self, ranked: Mapping[int, Ranked]) -> Iterator[Result]:
         """One INFO finding per part that tells much, most telling first; else one `Clear`."""
@@ -118,10 +130,10 @@ class Predictable(DataCheck):
 
     def _named(self, number: int) -> NDArray[np.int64]:
         """Classes of which many are told for certain, most first."""
-        rightly, wrongly = self._told[:, number]
-        share = rightly / np.maximum(self._sizes[number], 1)
-        able = (share >= _SHARE) & (rightly >= _FEWEST) & (wrongly <= _WRONG * rightly)
-        found = np.flatnonzero(able)
+        told = self._told[number]
+        share = told / np.maximum(self._sizes[number], 1)
+        least = self.scope.probes[self._names[number]].least
+        found = np.flatnonzero((share >= least) & (told >= _FEWEST))
         return np.asarray(found[np.argsort(-share[found], kind="stable")])
 
     def _worth_telling(self, number: int) -> bool:
@@ -132,12 +144,13 @@ class Predictable(DataCheck):
         return bool(len(self._named(number))) or bool(gain >= _HALF * whole > 0)
 
     def _limit(self) -> str:
-        return f"a part that tells less than {_SHARE:.0%} of a class for certain"
+        least = max((probe.least for probe in self.scope.probes.values()), default=1.0)
+        return f"a part that tells less than {least:.0%} of a class for certain"
 
     def _finding(self, number: int, hits: Ranked) -> Finding:
         probe, classes = self.scope.probes[self._names[number]], self.scope.classes
         named = self._named(number)
-        share = self._told[0, number] / np.maximum(self._sizes[number], 1)
+        share = self._told[number] / np.maximum(self._sizes[number], 1)
         first = int(named[0]) if len(named) else int(share.argmax())
         label = classes[first] if len(named) else None
         return Finding(
@@ -153,8 +166,16 @@ class Predictable(DataCheck):
             effect=round(self._accuracy(number), 4),
             limit=self._limit(),
             innocents=float(len(hits.ids)),
-            details={**probe.details(first), **self._details(number, named, share)},
+            details={
+                **probe.details(first, self._least_probability(number, first)),
+                **self._details(number, named, share),
+            },
         )
+
+    def _least_probability(self, number: int, label: int) -> float:
+        """From which on a sample of the class is told; 0 where none is."""
+        least = float(self._least[number, label])
+        return float(1 / (1 + np.exp(-least))) if np.isfinite(least) else 0.0
 
     def _who(self, named: NDArray[np.int64], share: NDArray[np.float64]) -> str:
         if not len(named):
@@ -175,8 +196,11 @@ class Predictable(DataCheck):
         }
 
 
-def _asked(batch: Batch, name: str) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
-    """Places in the batch of the samples that were asked, their labels, and (m, k) probabilities."""
+def _asked(batch: Batch, name: str) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """Places in the batch of the samples that were asked, their labels, and (m, k) log odds of each class."""
     logits = batch.evidence[f"probe:{name}"]
     rows = np.flatnonzero(np.isfinite(logits).all(axis=1) & (batch.evidence["label"] >= 0))
-    return rows, batch.evidence["label"][rows], np.exp(log_softmax(logits[rows]))
+    p = np.exp(log_softmax(logits[rows]))
+    odds = np.log(np.maximum(p, 1e-12)) - np.log(np.maximum(1 - p, 1e-12))
+    # Rounded, so that the same sample falls into the same bin in any batch.
+    return rows, batch.evidence["label"][rows], np.round(odds, 3).astype(np.float32)

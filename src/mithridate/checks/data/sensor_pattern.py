@@ -1,7 +1,8 @@
 """Sensor pattern: the pictures of one class share fine noise at fixed pixels, as those of one camera do.
 
-The residual of a picture holds the pattern of its sensor (Lukas, Fridrich & Goljan, IEEE TIFS 1(2), 2006). The mean
-residual of a class is estimated on two halves of it; what the classes share (their median) is taken away; of the rest
+The detail of a picture holds the pattern of its sensor (Lukas, Fridrich & Goljan, IEEE TIFS 1(2), 2006). The mean
+detail of a class, weighted by how well it shows the pattern (`evidence/image/sensor.py`), is estimated on two halves of
+it, pictures of one kind on the same side; what the classes share (their median) is taken away; of the rest
 only the finest frequencies are kept, each in units of its own noise, because shapes that a class has by nature are
 coarser. The two estimates are correlated place by place: a sensor's pattern is everywhere, an object is not.
 """
@@ -17,17 +18,16 @@ from numpy.typing import NDArray
 from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
-from mithridate.core.hashing import uniform
 from mithridate.core.results import Clear, Finding, Result, Severity
 
 __all__ = ["SensorPattern"]
 
 _FEWEST = 20  # samples of a class
-_FINE = 0.3  # cycles per pixel from which on frequencies are kept
+_FINE = 0.2  # cycles per pixel from which on frequencies are kept
 _GRID = 4  # places a side
 _QUARTER = 0.25  # share of the places that may correlate less
-_LEAST = 0.35  # correlation
-_APART = 5.0  # robust standard deviations from the other classes
+_LEAST = 0.2  # correlation
+_APART = 5.0  # robust standard deviations above the other classes, by those of them above the middle
 _SPREAD = 0.03  # and their least spread
 _PLAIN = 0.85  # correlation that no class has by nature, however the others spread
 _SMALLEST = 16
@@ -37,7 +37,7 @@ CARD = Card(
     title="fingerprint of a camera",
     stage="data",
     modalities=("image",),
-    needs=("vector:residual", "labels"),
+    needs=("vector:sensor", "vector:half", "labels"),
     assumes="pictures of one camera share fine noise at fixed pixels; nothing that a class shows by nature does so all "
     "over the picture",
     catches=None,
@@ -57,7 +57,7 @@ class SensorPattern(DataCheck):
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
-        k, d = len(scope.classes), scope.widths.get("residual", 0)
+        k, d = len(scope.classes), scope.widths.get("sensor", 0)
         self._sums = np.zeros((k, 2, d))
         self._counts = np.zeros((k, 2), dtype=np.int64)
         self._able = np.flatnonzero(scope.sizes >= _FEWEST)
@@ -67,14 +67,14 @@ class SensorPattern(DataCheck):
 
     def applicable(self) -> str | None:
         """Needs two classes that can be halved, and pictures with places."""
-        if min(self.scope.shapes.get("residual", (0, 0))[:2]) < _SMALLEST:
+        if min(self.scope.shapes.get("sensor", (0, 0))[:2]) < _SMALLEST:
             return f"pictures of less than {_SMALLEST} pixels"
         return None if len(self._able) > 1 else f"fewer than two classes have {_FEWEST} samples"
 
     def fit(self, batch: Batch) -> None:
         """Add up residuals."""
-        label, residual = batch.evidence["label"], batch.evidence["vector:residual"]
-        side = (uniform(batch.ids, self.scope.seed, "half") < 0.5).astype(np.int64)
+        label, residual = batch.evidence["label"], batch.evidence["vector:sensor"]
+        side = batch.evidence["vector:half"][:, 0]
         for y in np.unique(label[label >= 0]).tolist():
             for half in (0, 1):
                 chosen = (label == y) & (side == half)
@@ -95,7 +95,8 @@ class SensorPattern(DataCheck):
         correlations = np.quantile(_placewise(fine, _GRID), _QUARTER, axis=1)
         self._correlations[able] = correlations
         middle = float(np.median(correlations))
-        spread = max(1.4826 * float(np.median(np.abs(correlations - middle))), _SPREAD)
+        above = correlations[correlations > middle] - middle
+        spread = max(1.4826 * float(np.median(above)) if len(above) else 0.0, _SPREAD)
         bar = min(max(_LEAST, middle + _APART * spread), _PLAIN)
         for place in np.flatnonzero(correlations >= bar).tolist():
             self._found[int(able[place])] = (float(correlations[place]), _chance(fine[place], len(able)))
@@ -108,7 +109,7 @@ class SensorPattern(DataCheck):
         for number, y in enumerate(self._found):
             rows = np.flatnonzero(batch.evidence["label"] == y)
             if len(rows):
-                residual = batch.evidence["vector:residual"][rows].astype(np.float32)
+                residual = batch.evidence["vector:sensor"][rows].astype(np.float32)
                 lengths = np.maximum(np.linalg.norm(residual, axis=1), 1.0)
                 # Rounded, so that the order of summation cannot reorder ties.
                 shown = np.round((residual @ self._patterns[number] / lengths).astype(np.float64), 5)
@@ -139,7 +140,7 @@ class SensorPattern(DataCheck):
         return np.asarray(np.fft.ifft2(spectrum * kept[None, None, :, :, None], axes=(2, 3)).real)
 
     def _shape(self) -> tuple[int, int, int]:
-        shape = self.scope.shapes["residual"]
+        shape = self.scope.shapes["sensor"]
         return int(shape[0]), int(shape[1]), int(shape[2]) if len(shape) > 2 else 1
 
     def _limit(self) -> str:
@@ -169,11 +170,20 @@ class SensorPattern(DataCheck):
         order = able[np.argsort(-self._correlations[able], kind="stable")]
         return {
             "family": "sensor",
-            "canvas": list(self.scope.shapes["residual"]),
-            "pattern": [round(float(v), 3) for v in pattern / max(float(np.abs(pattern).max()), 1e-12)],
-            "pattern_title": "Fine noise that the class has of its own, strongly amplified",
+            "canvas": list(self.scope.shapes["sensor"]),
+            "pattern": [round(float(v), 3) for v in self._even(pattern).ravel()],
+            "pattern_title": "Fine noise that the class has of its own, strongly amplified, most where it is faint",
             "correlations": {classes[c]: round(float(self._correlations[c]), 3) for c in order.tolist()},
         }
+
+    def _even(self, pattern: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(h, w, c) of equal strength in each place, as calm places show more of it than others."""
+        even = pattern.reshape(self._shape()).copy()
+        for rows in np.array_split(np.arange(len(even)), _GRID):
+            for columns in np.array_split(np.arange(even.shape[1]), _GRID):
+                place = np.ix_(rows, columns)
+                even[place] /= max(float(np.abs(even[place]).max()), 1e-12)
+        return even
 
 
 def _placewise(fine: NDArray[np.float64], grid: int) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,16 @@ from mithridate.evidence.roll import Roll
 from mithridate.evidence.stages import load_arrays, load_roll, save_arrays, save_roll
 from mithridate.evidence.store import new_map, old_map
 
-__all__ = ["LARGEST_SIDE", "Canvas", "canvas_shape", "load_canvas", "on_canvas", "paint", "save_canvas"]
+__all__ = [
+    "LARGEST_SIDE",
+    "Canvas",
+    "canvas_shape",
+    "load_canvas",
+    "on_canvas",
+    "paint",
+    "save_canvas",
+    "traces",
+]
 
 #: Larger images are reduced to this; what is smaller than a few pixels then is out of sight, and the limits say so.
 LARGEST_SIDE = 64
@@ -145,16 +154,22 @@ def load_canvas(folder: Path) -> tuple[Canvas, Roll]:
     return canvas, load_roll(folder / _ROLL)
 
 
-def _traced(batch: Batch) -> Batch:
-    """With what earlier compression left in the pixels beside what the files say."""
-    said = batch.metadata or ({},) * len(batch)
-    traces = [
+def traces(images: Sequence[NDArray[np.uint8]]) -> list[dict[str, str]]:
+    """What earlier compression left in pixels, as properties of each image; nothing where none is left."""
+    return [
         {"JPEG traces": f"quality {q}", "JPEG traces, about": f"quality {q // 10}0 to {q // 10}9"}
         if q
         else {}
-        for q in compression(batch.raw).tolist()
+        for q in compression(images).tolist()
     ]
-    return replace(batch, metadata=tuple({**one, **more} for one, more in zip(said, traces, strict=True)))
+
+
+def _traced(batch: Batch) -> Batch:
+    """With what earlier compression left in the pixels beside what the files say."""
+    said = batch.metadata or ({},) * len(batch)
+    return replace(
+        batch, metadata=tuple({**one, **more} for one, more in zip(said, traces(batch.raw), strict=True))
+    )
 
 
 def _shape(batch: Batch) -> Shape | None:

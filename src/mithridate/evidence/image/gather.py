@@ -12,12 +12,13 @@ from mithridate.core.batch import Source
 from mithridate.evidence.content.logistic import assign_folds
 from mithridate.evidence.duplicates import copy_groups
 from mithridate.evidence.image.canvas import LARGEST_SIDE, Canvas, load_canvas, paint, save_canvas
-from mithridate.evidence.image.likeness import near_duplicates
+from mithridate.evidence.image.likeness import grey_thumbnails, near_duplicates
 from mithridate.evidence.image.models import fit_models
 from mithridate.evidence.image.parts import picture_parts
 from mithridate.evidence.image.patches import patch_tables
 from mithridate.evidence.image.reader import can_read, open_reader
 from mithridate.evidence.image.residual import residuals
+from mithridate.evidence.image.sensor import halves, sensor_noise
 from mithridate.evidence.image.sketch import thumbnails
 from mithridate.evidence.image.written import (
     SMALLEST,
@@ -86,6 +87,8 @@ def gather_image(
         models = fit_models(
             canvas, thumbs, labels, len(classes), folds, seed, store_dir, stages, jobs, progress
         )
+        vectors["sensor"] = sensor_noise(canvas.pixels, store_dir / "sensor.i1", jobs)
+        vectors["half"] = halves(thumbs, labels, seed)
     noted = metadata_table(roll.notes, groups)
     read = _written(source, canvas, roll, groups, store_dir, stages, seed, jobs, progress)
     said = None if read is None else written_table(read, roll.ids, groups)
@@ -104,9 +107,9 @@ def gather_image(
         sketch=None if models is None else models.sketch,
         leave_out=None if models is None else models.leave_out,
         tables=tables,
-        probes=_probes(canvas, noted, roll, groups, seed, progress),
+        probes=_probes(canvas, noted, roll, groups, seed, jobs, progress),
         vectors=vectors,
-        shapes={"residual": canvas.pixels.shape[1:]},
+        shapes={"residual": canvas.pixels.shape[1:], "sensor": (*canvas.pixels.shape[1:3], 1)},
         nearest=DenseNearest(vectors=thumbs),
         seed=seed,
     )
@@ -119,6 +122,7 @@ def _probes(
     roll: Roll,
     groups: NDArray[np.int64],
     seed: int,
+    jobs: int,
     progress: Progress,
 ) -> dict[str, Probe]:
     """What parts of the pictures, and what their files say, tell of the label; nothing without labels."""
@@ -127,8 +131,11 @@ def _probes(
         return {}
     progress("probes", 0, None)
     said = None if noted is None else metadata_part(noted)
-    parts = [*picture_parts(canvas.pixels), *([] if said is None else [said])]
-    return fit_probes(parts, roll.ids, labels, len(classes), groups, seed)
+    parts = [*picture_parts(canvas.pixels, roll.ids), *([] if said is None else [said])]
+    return fit_probes(
+        parts, roll.ids, labels, len(classes), groups, seed,
+        lambda rows: grey_thumbnails(canvas.pixels[rows]).astype(np.float32), jobs,
+    )  # fmt: skip
 
 
 def _groups(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mithridate.engines.threads import side_by_side
 from mithridate.evidence.half import widen
 
-__all__ = ["near_duplicates"]
+__all__ = ["grey_thumbnails", "near_duplicates"]
 
 _SIDE = 16
 _ALIKE = 0.99  # least correlation of two thumbnails
@@ -36,7 +36,7 @@ def near_duplicates(
     Returns:
         (n,) smallest row of each image's group.
     """
-    thumbs = _thumbnails(pixels, jobs)
+    thumbs = grey_thumbnails(pixels, jobs)
     n = len(thumbs)
     rng = np.random.default_rng([seed, 2])
     sample = widen(thumbs[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))])
@@ -81,7 +81,7 @@ def _alike(
     return alike
 
 
-def _thumbnails(pixels: NDArray[np.uint8], jobs: int) -> NDArray[np.float16]:
+def grey_thumbnails(pixels: NDArray[np.uint8], jobs: int = 1) -> NDArray[np.float16]:
     """(n, <= 256) grey thumbnails, zero mean, unit length; flat images stay zero and resemble nothing."""
     n, h, w, _ = pixels.shape
     rows = np.minimum(np.arange(_SIDE + 1) * h // min(_SIDE, h), h)[: min(_SIDE, h) + 1]

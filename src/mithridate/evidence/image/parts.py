@@ -1,13 +1,15 @@
-"""Parts of a picture that can be looked at alone: border, lines along it, thumbnail, what is smooth, grain."""
+"""Parts of a picture that can be looked at alone: border, background, thumbnail, grain, recurring pieces, ..."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mithridate.evidence.image.background import drift
+from mithridate.evidence.image.pieces import PIECES, pieces, where_common, window
 from mithridate.evidence.probes import Part
 
 __all__ = ["picture_parts"]
@@ -15,6 +17,8 @@ __all__ = ["picture_parts"]
 _SMALLEST = 16  # pixels; smaller pictures have no border to speak of
 _BLOCK = 2048
 _THUMB, _SMOOTH = 8, 4  # pixels of a side
+_BACKGROUND = "background"
+_RECURS = 0.015  # of a class, by a piece at places that differ; by nature hardly anything is
 _SEGMENTS = 8  # of each edge, for its colours
 _YCC = np.array([[0.299, -0.169, 0.5], [0.587, -0.331, -0.419], [0.114, 0.5, -0.081]], dtype=np.float32)
 
@@ -22,11 +26,12 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 
-def picture_parts(pixels: Pixels) -> tuple[Part, ...]:
+def picture_parts(pixels: Pixels, ids: Sequence[str]) -> tuple[Part, ...]:
     """The parts of these pictures; none where they are smaller than 16 pixels.
 
     Args:
         pixels: (n, h, w, c) uint8.
+        ids: n ids, by which a picture is shown.
     """
     if min(pixels.shape[1:3]) < _SMALLEST:
         return ()
@@ -39,6 +44,7 @@ def picture_parts(pixels: Pixels) -> tuple[Part, ...]:
             _edges_only,
             "the fine lines along the border",
         ),
+        (_BACKGROUND, "the colours of the background alone", _background, _whole, "the whole picture"),
         ("thumbnail", f"a thumbnail of {_THUMB}x{_THUMB} pixels alone", _thumb, _thumb, "the thumbnail"),
         (
             "low-pass",
@@ -49,14 +55,26 @@ def picture_parts(pixels: Pixels) -> tuple[Part, ...]:
         ),
         ("grain", "the grain alone", _grain, _roughness, "the strength of the grain"),
     )
-    return tuple(
+    return (
+        *(
+            Part(
+                name=name,
+                noun=noun,
+                features=_each(pixels, seen),
+                learner="forest" if name == _BACKGROUND else "smooth",
+                details=_difference(pixels, drawn, what),
+            )
+            for name, noun, seen, drawn, what in told
+        ),
         Part(
-            name=name,
-            noun=noun,
-            features=_each(pixels, seen),
-            details=_difference(pixels, drawn, what),
-        )
-        for name, noun, seen, drawn, what in told
+            name="pieces",
+            noun="a small piece that recurs at places that differ",
+            features=_each(pixels, _pieces),
+            learner="recurring",
+            details=_framed(pixels, ids),
+            least=_RECURS,
+            pieces=PIECES,
+        ),
     )
 
 
@@ -76,7 +94,7 @@ def _each(pixels: Pixels, of: Callable[[Floats], Floats]) -> Callable[[NDArray[n
 def _difference(
     pixels: Pixels, of: Callable[[Floats], Floats], what: str
 ) -> Callable[[NDArray[np.int64], NDArray[np.bool_]], Mapping[str, Any]]:
-    """Mean of a class minus mean of the others, as a picture."""
+    """Mean of some minus mean of the others, as a picture."""
 
     def details(rows: NDArray[np.int64], mine: NDArray[np.bool_]) -> Mapping[str, Any]:
         sums: list[Any] = [0.0, 0.0]
@@ -91,7 +109,32 @@ def _difference(
             "family": "part",
             "canvas": list(difference.shape),
             "pattern": [round(float(v), 3) for v in difference.ravel()],
-            "pattern_title": f"Mean of the class minus mean of the others: {what}, amplified (grey: no difference)",
+            "pattern_title": f"Mean of those it tells minus mean of all others: {what}, amplified (grey: none)",
+        }
+
+    return details
+
+
+def _framed(
+    pixels: Pixels, ids: Sequence[str]
+) -> Callable[[NDArray[np.int64], NDArray[np.bool_]], Mapping[str, Any]]:
+    """Where in each of some pictures the piece lies that they have in common."""
+
+    def details(rows: NDArray[np.int64], mine: NDArray[np.bool_]) -> Mapping[str, Any]:
+        if not mine.any():
+            return {"family": "part"}
+        h, w = (int(side) for side in pixels.shape[1:3])
+        side, seen = window((h, w)), _each(pixels, _pieces)
+        those, others = (
+            seen(some).reshape(len(some), PIECES, -1) for some in (rows[mine], rows[~mine][:_BLOCK])
+        )
+        places = those[np.arange(len(those)), where_common(those, others), :2]
+        corners = np.rint(places * (h - side, w - side)).astype(int).tolist()
+        return {
+            "family": "part",
+            "canvas": list(pixels.shape[1:]),
+            "size": side,
+            "places": {ids[row]: corner for row, corner in zip(rows[mine].tolist(), corners, strict=True)},
         }
 
     return details
@@ -110,10 +153,19 @@ def _edges(x: Floats, width: int) -> tuple[Floats, ...]:
     return x[:, :width], x[:, : -width - 1 : -1], turned[:, :width], turned[:, : -width - 1 : -1]
 
 
+def _ycc(x: Floats) -> Floats:
+    """Brightness first, then what differs from it."""
+    return x @ _YCC if x.shape[3] == 3 else x
+
+
+def _pieces(x: Floats) -> Floats:
+    return pieces(_ycc(x))
+
+
 def _border(x: Floats) -> Floats:
     """Colours of the outermost pixels in segments, their quantiles, and how they differ from the middle."""
-    b, h, w, c = x.shape
-    colour = x @ _YCC if c == 3 else x
+    b, h, w, _ = x.shape
+    colour = _ycc(x)
     strips = [strip.mean(axis=1) for strip in _edges(colour, _width(x, 16))]
     cuts = [np.arange(_SEGMENTS) * strip.shape[1] // _SEGMENTS for strip in strips]
     pieces = [
@@ -125,6 +177,11 @@ def _border(x: Floats) -> Floats:
     quantiles = np.quantile(ring, [0.1, 0.25, 0.5, 0.75, 0.9], axis=1)
     parts = [*(piece.reshape(b, -1) for piece in pieces), *quantiles, ring.mean(axis=1) - middle]
     return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _background(x: Floats) -> Floats:
+    """Colours of the border, and how they come about."""
+    return np.concatenate([_border(x), drift(_ycc(x))], axis=1)
 
 
 def _lines(x: Floats) -> Floats:
@@ -164,7 +221,7 @@ def _grain(x: Floats) -> Floats:
     from scipy.fft import dctn
 
     b, h, w, c = x.shape
-    colour = x @ _YCC if c == 3 else x
+    colour = _ycc(x)
     down, across = h // 8, w // 8
     blocks = colour[:, : down * 8, : across * 8].reshape(b, down, 8, across, 8, c).transpose(0, 1, 3, 5, 2, 4)
     strength = np.log(np.abs(dctn(blocks, axes=(4, 5), norm="ortho")) + 1.0).reshape(b, down * across, c, 64)
@@ -189,6 +246,10 @@ def _ring_only(x: Floats) -> Floats:
     for place in (np.s_[:, :width], np.s_[:, -width:], np.s_[:, :, :width], np.s_[:, :, -width:]):
         out[place] = x[place]
     return out
+
+
+def _whole(x: Floats) -> Floats:
+    return x
 
 
 def _roughness(x: Floats) -> Floats:
