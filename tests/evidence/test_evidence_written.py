@@ -76,6 +76,24 @@ def test_words_are_read_of_the_samples_asked(jobs):
     assert not {5, 8} <= asked
 
 
+def test_a_reader_that_cannot_be_opened_and_data_that_moved_cost_words_only(tmp_path):
+    def broken():
+        raise OSError("models are missing")
+
+    class Moved(_Source):
+        def fetch(self, ids):
+            raise OSError("gone")
+
+    x = np.zeros((5, SIDE, SIDE, 3), np.uint8)
+    ids = tuple("abcde")
+    written = read_words(_Source(x), ids, np.arange(5), 0, broken, 2, _quiet)
+    assert "models are missing" in written.failed
+    save_written(written, tmp_path / "w.json")
+    assert load_written(tmp_path / "w.json") == written
+    assert written_table(written, ids, np.arange(5)) is None
+    assert read_words(Moved(x), ids, np.arange(5), 0, _reader, 1, _quiet) == Written(0, ())
+
+
 def test_a_table_holds_what_recurs_and_where_it_stands(tmp_path):
     words = [(row, "agency", (0.5, 0.0, 1.0, 1.0)) for row in range(5)] + [(7, "rare", (0.0, 0.0, 1.0, 1.0))]
     ids, groups = [f"p{i}" for i in range(10)], np.arange(10)

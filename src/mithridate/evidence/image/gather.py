@@ -61,21 +61,11 @@ def gather_image(
         progress: told (stage, done, total or None).
     """
     stages = Stages(store_dir, source, seed)
-    canvas, roll = stages.run(
-        "canvas",
-        lambda: paint(source, store_dir, progress, jobs),
-        lambda: load_canvas(store_dir),
-        lambda painted: save_canvas(painted, store_dir),
-    )
+    canvas, roll = _painted(source, store_dir, stages, jobs, progress)
     labels, classes = roll.labels()
     sources, source_names = roll.sources()
     copies = copy_groups(canvas.digests)
-    groups = stages.run(
-        "near-duplicates",
-        lambda: _groups(canvas, copies, seed, jobs, progress),
-        lambda: load_arrays(store_dir / "groups.npz")["groups"],
-        lambda found: save_arrays(store_dir / "groups.npz", groups=found),
-    )
+    groups = _groups(canvas, copies, seed, store_dir, stages, jobs, progress)
     vectors: dict[str, NDArray[np.generic]] = {
         "residual": _residuals(canvas, store_dir, stages, jobs, progress)
     }
@@ -138,11 +128,38 @@ def _probes(
     )  # fmt: skip
 
 
+def _painted(
+    source: Source, folder: Path, stages: Stages, jobs: int, progress: Progress
+) -> tuple[Canvas, Roll]:
+    return stages.run(
+        "canvas",
+        lambda: paint(source, folder, progress, jobs),
+        lambda: load_canvas(folder),
+        lambda painted: save_canvas(painted, folder),
+    )
+
+
 def _groups(
-    canvas: Canvas, copies: NDArray[np.int64], seed: int, jobs: int, progress: Progress
+    canvas: Canvas,
+    copies: NDArray[np.int64],
+    seed: int,
+    folder: Path,
+    stages: Stages,
+    jobs: int,
+    progress: Progress,
 ) -> NDArray[np.int64]:
-    progress("near-duplicates", 0, None)
-    return near_duplicates(canvas.pixels, copies, seed, jobs)
+    path = folder / "groups.npz"
+
+    def compute() -> NDArray[np.int64]:
+        progress("near-duplicates", 0, None)
+        return near_duplicates(canvas.pixels, copies, seed, jobs)
+
+    return stages.run(
+        "near-duplicates",
+        compute,
+        lambda: load_arrays(path)["groups"],
+        lambda found: save_arrays(path, groups=found),
+    )
 
 
 def _residuals(
@@ -187,6 +204,8 @@ def _of_words(canvas: Canvas, read: Written | None) -> tuple[str, ...]:
         return ()
     if read is None:
         return ("words in the images were not read: `pip install 'mithridate[ocr]'` brings what reads them",)
+    if read.failed:
+        return (f"words in the images were not read: the reader could not be opened ({read.failed})",)
     return (f"words were read in {read.asked:,} of {len(canvas.pixels):,} images",)
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.core.batch import Source
+from mithridate.core.errors import MithridateError
 from mithridate.engines.threads import side_by_side
 from mithridate.evidence.carriers import entries
 from mithridate.evidence.image.reader import Reader
@@ -48,10 +49,12 @@ class Written:
     Attributes:
         asked: how many pictures were read.
         words: (row, word, box in shares of the picture) for each word found.
+        failed: why nothing could be read, in words; "" otherwise.
     """
 
     asked: int
     words: tuple[tuple[int, str, Box], ...]
+    failed: str = ""
 
 
 def read_words(
@@ -76,23 +79,33 @@ def read_words(
     """
     rows = np.sort(asked(ids, np.zeros(len(ids), dtype=np.int32), groups, seed)[:_MOST])
     readers: SimpleQueue[Reader] = SimpleQueue()
-    for _ in range(min(jobs, len(rows))):
-        readers.put(opened())
+    try:
+        for _ in range(min(jobs, len(rows))):
+            readers.put(opened())
+    except Exception as error:  # whatever a damaged package raises: an audit does not end for want of words
+        return Written(0, (), f"{type(error).__name__}: {str(error)[:200]}")
     words: list[tuple[int, str, Box]] = []
+    count = 0
     for start in range(0, len(rows), _BLOCK):
         progress("written words", start, len(rows))
         some = rows[start : start + _BLOCK]
-        batch = source.fetch(tuple(ids[row] for row in some.tolist()))
+        try:
+            batch = source.fetch(tuple(ids[row] for row in some.tolist()))
+        except (MithridateError, OSError, LookupError, ValueError):
+            continue  # data that moved meanwhile costs words only
         place = {ids[row]: row for row in some.tolist()}
-        pictures = [(place[i], raw) for i, raw in zip(batch.ids, batch.raw, strict=True)]
+        pictures = [
+            (place[i], raw)
+            for i, raw in zip(batch.ids, batch.raw, strict=True)
+            if max(raw.shape[:2]) >= SMALLEST
+        ]
+        count += len(pictures)
         for found in side_by_side(lambda one: _read(readers, *one), pictures, jobs):
             words += found
-    return Written(len(rows), tuple(words))
+    return Written(count, tuple(words))
 
 
 def _read(readers: SimpleQueue[Reader], row: int, picture: NDArray[np.uint8]) -> list[tuple[int, str, Box]]:
-    if max(picture.shape[:2]) < SMALLEST:
-        return []
     reader = readers.get()
     try:
         lines = reader(picture)
@@ -105,7 +118,7 @@ def _read(readers: SimpleQueue[Reader], row: int, picture: NDArray[np.uint8]) ->
 
 def save_written(written: Written, path: Path) -> None:
     """Write as JSON."""
-    path.write_text(json.dumps({"asked": written.asked, "words": written.words}), encoding="utf-8")
+    path.write_text(json.dumps(asdict(written)), encoding="utf-8")
 
 
 def load_written(path: Path) -> Written:
@@ -117,7 +130,7 @@ def load_written(path: Path) -> Written:
     """
     told = json.loads(path.read_text(encoding="utf-8"))
     words = tuple((int(row), str(word), _box(box)) for row, word, box in told["words"])
-    return Written(int(told["asked"]), words)
+    return Written(int(told["asked"]), words, str(told["failed"]))
 
 
 def _spelt(counts: Mapping[str, int]) -> dict[str, str]:
