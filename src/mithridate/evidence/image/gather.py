@@ -66,11 +66,9 @@ def gather_image(
     sources, source_names = roll.sources()
     copies = copy_groups(canvas.digests)
     groups = _groups(canvas, copies, seed, store_dir, stages, jobs, progress)
-    vectors: dict[str, NDArray[np.generic]] = {
-        "residual": _residuals(canvas, store_dir, stages, jobs, progress)
-    }
+    noise = _residuals(canvas, store_dir, stages, jobs, progress)
     thumbs = thumbnails(canvas.pixels, store_dir / "thumbnails.f4", jobs)
-    vectors["content"] = thumbs
+    vectors: dict[str, NDArray[np.generic]] = {"residual": noise, "content": thumbs}
     models = None
     if labels is not None and len(classes) > 1 and min(canvas.pixels.shape[1:3]) >= _SMALLEST:
         folds = assign_folds(roll.ids, groups, seed)
