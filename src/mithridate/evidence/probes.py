@@ -25,7 +25,7 @@ from mithridate.evidence.view import Probe
 
 __all__ = ["Part", "asked", "fit_probes"]
 
-_MOST = 20_000  # samples asked; what a part says of whole classes needs no more
+_MOST = 10_000  # samples asked; what a part says of whole classes needs no more
 _FEWEST = 30
 _AT_ONCE = 4  # parts; each takes some hundred numbers of each sample
 _PER = 8  # samples for each smooth function
