@@ -33,6 +33,7 @@ FAMILY = "written word"
 SMALLEST = 48
 _MOST = 1000  # pictures that are read; what goes with whole labels needs no more
 _BLOCK = 64
+_READERS = 4  # at most; each holds models of 30 MB and its working memory
 _LEAST = 3
 _USUAL = 0.95  # share of the pictures read beyond which a word says nothing about any of them
 _SHOWN = 200  # pictures of a word whose places are told
@@ -73,14 +74,14 @@ def read_words(
         ids: n ids.
         groups: (n,) near-duplicate group of each picture.
         seed: decides who is asked.
-        opened: opens a reader; asked once for each thread.
+        opened: opens a reader; asked once for each of four threads at most.
         jobs: threads; the result does not depend on it.
         progress: told (stage, done, total or None).
     """
     rows = np.sort(asked(ids, np.zeros(len(ids), dtype=np.int32), groups, seed)[:_MOST])
     readers: SimpleQueue[Reader] = SimpleQueue()
     try:
-        for _ in range(min(jobs, len(rows))):
+        for _ in range(min(jobs, _READERS, len(rows))):
             readers.put(opened())
     except Exception as error:  # whatever a damaged package raises: an audit does not end for want of words
         return Written(0, (), f"{type(error).__name__}: {str(error)[:200]}")
