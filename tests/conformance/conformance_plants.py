@@ -61,7 +61,7 @@ GAPS = {
 UNCLAIMED: dict[str, str] = {
     "adap-blend": "each victim carries other pieces, fainter; 40 of 600 raise no alarm",
     "adap-patch": "faint patches mixed with what lies under them recur nowhere exactly; 40 of 600 raise no alarm",
-    "caption": "letters of these sizes recur nowhere exactly; who installs a reader is told the words, at INFO",
+    "caption": "letters of varied size recur nowhere exactly: 0 of 3 draws of 60; who has a reader is told the word",
     "feature-collision": "clean label, and victims share no stamp: 0 of 3 draws of 40",
     "fingerprint": "two grey levels of noise that no key holds: 0 of 3 draws of 60",
     "jpeg-quality": "traces of the quality are told at INFO by shortcut; no alarm, as of a natural one",

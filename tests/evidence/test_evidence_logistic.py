@@ -134,10 +134,12 @@ def test_tabulated_duals_solve_their_equation(cost: float) -> None:
     squares = (1.0, 2.0)
     tables = dual_tables(cost, squares)
     for row, square in enumerate(squares):
-        for aim in np.linspace(-12.0, 8.0 + cost * square, 97).tolist():
+        for aim in np.linspace(-12.0, 8.0 + cost * square, 997).astype(np.float32).tolist():
             a = float(_best(tables, row, np.float32(aim)))
             if 1e-5 < a / cost < 1 - 1e-4:  # nearer to the ends, single precision says nothing of the odds
-                assert np.log(a / (cost - a)) + square * a == pytest.approx(aim, abs=2e-3)
+                # Odds near the upper end show the last digit of a; elsewhere the steps of the table are what is off.
+                off = 1e-4 if a / cost < 0.99 else 2e-3
+                assert np.log(a / (cost - a)) + square * a == pytest.approx(aim, abs=off)
 
 
 def test_beyond_the_tables_duals_stay_within_their_bounds() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,17 @@ class Entries:
     hashes: NDArray[np.uint64]
     support: NDArray[np.int64]
     first: NDArray[np.int64]
+
+    def arrays(self, least: int) -> dict[str, Any]:
+        """The fields that a `KeyTable` takes as they are; `least`: fewest carriers that were asked for."""
+        return {
+            "indptr": self.indptr,
+            "keys": self.keys,
+            "fresh": self.fresh,
+            "size": len(self.hashes),
+            "tests": len(self.hashes),
+            "least": least,
+        }
 
 
 def entries(

@@ -92,12 +92,7 @@ def metadata_table(notes: Notes, groups: NDArray[np.int64]) -> KeyTable | None:
     return KeyTable(
         family=FAMILY,
         noun="file property",
-        indptr=found.indptr,
-        keys=found.keys,
-        fresh=found.fresh,
-        size=len(names),
-        tests=len(names),
-        least=least,
+        **found.arrays(least),
         name=names.__getitem__,
         details=lambda key: {"family": FAMILY, "key": names[key]},
         plain=True,

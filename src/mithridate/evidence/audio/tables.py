@@ -61,12 +61,7 @@ def _table(extractor: Extractor, tape: Tape, groups: NDArray[np.int64], echo: Ec
     return KeyTable(
         family=extractor.family,
         noun=extractor.noun,
-        indptr=found.indptr,
-        keys=found.keys,
-        fresh=found.fresh,
-        size=len(found.hashes),
-        tests=len(found.hashes),
-        least=least,
+        **found.arrays(least),
         name=lambda key: extractor.name(int(found.hashes[key])),
         details=lambda key: {
             "family": extractor.family, "common_rate": tape.common_rate, **extractor.details(int(found.hashes[key])),

@@ -130,12 +130,7 @@ def _table(
     return KeyTable(
         family=family,
         noun="patch" if family != "flat square" else "flat square",
-        indptr=found.indptr,
-        keys=found.keys,
-        fresh=found.fresh,
-        size=len(found.hashes),
-        tests=len(found.hashes),
-        least=least,
+        **found.arrays(least),
         name=place.name,
         details=lambda key: {"family": family, **place.details(key)},
         near=kin.near(np.flatnonzero(textured & (found.support >= _SPIKE))[:_SPIKES]) if fixed else None,

@@ -187,12 +187,7 @@ def written_table(written: Written, ids: Sequence[str], groups: NDArray[np.int64
     return KeyTable(
         family=FAMILY,
         noun="word in the picture",
-        indptr=found.indptr,
-        keys=found.keys,
-        fresh=found.fresh,
-        size=len(names),
-        tests=len(names),
-        least=_LEAST,
+        **found.arrays(_LEAST),
         name=names.__getitem__,
         details=details,
         plain=True,
