@@ -23,10 +23,14 @@ def keyed_hash(ids: Sequence[str], seed: int, purpose: str) -> NDArray[np.uint64
         (n,) uint64.
     """
     key = blake2b(f"{purpose}:{seed}".encode(), digest_size=32).digest()
-    joined = b"".join(
-        blake2b(i.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest() for i in ids
-    )
-    return np.frombuffer(joined, dtype="<u8").astype(np.uint64)
+    keyed = blake2b(digest_size=8, key=key).copy  # the key is taken in once
+
+    def digest(name: str) -> bytes:
+        state = keyed()
+        state.update(name.encode("utf-8", "surrogatepass"))
+        return state.digest()
+
+    return np.frombuffer(b"".join(map(digest, ids)), dtype="<u8").astype(np.uint64)
 
 
 def uniform(ids: Sequence[str], seed: int, purpose: str) -> NDArray[np.float64]:

@@ -44,13 +44,14 @@ def blocks(vectors: NDArray[np.float32], labels: NDArray[np.int32], seed: int) -
 
 
 def _centres(x: NDArray[np.float32], count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    centres = x[rng.choice(len(x), count, replace=False)]
+    from scipy.sparse import csr_matrix
+
+    centres, one = x[rng.choice(len(x), count, replace=False)], np.ones(len(x), np.float32)
     for _ in range(_STEPS):
         nearest = _nearest(x, centres)
         sizes = np.bincount(nearest, minlength=count)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, x)
-        centres = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centres)
+        member = csr_matrix((one, nearest, np.arange(len(x) + 1)), (len(x), count))
+        centres = np.where(sizes[:, None] > 0, (member.T @ x) / np.maximum(sizes, 1)[:, None], centres)
     return np.asarray(centres, np.float32)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, islice, pairwise
 from typing import overload
 
 __all__ = ["Ids"]
@@ -25,9 +25,13 @@ class Ids(Sequence[str]):
 
     def extend(self, ids: Iterable[str]) -> None:
         """Add some at the end."""
-        for name in ids:
-            self._letters += name.encode("utf-8", "surrogatepass")
-            self._ends.append(len(self._letters))
+        for part in _parts(ids):
+            joined, last = "".join(part).encode("utf-8", "surrogatepass"), len(self._letters)
+            sizes = list(map(len, part))
+            if len(joined) != sum(sizes):  # some letters take several bytes
+                sizes = [len(name.encode("utf-8", "surrogatepass")) for name in part]
+            self._ends.extend(islice(accumulate(sizes, initial=last), 1, None))
+            self._letters += joined
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -47,7 +51,11 @@ class Ids(Sequence[str]):
         start, stop, step = item.indices(len(self))
         if step != 1:
             return [self[place] for place in range(start, stop, step)]
-        return [self._text(low, high) for low, high in pairwise(self._ends[start : max(stop, start) + 1])]
+        ends = self._ends[start : max(stop, start) + 1]
+        first, letters = ends[0], self._text(ends[0], ends[-1])
+        if len(letters) == ends[-1] - first:  # each letter is one byte
+            return [letters[low - first : high - first] for low, high in pairwise(ends)]
+        return [self._text(low, high) for low, high in pairwise(ends)]
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _STRETCH):
@@ -60,3 +68,9 @@ class Ids(Sequence[str]):
 
     def _text(self, low: int, high: int) -> str:
         return self._letters[low:high].decode("utf-8", "surrogatepass")
+
+
+def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(ids)
+    while part := list(islice(rest, _STRETCH)):
+        yield part

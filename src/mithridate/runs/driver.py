@@ -18,7 +18,7 @@ from mithridate.evidence.view import Evidence
 
 __all__ = ["Outcome", "run_checks", "scope_of"]
 
-BATCH = 4096
+_BATCH, _NARROW = 4096, 16384  # samples at once; where they have no vectors
 _REASONS = {
     "labels": "the data has no labels, or only one class",
     "content": "there are no labels for a content model to predict",
@@ -77,7 +77,7 @@ def run_checks(
     evidence: Evidence,
     *,
     jobs: int = 1,
-    size: int = BATCH,
+    size: int | None = None,
     elsewhere: int = 0,
     progress: Progress = lambda stage, done, total: None,
 ) -> Outcome:
@@ -87,11 +87,11 @@ def run_checks(
         kinds: the checks to ask.
         evidence: what they may read.
         jobs: shards worked on at once; the result does not depend on it.
-        size: samples per batch; the result does not depend on it.
+        size: samples per batch, as fits what there is of each when None; the result does not depend on it.
         elsewhere: checks over other evidence of the same data that share the false-alarm budget.
         progress: told (stage, done, total).
     """
-    kinds = list(kinds)
+    kinds, size = list(kinds), size or (_BATCH if evidence.vectors else _NARROW)
     able, results = _applicable(kinds, evidence)
     scope = scope_of(evidence, elsewhere + sum(kind.card.graded for kind in able))
     checks: list[DataCheck] = []

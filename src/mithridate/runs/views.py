@@ -9,7 +9,7 @@ from mithridate.checks.base import DataCheck
 from mithridate.core.results import Clear, Finding, Result, Severity
 from mithridate.evidence.roll import Gathered
 from mithridate.evidence.view import Evidence
-from mithridate.runs.driver import BATCH, Outcome, Progress, run_checks
+from mithridate.runs.driver import Outcome, Progress, run_checks
 
 __all__ = ["run_views"]
 
@@ -19,7 +19,7 @@ def run_views(
     gathered: Gathered,
     *,
     jobs: int = 1,
-    size: int = BATCH,
+    size: int | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Outcome:
     """Run the checks that read labels once on each view, all others once.
@@ -66,7 +66,7 @@ def _one(
     kinds: list[type[DataCheck]],
     make: Callable[[], Evidence],
     jobs: int,
-    size: int,
+    size: int | None,
     beside: int,
     progress: Progress,
 ) -> Outcome:

@@ -94,9 +94,11 @@ class LinearContent:
             own[new] += self.weights[part[new]]
 
         def contribution(start: int, stop: int) -> NDArray[np.float32]:
-            rows = np.repeat(np.arange(start, stop), np.diff(indptr[start : stop + 1]))
-            shares = own[keys[indptr[start] : indptr[stop]], self.folds[rows]] / self.norms[rows, None]
-            return both(shares.astype(np.float32))
+            from mithridate.evidence.content.shares import shares
+
+            here = slice(start, stop)
+            entries, counts = keys[indptr[start] : indptr[stop]], np.diff(indptr[start : stop + 1])
+            return both(shares(counts, entries, self.folds[here], self.norms[here], own))
 
         return contribution
 

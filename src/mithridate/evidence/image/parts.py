@@ -15,7 +15,8 @@ from mithridate.evidence.probes import Part
 __all__ = ["picture_parts"]
 
 _SMALLEST = 16  # pixels; smaller pictures have no border to speak of
-_BLOCK = 2048
+_BLOCK = 512  # pictures looked at at once
+_COMPARED = 2048  # of those without a piece
 _THUMB, _SMOOTH = 8, 4  # pixels of a side
 _BACKGROUND = "background"
 _RECURS = 0.015  # of a class, by a piece at places that differ; by nature hardly anything is
@@ -126,7 +127,7 @@ def _framed(
         h, w = (int(side) for side in pixels.shape[1:3])
         side, seen = window((h, w)), _each(pixels, _pieces)
         those, others = (
-            seen(some).reshape(len(some), PIECES, -1) for some in (rows[mine], rows[~mine][:_BLOCK])
+            seen(some).reshape(len(some), PIECES, -1) for some in (rows[mine], rows[~mine][:_COMPARED])
         )
         places = those[np.arange(len(those)), where_common(those, others), :2]
         corners = np.rint(places * (h - side, w - side)).astype(int).tolist()

@@ -90,12 +90,12 @@ def _waves(plane: Floats, most: int) -> Floats:
     steps = (np.arange(_SIDE) + 0.5) / _SIDE
     taper = np.sqrt(np.sin(np.pi * steps))
     waves = (np.cos(np.pi * np.outer(steps, np.arange(most + 1))) * taper[:, None]).astype(np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view
-    rows = windows(plane, _SIDE, axis=1) @ waves
-    both = windows(rows, _SIDE, axis=2) @ waves
     order = np.add.outer(np.arange(most + 1), np.arange(most + 1))
     kept = (order > 0) & (order <= most)
-    return np.asarray(both[..., kept] * (order[kept] / _SIDE).astype(np.float32))
+    planes = np.einsum("iy,jx->ijyx", waves, waves)[..., kept] * (order[kept] / _SIDE).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(plane, (_SIDE, _SIDE), axis=(1, 2))
+    seen = windows.reshape(-1, _SIDE * _SIDE) @ planes.reshape(_SIDE * _SIDE, -1)
+    return np.asarray(seen.reshape(*windows.shape[:3], -1))
 
 
 def _highest_around(strength: Floats) -> Floats:

@@ -65,7 +65,7 @@ def gather_text(
     copies = copy_groups(tokens.digests)
     progress("near-duplicates", 0, len(copies))
     groups = near_groups(
-        signatures(((counts, words) for _, counts, words in tokens.chunks()), tokens.digests), copies
+        signatures(((counts, words) for _, counts, words in tokens.chunks()), tokens.digests), copies, jobs
     )
     n, kinds = len(groups), max(len(classes), 2)
     progress("words", 0, n)
