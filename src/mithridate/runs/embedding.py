@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mithridate.core.errors import UsageError
 from mithridate.core.results import Result, Skip
+from mithridate.core.wording import several
 from mithridate.evidence.roll import Gathered
 from mithridate.models.encoders.base import Encoder, EncoderError
 from mithridate.sources.base import RowSource
@@ -61,7 +62,7 @@ class Wanted:
         return gathered, (
             Skip(
                 check="encoder",
-                reason=f"no vector for {len(broken):,} samples: {broken[0].reason}",
+                reason=f"no vector for {several(len(broken), 'sample')}: {broken[0].reason}",
                 remedy="Look at these samples, or name another encoder.",
                 items=tuple(item.id for item in broken),
                 count=len(broken),

@@ -75,3 +75,15 @@ def test_of_very_many_labels_only_the_worst_are_listed(monkeypatch):
         (some,) = run("label-errors", evidence(given, z))
         assert (some.targets, some.scores) == (whole.targets[:left], whole.scores[:left])
         assert (some.count, some.message) == (whole.count, whole.message)
+
+
+def test_a_class_of_one_sample_is_not_judged():
+    y = np.concatenate([np.arange(200) % 2, [2]]).astype(np.int32)
+    z = np.where(np.eye(3)[y] > 0, 4.0, -4.0)
+    z[-1], z[0] = (4.0, -4.0, -4.0), (-6.0, 6.0, -6.0)
+    (finding,) = run("label-errors", evidence(y, z, classes=("a", "b", "c")))
+    assert (finding.count, "s200" in finding.targets, "of 200 labels" in finding.message) == (1, False, True)
+    alone = np.arange(60, dtype=np.int32)
+    z = -4.0 * np.eye(60)
+    (result,) = run("label-errors", evidence(alone, z, classes=tuple(map(str, alone))))
+    assert isinstance(result, Clear)

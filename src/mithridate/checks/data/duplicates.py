@@ -12,6 +12,7 @@ from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.results import Clear, Finding, Result, Severity
+from mithridate.core.wording import several
 
 __all__ = ["Duplicates"]
 
@@ -109,7 +110,7 @@ class Duplicates(DataCheck):
         if len(self._mixed):
             twins = ranked[_TWINS]
             yield self._finding(
-                f"{len(twins.ids):,} samples in {len(self._mixed):,} groups of duplicates bear "
+                f"{len(twins.ids):,} samples in {several(len(self._mixed), 'group')} of duplicates bear "
                 "different labels.",
                 twins,
                 {"groups": len(self._mixed)},
@@ -117,9 +118,9 @@ class Duplicates(DataCheck):
         repeats = sum(self._sizes.values())
         groups = sorted(self._sizes.items(), key=lambda item: (-item[1], item[0]))[:_LARGEST]
         yield self._finding(
-            f"{repeats:,} samples repeat an earlier one ({self._copies:,} exactly, "
-            f"{repeats - self._copies:,} nearly); keep each of the {len(self._sizes):,} groups on one side "
-            "of any split.",
+            f"{several(repeats, 'sample', 'repeat')} an earlier one ({self._copies:,} exactly, "
+            f"{repeats - self._copies:,} nearly); keep each of the {several(len(self._sizes), 'group')} on one "
+            "side of any split.",
             ranked[_COPIES],
             {
                 "exact": self._copies,

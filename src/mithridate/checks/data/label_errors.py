@@ -17,6 +17,7 @@ from mithridate.core.results import Clear, Finding, Result, Severity
 __all__ = ["LabelErrors"]
 
 _LISTED = 1_000_000
+_FEWEST = 2  # samples of a class; a single one is unknown to the model that judges it
 
 
 def _known(batch: Batch) -> NDArray[np.int64]:
@@ -65,7 +66,7 @@ class LabelErrors(DataCheck):
 
     def fit(self, batch: Batch) -> None:
         """Round 0: mean self-confidence of each class. Round 1: the confident joint."""
-        rows = _known(batch)
+        rows = _known(batch) if self.round == 0 else self._judged(batch)
         labels = batch.evidence["label"][rows]
         p = np.exp(log_softmax(batch.evidence["logits"][rows]))
         if self.round == 0:
@@ -94,8 +95,8 @@ class LabelErrors(DataCheck):
             self._threshold = np.where(self._sizes > 0, np.round(mean, 9), np.inf)
 
     def score(self, batch: Batch) -> Iterable[Hits]:
-        """Every labelled sample."""
-        rows = _known(batch)
+        """Every labelled sample of a class that has others."""
+        rows = self._judged(batch)
         p = log_softmax(batch.evidence["logits"][rows])
         yield Hits(
             group=0, rows=batch.rows[rows], scores=-p[np.arange(len(rows)), batch.evidence["label"][rows]]
@@ -114,20 +115,24 @@ class LabelErrors(DataCheck):
             yield Clear(check=self.card.id, message="No label is contradicted by its content.", limit=limit)
             return
         hits = ranked[0]
-        p = np.exp(-np.asarray(hits.scores[:count]))
+        p, judged = np.exp(-np.asarray(hits.scores[:count])), int(self._sizes[self._sizes >= _FEWEST].sum())
         yield Finding(
             check=self.card.id,
             severity=Severity.INFO,
-            message=f"{count:,} of {int(self._sizes.sum()):,} labels are worth a look: the content of "
+            message=f"{count:,} of {judged:,} labels are worth a look: the content of "
             f"the samples speaks for another label.",
             targets=hits.ids,
             scores=hits.scores,
             count=count,
-            effect=count / max(int(self._sizes.sum()), 1),
+            effect=count / judged,
             limit=limit,
             innocents=round(float(p.sum()), 1),
             details={"pairs": self._worst_pairs()},
         )
+
+    def _judged(self, batch: Batch) -> NDArray[np.int64]:
+        rows = _known(batch)
+        return np.asarray(rows[self._sizes[batch.evidence["label"][rows]] >= _FEWEST])
 
     def _wrong(self) -> NDArray[np.float64]:
         """(k, k) how many samples labelled i look like class j."""

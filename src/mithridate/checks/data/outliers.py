@@ -12,6 +12,7 @@ from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.results import Clear, Finding, Result, Severity
+from mithridate.core.wording import several
 
 __all__ = ["Outliers"]
 
@@ -147,7 +148,7 @@ class Outliers(DataCheck):
         yield Finding(
             check=self.card.id,
             severity=Severity.INFO,
-            message=f"{count:,} samples lie far outside the rest of their class.",
+            message=f"{several(count, 'sample', 'lie')} far outside the rest of their class.",
             targets=hits.ids,
             scores=hits.scores,
             count=count,

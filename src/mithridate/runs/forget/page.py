@@ -8,6 +8,7 @@ from pathlib import Path
 from mithridate.core.report import Report, Subject
 from mithridate.core.results import Action, Clear, Exhibit, Finding, Result, Severity, Skip
 from mithridate.core.verdict import Verdict
+from mithridate.core.wording import several
 from mithridate.runs.costs import Costs
 from mithridate.runs.forget.asking import Asked, Ready
 from mithridate.runs.forget.done import Done
@@ -72,7 +73,7 @@ def _told(name: str, asked: Asked, done: Done, verdict: Verdict) -> str:
     before, after = done.before, done.after
     kind = "clean" if asked.clean else "held back" if done.exact else "other training"
     told = (
-        f"{name}: {done.named:,} named samples; accuracy on {kind} samples {before.accuracy:.1%} before, "
+        f"{name}: {several(done.named, 'named sample')}; accuracy on {kind} samples {before.accuracy:.1%} before, "
         f"{after.accuracy:.1%} after; of {after.held:,} named samples that were not learnt from, {before.named:.1%} "
         f"got the label they taught, now {after.named:.1%}"
     )

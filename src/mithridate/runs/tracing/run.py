@@ -15,6 +15,7 @@ from mithridate.core.errors import UsageError
 from mithridate.core.report import Report, Subject
 from mithridate.core.results import Action, Finding, Result, Skip
 from mithridate.core.verdict import Verdict
+from mithridate.core.wording import several
 from mithridate.evidence.trait import Features
 from mithridate.evidence.transplant import Ask
 from mithridate.models.levels import INPUTS, Reader, Seen, TorchLevels, reader_of
@@ -198,7 +199,7 @@ def _report(
     results: list[Result] = [result for each in told for result in each.results]
     unreadable = told[0].unreadable
     if unreadable:
-        reason = f"{len(unreadable):,} samples could not be read"
+        reason = f"{several(len(unreadable), 'sample')} could not be read"
         results.append(
             Skip(
                 check=_TOLD, reason=reason, remedy="They may have taught it, too: look at them.",
