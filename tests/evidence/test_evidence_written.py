@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import mithridate
 from mithridate.evidence.image import gather
-from mithridate.evidence.image.reader import Line, can_read
+from mithridate.evidence.image.reader import Line, can_read, open_reader, readable
 from mithridate.evidence.image.written import Written, load_written, read_words, save_written, written_table
 from mithridate.triggers.overlay import Caption
 
@@ -68,7 +71,7 @@ def test_words_are_read_of_the_samples_asked(jobs):
     source = _Source(x)
     ids = tuple(i for batch in source.batches(4) for i in batch.ids)
     written = read_words(source, ids, groups, 0, _reader, jobs, _quiet)
-    assert written.asked == 8
+    assert written.asked == 7  # one of the eight cannot be read
     told = sorted({(row, word) for row, word, _ in written.words})
     assert [pair for pair in told if pair[1] == "12"] == [(0, "12"), (4, "12"), (7, "12")]
     asked = {row for row, _ in told}
@@ -92,6 +95,80 @@ def test_a_reader_that_cannot_be_opened_and_data_that_moved_cost_words_only(tmp_
     assert load_written(tmp_path / "w.json") == written
     assert written_table(written, ids, np.arange(5)) is None
     assert read_words(Moved(x), ids, np.arange(5), 0, _reader, 1, _quiet) == Written(0, ())
+
+
+def test_a_reader_that_fails_on_every_picture_has_read_none():
+    def failing():
+        def read(picture):
+            raise RuntimeError("Traceback:\n  somewhere\nno such operator")
+
+        return read
+
+    x = np.zeros((5, SIDE, SIDE, 3), np.uint8)
+    x[:, 1, 1, 1] = np.arange(5)
+    source = _Source(x)
+    ids = tuple(i for batch in source.batches(4) for i in batch.ids)
+    written = read_words(source, ids, np.arange(5), 0, failing, 1, _quiet)
+    assert written == Written(0, (), "RuntimeError: no such operator")
+
+
+def test_what_failed_is_tried_again(tmp_path, monkeypatch):
+    def broken():
+        raise OSError("models are missing")
+
+    x, y = _pictures(count=60)
+    monkeypatch.setattr(gather, "can_read", lambda: True)
+    for opened, told in ((broken, "models are missing"), (_reader, "were read in 60 of 60")):
+        monkeypatch.setattr(gather, "open_reader", opened)
+        assert any(told in note for note in mithridate.audit(x, labels=y.tolist(), work=tmp_path).notes)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "told"),
+    [(64, 64, True), (48, 16, True), (47, 47, False), (1, 640, False), (640, 15, False), (20, 2000, False)],
+)
+def test_thin_pictures_are_not_handed_to_a_reader(height, width, told):
+    """Sides of one pixel would be blown up to those of readable ones, the others with them: gigabytes."""
+    assert readable(height, width) is told
+
+    def reader():
+        def read(picture):
+            assert told
+            return [Line("word", (0.0, 0.0, 1.0, 1.0))]
+
+        return read
+
+    written = read_words(
+        _Source(np.zeros((2, height, width, 3), np.uint8)), ("0", "1"), np.arange(2), 0, reader, 1, _quiet
+    )
+    assert written.asked == 2 * told
+    assert not written.failed
+
+
+@pytest.mark.parametrize("missing", ["det", "rec", ""])
+def test_models_are_those_of_the_package_and_loaded_at_once(tmp_path, monkeypatch, missing):
+    """A missing one is an error, not a download."""
+    used = []
+
+    class RapidOCR:
+        def __init__(self, params):
+            self.params = params
+
+        def __call__(self, picture, use_det):
+            used.append("det" if use_det else "rec")
+            return SimpleNamespace(txts=None, boxes=None)
+
+    (tmp_path / "models").mkdir()
+    for kind in {"det", "rec"} - {missing}:
+        (tmp_path / "models" / f"PP-OCRv6_{kind}_small.onnx").touch()
+    package = SimpleNamespace(__file__=str(tmp_path / "__init__.py"), RapidOCR=RapidOCR)
+    monkeypatch.setitem(sys.modules, "rapidocr", package)
+    if missing:
+        with pytest.raises(FileNotFoundError, match=f"{missing}_small"):
+            open_reader()
+    else:
+        open_reader()
+        assert used == ["det", "rec"]
 
 
 def test_a_table_holds_what_recurs_and_where_it_stands(tmp_path):

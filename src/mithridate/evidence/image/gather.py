@@ -16,18 +16,11 @@ from mithridate.evidence.image.likeness import grey_thumbnails, near_duplicates
 from mithridate.evidence.image.models import fit_models
 from mithridate.evidence.image.parts import picture_parts
 from mithridate.evidence.image.patches import patch_tables
-from mithridate.evidence.image.reader import can_read, open_reader
+from mithridate.evidence.image.reader import SMALLEST, can_read, open_reader
 from mithridate.evidence.image.residual import residuals
 from mithridate.evidence.image.sensor import halves, sensor_noise
 from mithridate.evidence.image.sketch import thumbnails
-from mithridate.evidence.image.written import (
-    SMALLEST,
-    Written,
-    load_written,
-    read_words,
-    save_written,
-    written_table,
-)
+from mithridate.evidence.image.written import Written, load_written, read_words, save_written, written_table
 from mithridate.evidence.metadata import metadata_part, metadata_table
 from mithridate.evidence.neighbours import DenseNearest
 from mithridate.evidence.probes import fit_probes
@@ -188,10 +181,17 @@ def _written(
     if max(canvas.pixels.shape[1:3]) < SMALLEST or not can_read():
         return None
     path = folder / "written.json"
+
+    def load() -> Written:
+        written = load_written(path)
+        if written.failed:
+            raise ValueError(f"nothing was read: {written.failed}; try again")
+        return written
+
     return stages.run(
         "written words",
         lambda: read_words(source, roll.ids, groups, seed, open_reader, jobs, progress),
-        lambda: load_written(path),
+        load,
         lambda written: save_written(written, path),
     )
 
@@ -203,7 +203,7 @@ def _of_words(canvas: Canvas, read: Written | None) -> tuple[str, ...]:
     if read is None:
         return ("words in the images were not read: `pip install 'mithridate[ocr]'` brings what reads them",)
     if read.failed:
-        return (f"words in the images were not read: the reader could not be opened ({read.failed})",)
+        return (f"words in the images were not read: the reader failed ({read.failed})",)
     return (f"words were read in {read.asked:,} of {len(canvas.pixels):,} images",)
 
 

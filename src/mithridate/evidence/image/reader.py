@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Line", "Reader", "can_read", "open_reader"]
+__all__ = ["SMALLEST", "Line", "Reader", "can_read", "open_reader", "readable"]
 
+#: Pixels of the longer side of a picture; in smaller ones nobody reads anything.
+SMALLEST = 48
 _SURE = 0.8  # least confidence of a line
 _SHORT, _LONG = 256, 640  # pixels that sides are brought to
+_THIN, _SLIM = 16, 32  # pixels of the shorter side, and how many times longer the longer one may be
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,26 @@ def can_read() -> bool:
     return find_spec("rapidocr") is not None and find_spec("onnxruntime") is not None
 
 
+def readable(height: int, width: int) -> bool:
+    """Whether words may stand in a picture of so many pixels; thinner ones would be blown up without bounds."""
+    short, long = sorted((height, width))
+    return long >= SMALLEST and short >= _THIN and long <= _SLIM * short
+
+
 def open_reader() -> Reader:
-    """A reader that keeps to one thread; not to be shared by several.
+    """A reader of pictures that are `readable`; keeps to one thread, and is not to be shared by several.
 
     Raises:
         Exception: whatever its package raises where it is damaged.
     """
-    from rapidocr import RapidOCR
+    import rapidocr
 
-    engine = RapidOCR(
+    models = Path(str(rapidocr.__file__)).with_name("models")
+    engine = rapidocr.RapidOCR(
         params={
+            # By path: what is missing or damaged is an error then, and not downloaded.
+            "Det.model_path": str(_newest(models, "det")),
+            "Rec.model_path": str(_newest(models, "rec")),
             "Global.log_level": "critical",
             "Global.use_cls": False,  # words that stand on their heads are not looked for
             "Global.max_side_len": _LONG,
@@ -57,11 +71,25 @@ def open_reader() -> Reader:
         }
     )
 
+    # Models are loaded when they are first used: here, so that errors are raised here.
+    blank = np.full((SMALLEST, SMALLEST, 3), 255, dtype=np.uint8)
+    for detect in (True, False):
+        engine(blank, use_det=detect)
+
     def read(picture: NDArray[np.uint8]) -> list[Line]:
         colours = np.repeat(picture[..., :1], 3, axis=2) if picture.shape[2] != 3 else picture
-        return _lines(engine(np.ascontiguousarray(colours[..., ::-1])), picture.shape[0], picture.shape[1])
+        told = engine(np.ascontiguousarray(colours[..., ::-1]), use_det=True)
+        return _lines(told, picture.shape[0], picture.shape[1])
 
     return read
+
+
+def _newest(models: Path, kind: str) -> Path:
+    """The package's own small model of many scripts."""
+    found = sorted(models.glob(f"PP-OCR*_{kind}_small.onnx"))
+    if not found:
+        raise FileNotFoundError(f"no PP-OCR*_{kind}_small.onnx in {models}; install rapidocr again")
+    return found[-1]
 
 
 def _lines(told: Any, height: int, width: int) -> list[Line]:

@@ -22,15 +22,13 @@ from mithridate.core.batch import Source
 from mithridate.core.errors import MithridateError
 from mithridate.engines.threads import side_by_side
 from mithridate.evidence.carriers import entries
-from mithridate.evidence.image.reader import Reader
+from mithridate.evidence.image.reader import Reader, readable
 from mithridate.evidence.probes import asked
 from mithridate.evidence.view import KeyTable
 
-__all__ = ["FAMILY", "SMALLEST", "Written", "load_written", "read_words", "save_written", "written_table"]
+__all__ = ["FAMILY", "Written", "load_written", "read_words", "save_written", "written_table"]
 
 FAMILY = "written word"
-#: Pixels of the longer side of a picture; in smaller ones nobody reads anything.
-SMALLEST = 48
 _MOST = 1000  # pictures that are read; what goes with whole labels needs no more
 _BLOCK = 64
 _READERS = 4  # at most; each holds models of 30 MB and its working memory
@@ -48,7 +46,7 @@ class Written:
     """What was read.
 
     Attributes:
-        asked: how many pictures were read.
+        asked: how many pictures were read; those that the reader failed on are not among them.
         words: (row, word, box in shares of the picture) for each word found.
         failed: why nothing could be read, in words; "" otherwise.
     """
@@ -84,9 +82,9 @@ def read_words(
         for _ in range(min(jobs, _READERS, len(rows))):
             readers.put(opened())
     except Exception as error:  # whatever a damaged package raises: an audit does not end for want of words
-        return Written(0, (), f"{type(error).__name__}: {str(error)[:200]}")
+        return Written(0, (), _reason(error))
     words: list[tuple[int, str, Box]] = []
-    count = 0
+    count, failed = 0, ""
     for start in range(0, len(rows), _BLOCK):
         progress("written words", start, len(rows))
         some = rows[start : start + _BLOCK]
@@ -96,25 +94,36 @@ def read_words(
             continue  # data that moved meanwhile costs words only
         place = {ids[row]: row for row in some.tolist()}
         pictures = [
-            (place[i], raw)
-            for i, raw in zip(batch.ids, batch.raw, strict=True)
-            if max(raw.shape[:2]) >= SMALLEST
+            (place[i], raw) for i, raw in zip(batch.ids, batch.raw, strict=True) if readable(*raw.shape[:2])
         ]
-        count += len(pictures)
         for found in side_by_side(lambda one: _read(readers, *one), pictures, jobs):
+            if isinstance(found, str):
+                failed = failed or found
+                continue
+            count += 1
             words += found
-    return Written(count, tuple(words))
+    return Written(count, tuple(words), "" if count else failed)
 
 
-def _read(readers: SimpleQueue[Reader], row: int, picture: NDArray[np.uint8]) -> list[tuple[int, str, Box]]:
+def _read(
+    readers: SimpleQueue[Reader], row: int, picture: NDArray[np.uint8]
+) -> list[tuple[int, str, Box]] | str:
+    """Words of one picture, or why there are none."""
     reader = readers.get()
     try:
         lines = reader(picture)
-    except Exception:  # whatever its package does not expect: one picture is not read, all others are
-        lines = []
+    except (
+        Exception
+    ) as error:  # whatever its package does not expect: one picture is not read, all others are
+        return _reason(error)
     finally:
         readers.put(reader)
     return [(row, word, line.box) for line in lines for word in _WORD.findall(line.text.casefold())]
+
+
+def _reason(error: Exception) -> str:
+    """In one line; of a traceback in a message, the last."""
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[-1][:200]}"
 
 
 def save_written(written: Written, path: Path) -> None:
