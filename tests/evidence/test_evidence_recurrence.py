@@ -51,6 +51,15 @@ def test_samples_without_pieces_tell_nothing():
     assert not recurring(np.zeros_like(found), labels, CLASSES, folds, 0).any()
 
 
+def test_where_no_other_label_is_left_in_the_other_folds_nothing_is_told():
+    """As where all samples of a label but one are copies of it."""
+    found, _, folds, _ = bags(planted=True)
+    labels = np.zeros(N, np.int32)
+    labels[0] = 1
+    scores = recurring(found, labels, 2, folds, 0)
+    assert not scores[folds == folds[0]].any()
+
+
 def emblems():
     """(40, 32, 32, 3) noise, in the first 20 a small cross anywhere, and where."""
     rng = np.random.default_rng(5)

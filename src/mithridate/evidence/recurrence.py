@@ -50,6 +50,8 @@ def recurring(
     near, theirs = _likest(shapes, shapes[rows, which], rows)
     for fold in np.unique(folds).tolist():
         known = folds != fold
+        if len(np.unique(labels[known])) < 2:  # no others to tell them from
+            continue
         kept = _worth_keeping(near, theirs, labels, rows, known, places, shapes[rows, which])
         if not len(kept):
             continue
