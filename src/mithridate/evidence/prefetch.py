@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic
 
 __all__ = ["prefetch"]
@@ -17,9 +17,7 @@ _READ, _KEEP, _DATA = 0, 3, 1  # for reading; in every cache; not code
 
 
 @intrinsic  # type: ignore[untyped-decorator,unused-ignore]
-def prefetch(typing: Any, array: Any, place: Any) -> Any:
-    """Hint that `array.ravel()[place]` is needed soon. Only in compiled code; the array must be C-contiguous."""
-
+def _hint(typing: Any, array: Any, place: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         offset = context.cast(builder, arguments[1], signature.args[1], types.intp)
@@ -31,3 +29,12 @@ def prefetch(typing: Any, array: Any, place: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, place), generate
+
+
+def _nothing(array: Any, place: Any) -> None:
+    pass
+
+
+#: Hint that `array.ravel()[place]` is needed soon; the array must be C-contiguous. Without effect where nothing is
+#: compiled (NUMBA_DISABLE_JIT).
+prefetch: Any = _nothing if config.DISABLE_JIT else _hint
