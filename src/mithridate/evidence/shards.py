@@ -85,14 +85,13 @@ def _opened(task: ShardTask) -> RowSource:
 
 def _prepared(source: RowSource, part: int, parts: int) -> Iterator[Batch]:
     """The batches of a shard; images are brought to the size that they are looked at in."""
-    batches = source.batches(_BATCH, shard=(part, parts))
     if source.modality != "image":
-        yield from batches
+        yield from source.batches(_BATCH, shard=(part, parts))
         return
-    from mithridate.evidence.image.canvas import canvas_shape, on_canvas
+    from mithridate.evidence.image.canvas import at_once, canvas_shape, on_canvas
 
     shape = canvas_shape(source)
-    for batch in batches:
+    for batch in source.batches(at_once(source), shard=(part, parts)):
         yield batch if shape is None else on_canvas(batch, shape)
 
 

@@ -21,6 +21,7 @@ from mithridate.evidence.store import new_map, old_map
 __all__ = [
     "LARGEST_SIDE",
     "Canvas",
+    "at_once",
     "canvas_shape",
     "load_canvas",
     "on_canvas",
@@ -32,7 +33,8 @@ __all__ = [
 #: Larger images are reduced to this; what is smaller than a few pixels then is out of sight, and the limits say so.
 LARGEST_SIDE = 64
 _PIXELS, _PLANES, _FACTS, _ROLL = "canvas.u1", "planes.u1", "canvas.npz", "roll.json"
-_READ = 512
+_READ, _FIRST = 512, 8  # images read at once; those that tell how large they are
+_READ_BYTES = 1 << 27
 _BAND_BYTES = 1 << 27
 
 Shape = tuple[int, int, int]
@@ -74,9 +76,11 @@ def paint(
     path = folder / _PIXELS
     shape: Shape | None = None
 
+    size = at_once(source)
+
     def shaped() -> Iterator[tuple[Batch, Shape | None]]:
         nonlocal shape
-        for batch in source.batches(_READ):
+        for batch in source.batches(size):
             shape = shape or _shape(batch)
             yield batch, shape
 
@@ -106,9 +110,18 @@ def _prepared(read: tuple[Batch, Shape | None]) -> tuple[Batch, Batch | None]:
     return noted, noted if "digest" in noted.evidence else on_canvas(noted, shape)
 
 
+def at_once(source: Source) -> int:
+    """How many images to read at once: fewer where the first are large, as those of cameras are."""
+    first = next(iter(source.batches(_FIRST)), None)
+    if first is None or not len(first):
+        return _READ
+    usual = sum(image.nbytes for image in first.raw) // len(first)
+    return int(np.clip(_READ_BYTES // max(usual, 1), _FIRST, _READ))
+
+
 def canvas_shape(source: Source) -> Shape | None:
     """(h, w, c) that all images of a source are brought to; None where none can be read."""
-    shapes = (_shape(batch) for batch in source.batches(_READ))
+    shapes = (_shape(batch) for batch in source.batches(at_once(source)))
     return next((shape for shape in shapes if shape is not None), None)
 
 

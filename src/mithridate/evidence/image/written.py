@@ -22,6 +22,7 @@ from mithridate.core.batch import Source
 from mithridate.core.errors import MithridateError
 from mithridate.engines.threads import side_by_side
 from mithridate.evidence.carriers import entries
+from mithridate.evidence.image.canvas import at_once
 from mithridate.evidence.image.reader import Reader, readable
 from mithridate.evidence.probes import asked
 from mithridate.evidence.view import KeyTable
@@ -84,10 +85,10 @@ def read_words(
     except Exception as error:  # whatever a damaged package raises: an audit does not end for want of words
         return Written(0, (), _reason(error))
     words: list[tuple[int, str, Box]] = []
-    count, failed = 0, ""
-    for start in range(0, len(rows), _BLOCK):
+    count, failed, step = 0, "", min(_BLOCK, at_once(source))
+    for start in range(0, len(rows), step):
         progress("written words", start, len(rows))
-        some = rows[start : start + _BLOCK]
+        some = rows[start : start + step]
         try:
             batch = source.fetch(tuple(ids[row] for row in some.tolist()))
         except (MithridateError, OSError, LookupError, ValueError):
