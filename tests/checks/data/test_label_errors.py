@@ -52,6 +52,16 @@ def test_clean_labels_that_content_agrees_with_are_clear():
     assert isinstance(result, Clear)
 
 
+def test_a_class_of_one_claims_no_other_sample():
+    """Its threshold would be what a model that never saw the class says of its only sample: next to nothing."""
+    y = np.zeros(61, int)
+    y[60] = 1
+    z = np.stack([np.linspace(3, 5, 61), np.zeros(61)], axis=1)
+    z[60] = 9, 0
+    (result,) = run("label-errors", evidence(y, z))
+    assert isinstance(result, Clear)
+
+
 def test_without_content_it_is_not_applicable():
     (result,) = run("label-errors", evidence(np.zeros(5, int), classes=("a",)))
     assert isinstance(result, NotApplicable)

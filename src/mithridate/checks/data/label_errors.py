@@ -91,8 +91,8 @@ class LabelErrors(DataCheck):
         """Round 0: the threshold of each class is its mean self-confidence."""
         if self.round == 0:
             mean = self._confidence / np.maximum(self._sizes, 1)
-            # Rounded, so that the order of summation moves no sample across; an empty class claims nobody.
-            self._threshold = np.where(self._sizes > 0, np.round(mean, 9), np.inf)
+            # Rounded, so that the order of summation moves no sample across; a class of none or one claims nobody.
+            self._threshold = np.where(self._sizes >= _FEWEST, np.round(mean, 9), np.inf)
 
     def score(self, batch: Batch) -> Iterable[Hits]:
         """Every labelled sample of a class that has others."""
