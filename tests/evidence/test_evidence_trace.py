@@ -172,6 +172,23 @@ def test_a_group_may_be_most_of_its_label():
     assert set(split.members.tolist()) == set(range(260))
 
 
+def wide(planted):
+    """A third of a label carries a trait that the mean of ten of them shows dimly among so many features."""
+    draw = np.random.default_rng(3)
+    same, others, incident = (draw.normal(size=(n, 700)) for n in (600, 1200, 1))
+    pattern = np.zeros(700)
+    pattern[4:13] = 4.0
+    same[:200] += pattern * draw.uniform(0.8, 1.2, (200, 1)) if planted else 0
+    return Level(name="inputs", same=same, others=others, incidents=incident + pattern)
+
+
+def test_a_large_group_is_found_from_a_dim_start():
+    [split] = grow([wide(planted=True)])
+    assert split.apart
+    assert len(set(split.members.tolist()) ^ set(range(200))) <= 4
+    assert not any(split.apart for split in grow([wide(planted=False)]))
+
+
 def test_incidents_have_nothing_but_their_words():
     words = Level(
         name="last layer", same=np.ones((4, 2)), others=np.ones((5, 2)), incidents=np.ones((1, 2)),

@@ -129,7 +129,7 @@ class Whitened:
         unit = _unit(self.incidents)
         self.cosine: Values = ((self.same @ unit.T) / np.sqrt(self._own + 1e-24)[:, None]).mean(axis=1)
 
-    def grow(self, start: NDArray[np.intp], low: float) -> Split | None:
+    def grow(self, start: NDArray[np.intp], low: float, *, halfway: bool = False) -> Split | None:
         """The group that a start grows into; None where it falls apart.
 
         The mean of the group takes the place of the incident until the group stays as it is. A sample never votes
@@ -138,13 +138,16 @@ class Whitened:
         Args:
             start: positions among the samples of the same label.
             low: share of those that are not in the group for certain.
+            halfway: while it grows, members are those nearer to the upper of two heaps. The mean of a few is no
+                clear view, in which many that share the trait look like a wide slope and no heap of their own.
         """
         members, seen = start, set[bytes]()
         for _ in range(_ROUNDS):
             total, n = self.same[members].sum(axis=0), len(members)
             scores = self.same @ total / n
             scores[members] = (self.same[members] @ total - self._own[members]) / max(n - 1, 1)
-            bar = max(float(np.quantile(self.others @ total / n, _OTHERS)), heap(scores, OWN, low))
+            above = two_heaps(scores, min(low, _LOW)) if halfway else heap(scores, OWN, low)
+            bar = max(float(np.quantile(self.others @ total / n, _OTHERS)), above)
             answers = self.incidents @ total / n
             members = np.flatnonzero(scores > bar)
             if not FEWEST <= len(members) <= len(scores) - FEWEST:
@@ -183,8 +186,9 @@ def starts(white: Sequence[Whitened]) -> list[list[NDArray[np.intp]]]:
 def grow(levels: Sequence[Level]) -> list[Split]:
     """The samples of the incidents' label that share a trait with them, at each level where there are such.
 
-    Starts are the ten samples of largest influence at a level, and at all levels taken together. Where no group of
-    the fewer samples stands apart, one of the most is sought: the rest of its label is the lower heap then.
+    Starts are the ten samples of largest influence at a level, and at all levels taken together. Where no group
+    stands apart, they grow by halves; and where none of the fewer samples does, one of the most is sought: the rest of
+    its label is the lower heap then.
 
     Returns:
         Of each level the group that stands apart most clearly, members as positions in `same`.
@@ -193,6 +197,9 @@ def grow(levels: Sequence[Level]) -> list[Split]:
     found = []
     for w, begun in zip(white, starts(white), strict=True):
         kept = [group for start in begun if (group := w.grow(start, HALF)) is not None]
+        if not any(group.apart for group in kept):
+            halves = [group for start in begun if (group := w.grow(start, HALF, halfway=True)) is not None]
+            kept += [group for group in halves if 2 * len(group.members) <= len(w.same)]
         if w.dense and not any(group.apart for group in kept):
             many = [group for start in begun if (group := w.grow(start, _RARE)) is not None]
             kept += [replace(g, alone=np.inf) for g in many if 2 * len(g.members) > len(w.same)]

@@ -113,9 +113,7 @@ def _read(
     reader = readers.get()
     try:
         lines = reader(picture)
-    except (
-        Exception
-    ) as error:  # whatever its package does not expect: one picture is not read, all others are
+    except Exception as error:  # whatever its package does not expect: all others are read
         return _reason(error)
     finally:
         readers.put(reader)
