@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mithridate.engines.threads import side_by_side
 from mithridate.evidence.half import widen
+from mithridate.evidence.image.shrink import summed
 
 __all__ = ["grey_thumbnails", "near_duplicates"]
 
@@ -84,14 +85,11 @@ def _alike(
 def grey_thumbnails(pixels: NDArray[np.uint8], jobs: int = 1) -> NDArray[np.float16]:
     """(n, <= 256) grey thumbnails, zero mean, unit length; flat images stay zero and resemble nothing."""
     n, h, w, _ = pixels.shape
-    rows = np.minimum(np.arange(_SIDE + 1) * h // min(_SIDE, h), h)[: min(_SIDE, h) + 1]
-    columns = np.minimum(np.arange(_SIDE + 1) * w // min(_SIDE, w), w)[: min(_SIDE, w) + 1]
-    out = np.empty((n, (len(rows) - 1) * (len(columns) - 1)), dtype=np.float16)
+    out = np.empty((n, min(h, _SIDE) * min(w, _SIDE)), dtype=np.float16)
 
     def fill(start: int) -> None:
         grey = pixels[start : start + _SHRUNK].mean(axis=3, dtype=np.float32)
-        small = np.add.reduceat(np.add.reduceat(grey, rows[:-1], axis=1), columns[:-1], axis=2)
-        flat = small.reshape(len(grey), -1)
+        flat = summed(grey, _SIDE).reshape(len(grey), -1)
         flat -= flat.mean(axis=1, keepdims=True)
         out[start : start + _SHRUNK] = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-3)
 

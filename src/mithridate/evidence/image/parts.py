@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mithridate.evidence.image.background import drift
 from mithridate.evidence.image.pieces import PIECES, pieces, where_common, window
+from mithridate.evidence.image.shrink import starts, summed
 from mithridate.evidence.probes import Part
 
 __all__ = ["picture_parts"]
@@ -202,11 +203,9 @@ def _lines(x: Floats) -> Floats:
 
 
 def _small(x: Floats, side: int) -> Floats:
-    h, w = x.shape[1:3]
-    rows, columns = (np.arange(side) * size // side for size in (h, w))
-    summed = np.add.reduceat(np.add.reduceat(x, rows, axis=1), columns, axis=2)
-    counts = np.outer(np.diff([*rows, h]), np.diff([*columns, w])).astype(np.float32)
-    return np.asarray(summed / counts[:, :, None])
+    heights, widths = (np.diff([*starts(size, side), size]) for size in x.shape[1:3])
+    counts = np.outer(heights, widths).astype(np.float32)
+    return np.asarray(summed(x, side) / counts[:, :, None])
 
 
 def _thumb(x: Floats) -> Floats:

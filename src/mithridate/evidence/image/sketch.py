@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mithridate.engines.threads import one_thread, side_by_side
 from mithridate.evidence.content.fourier import Fourier
 from mithridate.evidence.content.ridge import Features
+from mithridate.evidence.image.shrink import summed
 from mithridate.evidence.store import new_map
 
 __all__ = ["sketch_features", "thumbnails"]
@@ -56,13 +57,12 @@ def thumbnails(pixels: NDArray[np.uint8], path: Path, jobs: int = 1) -> NDArray[
         (n, <= 8 * 8 * c) float32, memory-mapped.
     """
     n, h, w, c = pixels.shape
-    rows, columns = (np.unique(np.arange(_SIDE) * size // _SIDE) for size in (h, w))
-    out = new_map(path, np.float32, (n, len(rows) * len(columns) * c))
+    places = min(h, _SIDE) * min(w, _SIDE)
+    out = new_map(path, np.float32, (n, places * c))
 
     def fill(start: int) -> None:
         block = pixels[start : start + _SHRUNK].astype(np.float32)
-        small = np.add.reduceat(np.add.reduceat(block, rows, axis=1), columns, axis=2)
-        flat = small.reshape(len(block), -1) / (h * w / (len(rows) * len(columns)))
+        flat = summed(block, _SIDE).reshape(len(block), -1) / (h * w / places)
         flat -= flat.mean(axis=1, keepdims=True)
         out[start : start + _SHRUNK] = flat / np.sqrt(flat.var(axis=1, keepdims=True) + _CONTRAST)
 
