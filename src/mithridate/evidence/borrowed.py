@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mithridate.evidence.trait import HALF, Features, Level, Whitened, starts
+from mithridate.evidence.trait import Features, Level, Whitened, starts
 from mithridate.evidence.valley import Split
 
 __all__ = ["grow_from", "resembled"]
@@ -57,7 +57,7 @@ def grow_from(levels: Sequence[Level], source: NDArray[np.bool_]) -> list[Split]
         white.append(Whitened(replace(level, others=level.others[source]), wider))
     found = []
     for w, begun in zip(white, starts(white), strict=True):
-        kept = [group for start in begun if (group := w.grow(start, HALF)) is not None]
+        kept = w.groups(begun)
         if kept:
             best = max(kept, key=lambda g: (g.inside > 0.5, g.gap, len(g.members)))
             # Whoever looks like another label and shares something is no rarity among honest samples: content decides.

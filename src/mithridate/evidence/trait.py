@@ -157,6 +157,14 @@ class Whitened:
             seen.add(key)
         return self._cut(scores, members, answers, low)
 
+    def groups(self, begun: Sequence[NDArray[np.intp]]) -> list[Split]:
+        """Groups of the fewer samples that starts grow into; by halves where none stands apart otherwise."""
+        found = [group for start in begun if (group := self.grow(start, HALF)) is not None]
+        if any(group.apart for group in found):
+            return found
+        halves = [group for start in begun if (group := self.grow(start, HALF, halfway=True)) is not None]
+        return found + [group for group in halves if 2 * len(group.members) <= len(self.same)]
+
     def _cut(self, scores: Values, members: NDArray[np.intp], answers: Values, low: float) -> Split:
         """The group, cut where the valley is widest: as it grew, or halfway between two heaps."""
         halfway = np.flatnonzero(scores > two_heaps(scores, min(low, _LOW)))
@@ -196,10 +204,7 @@ def grow(levels: Sequence[Level]) -> list[Split]:
     white = [Whitened(level) for level in levels]
     found = []
     for w, begun in zip(white, starts(white), strict=True):
-        kept = [group for start in begun if (group := w.grow(start, HALF)) is not None]
-        if not any(group.apart for group in kept):
-            halves = [group for start in begun if (group := w.grow(start, HALF, halfway=True)) is not None]
-            kept += [group for group in halves if 2 * len(group.members) <= len(w.same)]
+        kept = w.groups(begun)
         if w.dense and not any(group.apart for group in kept):
             many = [group for start in begun if (group := w.grow(start, _RARE)) is not None]
             kept += [replace(g, alone=np.inf) for g in many if 2 * len(g.members) > len(w.same)]
