@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 from tests.repairs.backdoored import figures, pictures, stamp, trained  # noqa: E402
 
 from mithridate.repairs.base import REPAIRS, Known, Passes, RepairScope, counted  # noqa: E402
+from mithridate.repairs.layers import back_to  # noqa: E402
 
 torch.set_num_threads(1)
 ALL = [repair.card.id for repair in REPAIRS]
@@ -116,8 +117,8 @@ def test_no_budget_no_change():
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.parametrize(("hint", "share"), [(False, 0.6), (True, 0.3)])
-def test_a_trigger_for_one_class_is_unlearnt_on_its_samples_and_a_hint_gently(hint, share):
+@pytest.mark.parametrize("hint", [False, True])
+def test_a_trigger_for_one_class_is_unlearnt_on_its_samples_unmixed(hint):
     seen = []
 
     def put(x):
@@ -129,8 +130,25 @@ def test_a_trigger_for_one_class_is_unlearnt_on_its_samples_and_a_hint_gently(hi
     x[y == 3] = 0.25  # told from all others, wherever it is moved to
     healed("unlearning", False, known=(known,), passes=600, x=x)
     assert len(seen) > 3
-    assert {len(x) for x in seen} == {round(share * 64)}
+    assert {len(x) for x in seen} == {round(0.3 * 64)}  # more of one class would sway batch norms
     assert all((x == 0.25).all() for x in seen)
+
+
+@pytest.mark.parametrize(("hint", "share"), [(False, 0.6), (True, 0.3)])
+def test_a_trigger_for_all_classes_is_unlearnt_on_mixed_pictures_and_a_hint_gently(hint, share):
+    seen = []
+
+    def put(x):
+        seen.append(x.clone())
+        return stamp(x)
+
+    flat = scope().y.float().div(9)[:, None, None, None].expand(-1, 1, 16, 16)  # each picture is of one grey
+    healed(
+        "unlearning", False, known=(Known(name="stamp", put=put, target=0, hint=hint),), passes=600, x=flat
+    )
+    assert {len(x) for x in seen} == {round(share * 64)}
+    between = [9 * float(x[0, 0, 0]) % 1 for batch in seen for x in batch]
+    assert sum(0.01 < part < 0.99 for part in between) > 0.5 * len(between)
 
 
 def test_of_a_class_that_no_clean_sample_has_none_is_drawn():
@@ -151,3 +169,31 @@ def test_with_hints_alone_steps_are_long_unless_little_may_be_lost():
         return sum(float((new - old).detach().norm()) for old, new in pairs)
 
     assert moved(known=(hint,)) > 1.5 * moved(known=(hint,), gentle=True)
+
+
+def test_after_long_steps_weights_go_part_of_the_way_back(monkeypatch):
+    known = (Known(name="stamp", put=stamp, target=0),)
+    part, less = (healed("unlearning", True, known=known, passes=600, gentle=g)[0] for g in (False, True))
+    monkeypatch.setattr("mithridate.repairs.unlearning._KEPT", 1.0)
+    whole, still = (healed("unlearning", True, known=known, passes=600, gentle=g)[0] for g in (False, True))
+    first, part, whole = (list(m.state_dict().values()) for m in (trained(True), part, whole))
+    for old, half, new in zip(first, part, whole, strict=True):
+        torch.testing.assert_close(half, (old + new) / 2 if new.is_floating_point() else new)
+    assert all(torch.equal(*pair) for pair in zip(less.parameters(), still.parameters(), strict=True))
+
+
+def test_many_pictures_are_not_mixed(monkeypatch):
+    monkeypatch.setattr("mithridate.repairs.unlearning._FEW", 100)
+    seen = []
+    flat = scope().y.float().div(9)[:, None, None, None].expand(-1, 1, 16, 16)
+    known = Known(name="stamp", put=lambda x: seen.append(x.clone()) or stamp(x), target=0)
+    healed("unlearning", False, known=(known,), passes=600, x=flat)
+    parts = [9 * float(x[0, 0, 0]) for batch in seen for x in batch]
+    assert all(abs(part - round(part)) < 1e-4 for part in parts)
+
+
+def test_what_layers_share_goes_back_once():
+    one, two = (torch.nn.Linear(3, 3) for _ in range(2))
+    pairs = [torch.nn.Sequential(layer, layer) for layer in (one, deepcopy(two))]
+    back_to(pairs[1], pairs[0], 0.75)
+    torch.testing.assert_close(pairs[1][0].weight, 0.25 * one.weight + 0.75 * two.weight)

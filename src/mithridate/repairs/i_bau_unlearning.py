@@ -18,6 +18,7 @@ from mithridate.repairs.unlearning import Unlearning
 __all__ = ["IBauUnlearning"]
 
 _FIRST = 0.3  # of the passes
+_EPOCHS = 20  # over the clean samples, that all passes make at most: four times as many left and lost no less
 
 
 @repair(
@@ -49,5 +50,6 @@ class IBauUnlearning(Repair):
 
     def heal(self, module: Any, scope: RepairScope) -> Any:
         """One after the other."""
-        passes = round(_FIRST * scope.passes)
-        return Unlearning().heal(IBau().heal(module, replace(scope, passes=passes)), scope.less(passes))
+        few = replace(scope, passes=min(scope.passes, _EPOCHS * len(scope.x)))
+        passes = round(_FIRST * few.passes)
+        return Unlearning().heal(IBau().heal(module, replace(few, passes=passes)), few.less(passes))

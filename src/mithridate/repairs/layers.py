@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["convolutions", "head_of", "norms", "reset_norms", "seeded", "training", "watched"]
+__all__ = ["back_to", "convolutions", "head_of", "norms", "reset_norms", "seeded", "training", "watched"]
 
 
 def head_of(module: Any, x: Any) -> Any:
@@ -32,6 +32,28 @@ def head_of(module: Any, x: Any) -> Any:
             handle.remove()
     last = [part for part, out in seen if out.shape == answer.shape and torch.equal(out, answer)]
     return last[-1] if last else None
+
+
+def back_to(module: Any, first: Any, t: float) -> None:
+    """Move weights and statistics of a module towards those of another one of its kind; whole numbers stay.
+
+    Args:
+        module: changed in place.
+        first: where they came from.
+        t: how much of the way from `first` is left, in [0, 1].
+    """
+    import torch
+
+    with torch.no_grad():
+        for new, old in zip(_numbers(module), _numbers(first), strict=True):
+            if new.is_floating_point():
+                new.lerp_(old, 1 - t)
+
+
+def _numbers(module: Any) -> Iterator[Any]:
+    """Each weight and statistic once, also where layers share it."""
+    yield from module.parameters()
+    yield from module.buffers()
 
 
 def convolutions(module: Any) -> list[Any]:

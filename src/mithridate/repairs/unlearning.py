@@ -1,7 +1,9 @@
 """Triggers that are known, or were recovered from the model, are unlearnt: samples that carry them keep their class.
 
-Where nothing is known but hints, the planted trigger is at most like them: then steps are longer, and most of the other
-samples carry a disturbance of some kind of trigger, so that what is planted is unlearnt with its kind.
+What was planted is at most like what was recovered. So steps are long, and most of the other samples carry a
+disturbance of some kind of trigger. The weights then go part of the way back to those that were given: that costs
+little of what was unlearnt, and much of what was lost returns. Where samples are few, pictures are mixed, which keeps
+what the model knows between them; with many, that keeps more of a trigger than of anything else.
 """
 
 from __future__ import annotations
@@ -11,17 +13,20 @@ from dataclasses import replace
 from typing import Any
 
 from mithridate.core.card import Card
-from mithridate.repairs.base import Repair, RepairScope, repair
-from mithridate.repairs.layers import training
+from mithridate.repairs.base import Known, Repair, RepairScope, repair
+from mithridate.repairs.layers import back_to, training
 from mithridate.repairs.nuisances import disturbed
 
 __all__ = ["Unlearning"]
 
-_EPOCHS = 15
-_SHARE, _GENTLE = 0.6, 0.3  # of a batch that carries a trigger; one that may be the model's own
-_BOLD = 0.05  # learning rate with hints alone
-_DISTURBED = 0.6  # then: of the samples without a trigger
-_RATE, _MOMENTUM, _DECAY = 0.01, 0.9, 5e-4
+_EPOCHS = 60
+_SHARE, _GENTLE = 0.6, 0.3  # of a batch that carries a trigger; one that is a hint, or for one class
+_FEW = 1000  # samples, below which pictures are mixed
+_RATE, _BOLD = 0.01, 0.05  # learning rates of short and of long steps
+_KEPT = 0.5  # after long steps: of the way from the weights that were given
+_GUESSED_FEW, _GUESSED = (0.075, 0.6), (0.06, 0.7)  # rate and part of the way with hints alone
+_DISTURBED = 0.6  # with long steps: of the samples without a trigger
+_MOMENTUM, _DECAY = 0.9, 5e-4
 _MEMORY, _LEAST = 0.5, 0.05  # of what is left of a trigger: of what was seen before, and at least
 _TRUSTED = 0.5  # how much what the model says of a clean sample counts, beside its label
 
@@ -38,8 +43,8 @@ _TRUSTED = 0.5  # how much what the model says of a clean sample counts, beside 
         misses="Triggers that nobody knows and no search recovered, but for kinds that random disturbances resemble.",
         effect="attack success that is left",
         cites="Wang et al., Neural Cleanse, IEEE S&P 2019, section VI.C; the model's own answers on clean samples as "
-        "aims: Hinton et al., arXiv:1503.02531; disturbances: Borgnia et al., "
-        "arXiv:2011.09527",
+        "aims: Hinton et al., arXiv:1503.02531; of mixed pictures: Beyer et al., arXiv:2106.05237; disturbances: "
+        "Borgnia et al., arXiv:2011.09527; part of the way back: Wortsman et al., arXiv:2109.01903",
         remedy="Compare attack success and accuracy before and after.",
         graded=False,
         reads_order=False,
@@ -61,39 +66,81 @@ class Unlearning(Repair):
 
     def heal(self, module: Any, scope: RepairScope) -> Any:
         """Fine-tune all weights; the more is left of a trigger, the more often a batch carries it."""
-        import torch
-        from torch.nn import functional as f
-
-        teacher = deepcopy(module).eval()
-        bold = _bold(scope)
-        rate, low, high = _BOLD if bold else _RATE, float(scope.x.min()), float(scope.x.max())
-        optimiser = torch.optim.SGD(module.parameters(), rate, momentum=_MOMENTUM, weight_decay=_DECAY)
-        left, draw = torch.ones(len(scope.known)), torch.Generator().manual_seed(scope.seed)
-        with training(module):
-            for x, y, way in scope.batches(_EPOCHS, cost=4 / 3):
-                optimiser.param_groups[0]["lr"] = rate * (1 - way)
-                trigger = int(torch.multinomial(left, 1, generator=draw))
-                known = scope.known[trigger]
-                marked = max(1, round((_GENTLE if known.hint else _SHARE) * len(x)))
-                own, of_own = scope.drawn(known.source, marked, draw)
-                x, y = torch.cat([own, x[len(own) :]]), torch.cat([of_own, y[len(own) :]])
-                with torch.no_grad():
-                    rest = marked + round(_DISTURBED * (len(x) - marked)) if bold else marked
-                    disturbances = disturbed(x[marked:rest], low, high, draw)
-                    shown = torch.cat([known.put(x[:marked]), disturbances, x[rest:]])
-                    aim = _TRUSTED * teacher(x).softmax(1)
-                aim += (1 - _TRUSTED) * f.one_hot(y, aim.shape[1])
-                optimiser.zero_grad()
-                answers = module(shown)
-                f.cross_entropy(answers, aim).backward()
-                led = _led(answers[:marked].argmax(1), y[:marked], known.target)
-                left[trigger] = _MEMORY * left[trigger] + (1 - _MEMORY) * max(led, _LEAST)
-                optimiser.step()
+        first = deepcopy(module).eval()
+        rate, kept = _steps(scope)
+        _unlearn(module, first, scope, rate)
+        if kept < 1:
+            back_to(module, first, kept)
         return module
 
 
+def _steps(scope: RepairScope) -> tuple[float, float]:
+    """Learning rate, and how much of the way is kept."""
+    if not _bold(scope):
+        return _RATE, 1.0
+    if not scope.guessed:
+        return _BOLD, _KEPT
+    return _GUESSED_FEW if len(scope.x) < _FEW else _GUESSED
+
+
+def _unlearn(module: Any, teacher: Any, scope: RepairScope, rate: float) -> None:
+    import torch
+    from torch.nn import functional as f
+
+    optimiser = torch.optim.SGD(module.parameters(), rate, momentum=_MOMENTUM, weight_decay=_DECAY)
+    few = _alone(scope) and len(scope.x) < _FEW
+    left, draw = torch.ones(len(scope.known)), torch.Generator().manual_seed(scope.seed)
+    with training(module):
+        for x, y, way in scope.batches(_EPOCHS, cost=4 / 3):
+            optimiser.param_groups[0]["lr"] = rate * (1 - way)
+            trigger = int(torch.multinomial(left, 1, generator=draw))
+            known = scope.known[trigger]
+            marked = max(1, round((_SHARE if _of_all(known) else _GENTLE) * len(x)))
+            own, of_own = scope.drawn(known.source, marked, draw)  # many of one class would sway batch norms
+            x, y = torch.cat([own, x[len(own) :]]), torch.cat([of_own, y[len(own) :]])
+            trusted = torch.full((len(x), 1), _TRUSTED, device=x.device)
+            if few:  # a mixed picture has no label: the model alone says what it is
+                x = torch.cat([own, _mixed(x, draw)[len(own) :]])
+                trusted[len(own) :] = 1.0
+            with torch.no_grad():
+                shown = _shown(x, marked, known, scope, draw)
+                aim = trusted * teacher(x).softmax(1) + (1 - trusted) * f.one_hot(y, scope.classes)
+            optimiser.zero_grad()
+            answers = module(shown)
+            f.cross_entropy(answers, aim).backward()
+            led = _led(answers[:marked].argmax(1), y[:marked], known.target)
+            left[trigger] = _MEMORY * left[trigger] + (1 - _MEMORY) * max(led, _LEAST)
+            optimiser.step()
+
+
+def _alone(scope: RepairScope) -> bool:
+    """Pictures, unless a warp is unlearnt: there adversarial unlearning came first, and leaves less to change."""
+    return scope.x.ndim == 4 and not any(known.rough for known in scope.known)
+
+
 def _bold(scope: RepairScope) -> bool:
-    return scope.guessed and not scope.gentle and scope.x.ndim == 4
+    return _alone(scope) and not scope.gentle
+
+
+def _of_all(known: Known) -> bool:
+    return known.source is None and not known.hint
+
+
+def _mixed(x: Any, draw: Any) -> Any:
+    """Each with a share, of at most a half, of another one."""
+    import torch
+
+    share = (0.5 + 0.5 * torch.rand(len(x), *[1] * (x.ndim - 1), generator=draw)).to(x.device)
+    return share * x + (1 - share) * x[torch.randperm(len(x), generator=draw)]
+
+
+def _shown(x: Any, marked: int, known: Known, scope: RepairScope, draw: Any) -> Any:
+    """Samples with the trigger, then disturbed ones, then others."""
+    import torch
+
+    rest = marked + round(_DISTURBED * (len(x) - marked)) if _bold(scope) else marked
+    low, high = float(scope.x.min()), float(scope.x.max())
+    return torch.cat([known.put(x[:marked]), disturbed(x[marked:rest], low, high, draw), x[rest:]])
 
 
 def _led(said: Any, y: Any, target: int | None) -> float:

@@ -124,15 +124,17 @@ def test_what_only_a_warp_shows_is_known_roughly():
 
 
 @pytest.mark.parametrize(
-    ("hint", "first", "tries"),
+    ("kind", "first", "tries"),
     [
-        (True, candidate([True] * 100), 1),
-        (True, candidate(wrong(30, 100)), 2),
-        (True, Candidate(method="unlearning", why="it did not converge", passes=Passes()), 2),
-        (False, candidate(wrong(30, 100)), 1),  # there is no milder way
+        ("hint", candidate([True] * 100), 1),
+        ("hint", candidate(wrong(30, 100)), 2),
+        ("hint", Candidate(method="unlearning", why="it did not converge", passes=Passes()), 2),
+        ("planted", candidate([True] * 100), 1),
+        ("planted", candidate(wrong(30, 100)), 2),
+        ("warp", candidate(wrong(30, 100)), 1),  # there is no milder way
     ],
 )
-def test_what_loses_too_much_or_fails_is_tried_again_milder(monkeypatch, hint, first, tries):
+def test_what_loses_too_much_or_fails_is_tried_again_milder(monkeypatch, kind, first, tries):
     asked, milder = [], candidate(wrong(1, 100), method="unlearning")
 
     def tried(method, module, scope, surrogates, held):
@@ -141,7 +143,7 @@ def test_what_loses_too_much_or_fails_is_tried_again_milder(monkeypatch, hint, f
 
     monkeypatch.setattr("mithridate.runs.heal.candidates.tried", tried)
     x, y = torch.zeros(4, 3, 32, 32), torch.zeros(4, dtype=torch.long)
-    known = (Known(name="wave", put=lambda x: x, target=0, hint=hint),)
+    known = (Known(name="any", put=lambda x: x, target=0, hint=kind == "hint", rough=kind == "warp"),)
     scope = RepairScope(x=x, y=y, held=(x, y), classes=2, passes=1, known=known)
     done = attempts("unlearning", None, scope, (), Pool(x, y, 2), candidate([True] * 100), 0.02)
     assert asked == [False, True][:tries]

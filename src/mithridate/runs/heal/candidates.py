@@ -17,8 +17,8 @@ from mithridate.triggers.inversion import Pool
 
 __all__ = ["DEFAULT", "Candidate", "attempts", "best", "tried"]
 
-#: methods that are tried unless told otherwise, the cheapest first.
-DEFAULT = ("channel-pruning", "i-bau-unlearning", "unlearning", "ft-sam")
+#: methods that are tried unless told otherwise, the one that leaves and loses least first.
+DEFAULT = ("i-bau-unlearning", "unlearning", "channel-pruning", "ft-sam")
 _GONE = 0.1  # success of a trigger that counts as none
 
 

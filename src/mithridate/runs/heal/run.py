@@ -30,7 +30,7 @@ from mithridate.runs.scan.with_arch import shape_of, traced
 __all__ = ["Healed", "heal"]
 
 Progress = Callable[[str, int, int | None], None]
-_EPOCHS = 20.0  # over the clean samples, that a method may take
+_EPOCHS, _FEW = 20.0, 80.0  # over the clean samples, that a method may take; where the training is known
 _COMPARED = 3  # classes, from which on a trigger can stand out
 _OF_TRAINING = 0.1  # that a method may take, too
 
@@ -55,7 +55,7 @@ def heal(
     asked: Asked,
     methods: Sequence[str] | None = None,
     loss: float = 0.02,
-    epochs: float = _EPOCHS,
+    epochs: float | None = None,
     trained: float | None = None,
     price: float | None = None,
     device: str = "cpu",
@@ -71,7 +71,8 @@ def heal(
         asked: clean samples with labels, names of classes, how pictures become inputs.
         methods: ids of repairs, all of which are tried; None tries the usual ones until one leaves nothing to gain.
         loss: accuracy that may be lost, as a share.
-        epochs: over the clean samples that each method may take; a tenth of the training at most, where that is known.
+        epochs: over the clean samples that each method may take, and a tenth of the training at most; None: 20, or 80
+            where the training is known.
         trained: samples times epochs of the training, to compare costs with; None where unknown.
         price: of an hour of this machine, in any currency; None where unknown.
         device: that torch has here, such as "cuda", where everything is computed; draws are the same on all, what is
@@ -97,7 +98,8 @@ def heal(
     with counted(module, search):
         first = _searched(module, samples, ordinary, asked.seed)
     surrogates = first.triggers
-    budget = min(epochs * len(samples.learn.x), _OF_TRAINING * (trained or float("inf")))
+    often = epochs if epochs is not None else _FEW if trained else _EPOCHS
+    budget = min(often * len(samples.learn.x), _OF_TRAINING * (trained or float("inf")))
     scope = _scope(samples, first, loss, budget, asked.seed)
     before = tried("none", module, scope, surrogates, samples.held)
     candidates: list[Candidate] = []
