@@ -1,5 +1,7 @@
 """How repairs are chosen: paired samples bound the loss, a model's own mistakes are no trigger's, waves come last."""
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -54,6 +56,14 @@ def test_the_loss_bounds_what_is_taken():
     assert not kept.enough(before, 0.02)
     assert candidate(wrong(5, 500), [0.05]).enough(before, 0.02)
     assert not candidate(wrong(5, 500)).enough(before, 0.02)  # nothing judged it
+
+
+@pytest.mark.parametrize(("lost", "left", "enough"), [(5, (0.6,), True), (60, (0.0,), False), (5, (), False)])
+def test_where_nothing_stands_out_the_first_within_the_loss_is_enough(lost, left, enough):
+    before = candidate([True] * 500)
+    one = replace(candidate(wrong(lost, 500)), successes=left)
+    assert one.enough(before, 0.02) is enough
+    assert not Candidate(method="any", why="it refused", passes=Passes()).enough(before, 0.02)
 
 
 def test_of_quiet_ones_the_most_accurate_is_taken():

@@ -71,7 +71,13 @@ class Candidate:
         return self.worst is not None and self.worst <= _GONE
 
     def enough(self, before: Candidate, loss: float) -> bool:
-        """Whether no other method need be tried: what stood out is gone, accuracy as seen is within the loss."""
+        """Whether no other method need be tried: what stood out is gone, accuracy as seen is within the loss.
+
+        Where nothing stood out, what is left of triggers does not tell which method is better: those that honest models
+        have, too, go with accuracy. There it is the first that stays within the loss.
+        """
+        if self.worst is None:
+            return self.module is not None and bool(self.successes) and self.within(before, loss)
         return self.quiet and self.accuracy >= before.accuracy - loss
 
     def within(self, before: Candidate, loss: float) -> bool:
