@@ -141,7 +141,11 @@ def test_what_only_a_warp_shows_is_known_roughly():
         ("hint", Candidate(method="unlearning", why="it did not converge", passes=Passes()), 2),
         ("planted", candidate([True] * 100), 1),
         ("planted", candidate(wrong(30, 100)), 2),
-        ("warp", candidate(wrong(30, 100)), 1),  # there is no milder way
+        (
+            "warp",
+            Candidate(method="unlearning", why="it did not converge", passes=Passes()),
+            1,
+        ),  # no milder way
     ],
 )
 def test_what_loses_too_much_or_fails_is_tried_again_milder(monkeypatch, kind, first, tries):
@@ -158,3 +162,29 @@ def test_what_loses_too_much_or_fails_is_tried_again_milder(monkeypatch, kind, f
     done = attempts("unlearning", None, scope, (), Pool(x, y, 2), candidate([True] * 100), 0.02)
     assert asked == [False, True][:tries]
     assert [one.name for one in done] == [first.method, "unlearning, milder"][:tries]
+
+
+class Answers(torch.nn.Module):
+    """Says class 1 of the rows whose value is below its bar."""
+
+    def __init__(self, bar):
+        super().__init__()
+        self.bar = torch.nn.Parameter(torch.tensor(float(bar)))
+
+    def forward(self, x):
+        below = (x[:, 0] < self.bar).float()
+        return torch.stack([1 - below, below], dim=1)
+
+
+@pytest.mark.parametrize(("lost", "name"), [(0.04, "ft-sam, 60% of the way"), (0.001, "ft-sam")])
+def test_weights_go_back_until_the_loss_is_allowed(monkeypatch, lost, name):
+    x, y = torch.arange(1000.0)[:, None] / 1000, torch.zeros(1000, dtype=torch.long)
+    scope = RepairScope(x=x, y=y, held=(x, y), classes=2, passes=1, known=())
+    healed = Candidate(
+        method="ft-sam", module=Answers(0.07), right=tuple(wrong(70, 1000)), passes=Passes(forward=7)
+    )
+    monkeypatch.setattr("mithridate.runs.heal.candidates.tried", lambda *given: healed)
+    [one] = attempts("ft-sam", Answers(0.0), scope, (), Pool(x, y, 2), candidate([True] * 1000), lost)
+    assert one.name == name
+    assert one.passes.forward == 7
+    assert healed.module.bar.item() == pytest.approx(0.07)

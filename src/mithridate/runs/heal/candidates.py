@@ -12,6 +12,7 @@ import numpy as np
 
 from mithridate.core.errors import UsageError
 from mithridate.repairs.base import REPAIRS, Passes, Repair, RepairScope, accuracy, counted, rights
+from mithridate.repairs.layers import back_to
 from mithridate.runs.heal.surrogate import Surrogate, success
 from mithridate.triggers.inversion import Pool
 
@@ -20,6 +21,7 @@ __all__ = ["DEFAULT", "Candidate", "attempts", "best", "tried"]
 #: methods that are tried unless told otherwise, the one that leaves and loses least first.
 DEFAULT = ("i-bau-unlearning", "unlearning", "channel-pruning", "ft-sam")
 _GONE = 0.1  # success of a trigger that counts as none
+_KEPT = (0.8, 0.6, 0.4)  # of the way, where all of it loses too much
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +31,7 @@ class Candidate:
     Attributes:
         method: id of the repair; "none" for the model as it was.
         milder: it was asked for less, as it had lost too much accuracy; see `Repair.milder`.
+        kept: of the way from the model as it was, in weights; less than 1 where all of it lost too much accuracy.
         module: repaired; None where the method refused.
         why: it refused, or failed; "" where it did neither.
         right: of each held sample, whether its answer is right.
@@ -41,6 +44,7 @@ class Candidate:
 
     method: str
     milder: bool = False
+    kept: float = 1.0
     module: Any = None
     why: str = ""
     right: tuple[bool, ...] = ()
@@ -53,7 +57,8 @@ class Candidate:
     @property
     def name(self) -> str:
         """For people."""
-        return f"{self.method}, milder" if self.milder else self.method
+        said = f"{self.method}, milder" if self.milder else self.method
+        return said if self.kept == 1.0 else f"{said}, {self.kept:.0%} of the way"
 
     @property
     def accuracy(self) -> float:
@@ -119,11 +124,15 @@ def tried(
                 method=method, why="it did not converge: its answers are not finite", passes=passes
             )
         path = tuple(_along(repair, scope, surrogates, held))
-    return Candidate(
-        method=method, module=copy, path=path, right=tuple(rights(copy, *scope.held).tolist()),
-        successes=tuple(success(copy, s.known, held) for s in surrogates),
+    one = Candidate(method=method, module=copy, path=path, passes=passes)
+    return replace(_judged(one, scope, surrogates, held), seconds=perf_counter() - started)
+
+
+def _judged(one: Candidate, scope: RepairScope, surrogates: Sequence[Surrogate], held: Pool) -> Candidate:
+    return replace(
+        one, right=tuple(rights(one.module, *scope.held).tolist()),
+        successes=tuple(success(one.module, s.known, held) for s in surrogates),
         odd=tuple(k for k, s in enumerate(surrogates) if s.odd),
-        passes=passes, seconds=perf_counter() - started,
     )  # fmt: skip
 
 
@@ -133,15 +142,33 @@ def attempts(
 ) -> list[Candidate]:  # fmt: skip
     """What a method makes of a copy of the model; again, milder, where that fails or loses too much and there is a way.
 
+    Where that loses too much as well, weights go back towards the model until the loss is within what is allowed
+    (Wortsman et al., arXiv:2109.01903).
+
     Raises:
         UsageError: there is no such method.
     """
     first = tried(method, module, scope, surrogates, held)
     kind = REPAIRS.get(method)
     less = None if kind is None else kind().milder(scope)
-    if less is None or (first.module is not None and first.within(before, loss)):
+    if first.module is not None and first.within(before, loss):
         return [first]
-    return [first, replace(tried(method, module, less, surrogates, held), milder=True)]
+    found = [first]
+    if less is not None:
+        found.append(replace(tried(method, module, less, surrogates, held), milder=True))
+    able = [one for one in found if one.module is not None]
+    if not able or any(one.within(before, loss) for one in able):
+        return found
+    nearest = max(able, key=lambda one: one.accuracy)
+    back = (_judged(_part(nearest, module, kept), scope, surrogates, held) for kept in _KEPT)
+    enough = next((one for one in back if one.within(before, loss)), None)
+    return found if enough is None else [enough if one is nearest else one for one in found]
+
+
+def _part(one: Candidate, module: Any, kept: float) -> Candidate:
+    copy = deepcopy(one.module)
+    back_to(copy, module, kept)
+    return replace(one, kept=kept, module=copy, path=())
 
 
 def _along(

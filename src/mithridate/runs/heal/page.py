@@ -226,8 +226,8 @@ def _percent(share: float | None) -> str:
 
 def _plain(one: Candidate, taken: bool, trained: float | None) -> dict[str, Any]:
     return {
-        "method": one.method, "milder": one.milder, "taken": taken, "why": one.why, "accuracy": one.accuracy,
-        "successes": list(one.successes),
+        "method": one.method, "milder": one.milder, "kept": one.kept, "taken": taken, "why": one.why,
+        "accuracy": one.accuracy, "successes": list(one.successes),
         "passes": {"forward": one.passes.forward, "backward": one.passes.backward},
         "of_training": None if trained is None else one.passes.both / trained, "seconds": round(one.seconds, 3),
     }  # fmt: skip
