@@ -37,8 +37,9 @@ _SEVERITY = {
 }
 _FIXED = {
     Verdict.HEALED: (
-        "What was found is gone, and the model answers as before",
-        "The effect was shown before the repair and is gone after it. What no scan has found is still there.",
+        "What was found is gone",
+        "The effect was shown before the repair and is gone after it. What ordinary answers lost is, as far as held "
+        "samples tell, within what was allowed. What no scan has found is still there.",
     ),
     Verdict.WORSE: (
         "The repair changed ordinary answers",
