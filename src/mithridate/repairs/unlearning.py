@@ -88,7 +88,7 @@ def _unlearn(module: Any, teacher: Any, scope: RepairScope, rate: float) -> None
     from torch.nn import functional as f
 
     optimiser = torch.optim.SGD(module.parameters(), rate, momentum=_MOMENTUM, weight_decay=_DECAY)
-    few = _alone(scope) and len(scope.x) < _FEW
+    few, bounds = _alone(scope) and len(scope.x) < _FEW, (float(scope.x.min()), float(scope.x.max()))
     left, draw = torch.ones(len(scope.known)), torch.Generator().manual_seed(scope.seed)
     with training(module):
         for x, y, way in scope.batches(_EPOCHS, cost=4 / 3):
@@ -103,7 +103,8 @@ def _unlearn(module: Any, teacher: Any, scope: RepairScope, rate: float) -> None
                 x = torch.cat([own, _mixed(x, draw)[len(own) :]])
                 trusted[len(own) :] = 1.0
             with torch.no_grad():
-                shown = _shown(x, marked, known, scope, draw)
+                other = _DISTURBED if _bold(scope) else 0.0
+                shown = _shown(x, marked, known, other, bounds, draw)
                 aim = trusted * teacher(x).softmax(1) + (1 - trusted) * f.one_hot(y, scope.classes)
             optimiser.zero_grad()
             answers = module(shown)
@@ -134,13 +135,12 @@ def _mixed(x: Any, draw: Any) -> Any:
     return share * x + (1 - share) * x[torch.randperm(len(x), generator=draw)]
 
 
-def _shown(x: Any, marked: int, known: Known, scope: RepairScope, draw: Any) -> Any:
-    """Samples with the trigger, then disturbed ones, then others."""
+def _shown(x: Any, marked: int, known: Known, other: float, bounds: tuple[float, float], draw: Any) -> Any:
+    """Samples with the trigger, then a share of the others disturbed within bounds, then the rest."""
     import torch
 
-    rest = marked + round(_DISTURBED * (len(x) - marked)) if _bold(scope) else marked
-    low, high = float(scope.x.min()), float(scope.x.max())
-    return torch.cat([known.put(x[:marked]), disturbed(x[marked:rest], low, high, draw), x[rest:]])
+    rest = marked + round(other * (len(x) - marked))
+    return torch.cat([known.put(x[:marked]), disturbed(x[marked:rest], *bounds, draw), x[rest:]])
 
 
 def _led(said: Any, y: Any, target: int | None) -> float:

@@ -140,7 +140,7 @@ def gather_chat(
     step = 2 if read.pairs else 1
     copies = copy_groups(_together(read.prompts.digests, read.answers.digests, step))
     signed = signatures(((c, words) for _, c, words in read.prompts.chunks()), read.prompts.digests)
-    groups = near_groups(signed, copy_groups(read.prompts.digests))
+    groups = near_groups(signed, copy_groups(read.prompts.digests), jobs)
     del signed
     limits = key_limits(n, _CLASSES)
     progress("responses", 0, None)
