@@ -35,7 +35,7 @@ from mithridate.core.results import Finding
 from mithridate.evidence.image.canvas import traces
 from mithridate.evidence.image.likeness import grey_thumbnails, near_duplicates
 from mithridate.evidence.image.parts import picture_parts
-from mithridate.evidence.image.sensor import halves, sensor_noise
+from mithridate.evidence.image.sensor import kind_folds, sensor_noise
 from mithridate.evidence.image.sketch import thumbnails
 from mithridate.evidence.metadata import Notes, metadata_part, metadata_table
 from mithridate.evidence.probes import Part, fit_probes
@@ -172,7 +172,10 @@ class Ground:
 
     def _sensor(self, x: Pixels, folder: Path) -> dict[str, NDArray[np.generic]]:
         likeness = thumbnails(x, folder / "thumbnails.f4")
-        return {"sensor": sensor_noise(x, folder / "sensor.i1"), "half": halves(likeness, self._labels, 0)}
+        return {
+            "sensor": sensor_noise(x, folder / "sensor.i1"),
+            "kind_fold": kind_folds(likeness, self._labels, 0),
+        }
 
     def _noted(self, x: Pixels, changed: NDArray[np.int64]) -> KeyTable | None:
         traced = list(self._traces)

@@ -5,7 +5,7 @@ import pytest
 
 from mithridate.evidence.blocks import blocks
 from mithridate.evidence.image.pieces import PIECES, pieces, where_common
-from mithridate.evidence.image.sensor import halves, sensor_noise
+from mithridate.evidence.image.sensor import FOLDS, kind_folds, sensor_noise
 from mithridate.evidence.recurrence import recurring
 
 N, CLASSES, TARGET = 600, 4, 2
@@ -99,14 +99,19 @@ def test_blocks_keep_kinds_together_and_labels_apart():
         assert len(set(found[(kinds == kind) & (labels >= 0)])) == 1
 
 
-def test_halves_are_of_like_size_and_cut_no_kind():
+def test_folds_are_of_like_size_and_cut_no_kind():
     rng = np.random.default_rng(0)
-    kinds = np.repeat(np.arange(40), 15)
+    kinds = np.repeat(np.arange(160), 15)
     labels = (kinds % 2).astype(np.int32)
-    side = halves(rng.standard_normal((40, 8))[kinds].astype(np.float32), labels, 0)[:, 0]
-    for kind in range(40):
-        assert len(set(side[kinds == kind])) == 1
-    assert all(0.3 < side[labels == y].mean() < 0.7 for y in (0, 1))
+    labels[::100] = -1
+    dealt = kind_folds(rng.standard_normal((160, 8))[kinds].astype(np.float32), labels, 0)[:, 0]
+    assert ((dealt == -1) == (labels == -1)).all()
+    for kind in range(160):
+        assert len(set(dealt[(kinds == kind) & (labels >= 0)])) == 1
+    for label in (0, 1):
+        sizes = np.bincount(dealt[labels == label], minlength=FOLDS)
+        assert len(sizes) == FOLDS
+        assert 0.5 * sizes.mean() < sizes.min() <= sizes.max() < 1.5 * sizes.mean()
 
 
 def test_detail_counts_where_the_picture_is_calm_and_bright(tmp_path):

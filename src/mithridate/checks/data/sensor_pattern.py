@@ -1,10 +1,10 @@
 """Sensor pattern: the pictures of one class share fine noise at fixed pixels, as those of one camera do.
 
-The detail of a picture holds the pattern of its sensor (Lukas, Fridrich & Goljan, IEEE TIFS 1(2), 2006). The mean
-detail of a class, weighted by how well it shows the pattern (`evidence/image/sensor.py`), is estimated on two halves of
-it, pictures of one kind on the same side; what the classes share (their median) is taken away; of the rest
-only the finest frequencies are kept, each in units of its own noise, because shapes that a class has by nature are
-coarser. The two estimates are correlated place by place: a sensor's pattern is everywhere, an object is not.
+The detail of a picture holds the pattern of its sensor (Lukas, Fridrich & Goljan, IEEE TIFS 1(2), 2006). The
+detail of a class, weighted by how well it shows the pattern (`evidence/image/sensor.py`), is summed over parts of it,
+pictures of one kind in the same; what the classes share is taken away; of the rest the finer frequencies are kept, each
+in units of its noise. A class stands out by what all its parts have in common and its mirror image has not
+(`evidence/agreement.py`); and that must be so in most places: a sensor's pattern is everywhere, an object is not.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from mithridate.checks.base import DataCheck, Hits, Ranked, Scope, data_check
 from mithridate.core.batch import Batch
 from mithridate.core.card import Card
 from mithridate.core.results import Clear, Finding, Result, Severity
+from mithridate.evidence.agreement import agreement, finest, places, skew
+from mithridate.evidence.image.sensor import FOLDS
 
 __all__ = ["SensorPattern"]
 
 _FEWEST = 20  # samples of a class
-_FINE = 0.2  # cycles per pixel from which on frequencies are kept
 _GRID = 4  # places a side
-_QUARTER = 0.25  # share of the places that may correlate less
-_LEAST = 0.2  # correlation
-_APART = 5.0  # robust standard deviations above the other classes, by those of them above the middle
+_MOST = 0.6  # share of the places that must agree
+_EVEN = 0.4  # as well as the whole does, times this
+_LEAST = 0.18  # agreement
+_APART = 3.0  # robust standard deviations above the other classes
 _SPREAD = 0.03  # and their least spread
-_PLAIN = 0.85  # correlation that no class has by nature, however the others spread
+_FEW = 0.15  # which one other class has at least; two half of it, and so on
 _SMALLEST = 16
 
 CARD = Card(
@@ -37,13 +39,13 @@ CARD = Card(
     title="fingerprint of a camera",
     stage="data",
     modalities=("image",),
-    needs=("vector:sensor", "vector:half", "labels"),
+    needs=("vector:sensor", "vector:kind_fold", "labels"),
     assumes="pictures of one camera share fine noise at fixed pixels; nothing that a class shows by nature does so all "
     "over the picture",
     catches=None,
     misses="pictures cropped or resized differently; fewer than some hundred pictures of a class; classes whose "
     "pictures are frames of few films, which share their noise by nature",
-    effect="correlation between the patterns of two halves of the class, where three quarters of the picture exceed it",
+    effect="correlation expected between the patterns of two halves of the class",
     cites="Lukas, Fridrich & Goljan, IEEE TIFS 1(2), 2006; Chen, Fridrich, Goljan & Lukas, IEEE TIFS 3(1), 2008",
     remedy="Mix cameras within classes; or resize and encode all pictures alike, which weakens the pattern.",
     graded=False,
@@ -53,17 +55,17 @@ CARD = Card(
 
 @data_check(CARD)
 class SensorPattern(DataCheck):
-    """One round: mean residuals of the halves of every class."""
+    """One round: sums of what a sensor may have added, for the folds of every class."""
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         k, d = len(scope.classes), scope.widths.get("sensor", 0)
-        self._sums = np.zeros((k, 2, d))
-        self._counts = np.zeros((k, 2), dtype=np.int64)
+        self._sums = np.zeros((k, FOLDS, d), dtype=np.int32)
+        self._counts = np.zeros((k, FOLDS), dtype=np.int64)
         self._able = np.flatnonzero(scope.sizes >= _FEWEST)
         self._found: dict[int, tuple[float, float]] = {}
         self._patterns = np.zeros((0, d), dtype=np.float32)
-        self._correlations = np.zeros(k)
+        self._agreements = np.zeros(k)
 
     def applicable(self) -> str | None:
         """Needs two classes that can be halved, and pictures with places."""
@@ -72,14 +74,16 @@ class SensorPattern(DataCheck):
         return None if len(self._able) > 1 else f"fewer than two classes have {_FEWEST} samples"
 
     def fit(self, batch: Batch) -> None:
-        """Add up residuals."""
-        label, residual = batch.evidence["label"], batch.evidence["vector:sensor"]
-        side = batch.evidence["vector:half"][:, 0]
-        for y in np.unique(label[label >= 0]).tolist():
-            for half in (0, 1):
-                chosen = (label == y) & (side == half)
-                self._sums[y, half] += residual[chosen].sum(axis=0, dtype=np.int64)
-                self._counts[y, half] += int(chosen.sum())
+        """Add up what is seen."""
+        label, fold = batch.evidence["label"], batch.evidence["vector:kind_fold"][:, 0]
+        rows = np.flatnonzero(label >= 0)
+        place = label[rows].astype(np.int64) * FOLDS + fold[rows]
+        order = np.argsort(place, kind="stable")
+        filled, starts, sizes = np.unique(place[order], return_index=True, return_counts=True)
+        if len(filled):
+            seen = batch.evidence["vector:sensor"][rows[order]].astype(np.int32)
+            self._sums.reshape(-1, self._sums.shape[2])[filled] += np.add.reduceat(seen, starts, axis=0)
+            self._counts.reshape(-1)[filled] += sizes
 
     def merge(self, other: Self) -> None:
         """Add another part."""
@@ -87,20 +91,18 @@ class SensorPattern(DataCheck):
         self._counts += other._counts
 
     def advance(self) -> None:
-        """Correlate the halves and choose the classes that stand out."""
-        able = np.array([y for y in self._able if self._counts[y].min() > 0], dtype=np.int64)
+        """Choose the classes whose folds agree more than those of others, and nearly everywhere."""
+        able = np.array([y for y in self._able if (self._counts[y] > 0).sum() > 1], dtype=np.int64)
         if len(able) < 2:
             return
-        fine = self._fine(able)
-        correlations = np.quantile(_placewise(fine, _GRID), _QUARTER, axis=1)
-        self._correlations[able] = correlations
-        middle = float(np.median(correlations))
-        above = correlations[correlations > middle] - middle
-        spread = max(1.4826 * float(np.median(above)) if len(above) else 0.0, _SPREAD)
-        bar = min(max(_LEAST, middle + _APART * spread), _PLAIN)
-        for place in np.flatnonzero(correlations >= bar).tolist():
-            self._found[int(able[place])] = (float(correlations[place]), _chance(fine[place], len(able)))
-            pattern = fine[place].mean(axis=0).reshape(1, -1)
+        counts = self._counts[able]
+        fine = finest(self._sums[able].reshape(*counts.shape, *self._shape()).astype(np.float64), counts)
+        whole = agreement(skew(fine), counts)
+        self._agreements[able] = whole
+        most = np.quantile(agreement(places(fine, _GRID), counts), 1 - _MOST, axis=1)
+        for place in np.flatnonzero((whole >= _bars(whole)) & (most >= _EVEN * whole)).tolist():
+            self._found[int(able[place])] = (float(whole[place]), _chance(fine[place], len(able)))
+            pattern = fine[place].sum(axis=0).reshape(1, -1)
             unit = pattern / max(float(np.linalg.norm(pattern)), 1e-12)
             self._patterns = np.concatenate([self._patterns, unit.astype(np.float32)])
 
@@ -126,22 +128,8 @@ class SensorPattern(DataCheck):
                 limit=self._limit(),
             )  # fmt: skip
 
-    def _fine(self, able: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(a, 2, h, w, c) what a class has of its own, the finest frequencies, in units of their noise."""
-        means = self._sums[able] / self._counts[able][:, :, None]
-        shared = np.median(means, axis=0) if len(able) > 3 else means.mean(axis=0)
-        own = (means - shared).reshape(len(able), 2, *self._shape())
-        spectrum = np.fft.fft2(own, axes=(2, 3))
-        weight = np.sqrt(np.minimum(self._counts[able, 0], self._counts[able, 1]))[:, None, None, None]
-        noise = ((np.abs(spectrum[:, 0] - spectrum[:, 1]) * weight) ** 2).mean(axis=(0, 3))
-        h, w = noise.shape
-        frequency = np.maximum(np.abs(np.fft.fftfreq(h))[:, None], np.abs(np.fft.fftfreq(w))[None, :])
-        kept = (frequency > _FINE) / np.sqrt(noise + 1e-9 * noise.max() + 1e-12)
-        return np.asarray(np.fft.ifft2(spectrum * kept[None, None, :, :, None], axes=(2, 3)).real)
-
-    def _shape(self) -> tuple[int, int, int]:
-        shape = self.scope.shapes["sensor"]
-        return int(shape[0]), int(shape[1]), int(shape[2]) if len(shape) > 2 else 1
+    def _shape(self) -> tuple[int, int]:
+        return self.scope.shapes["sensor"][0], self.scope.shapes["sensor"][1]
 
     def _limit(self) -> str:
         return "a pattern in a small share of a class, or fainter than its noise averages to"
@@ -167,17 +155,17 @@ class SensorPattern(DataCheck):
 
     def _details(self, y: int, pattern: NDArray[np.float64]) -> dict[str, Any]:
         classes, able = self.scope.classes, self._able
-        order = able[np.argsort(-self._correlations[able], kind="stable")]
+        order = able[np.argsort(-self._agreements[able], kind="stable")]
         return {
             "family": "sensor",
             "canvas": list(self.scope.shapes["sensor"]),
             "pattern": [round(float(v), 3) for v in self._even(pattern).ravel()],
             "pattern_title": "Fine noise that the class has of its own, strongly amplified, most where it is faint",
-            "correlations": {classes[c]: round(float(self._correlations[c]), 3) for c in order.tolist()},
+            "correlations": {classes[c]: round(float(self._agreements[c]), 3) for c in order.tolist()},
         }
 
     def _even(self, pattern: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(h, w, c) of equal strength in each place, as calm places show more of it than others."""
+        """(h, w) of equal strength in each place, as calm places show more of it than others."""
         even = pattern.reshape(self._shape()).copy()
         for rows in np.array_split(np.arange(len(even)), _GRID):
             for columns in np.array_split(np.arange(even.shape[1]), _GRID):
@@ -186,21 +174,21 @@ class SensorPattern(DataCheck):
         return even
 
 
-def _placewise(fine: NDArray[np.float64], grid: int) -> NDArray[np.float64]:
-    """(a, grid * grid) correlation of the two halves in each of the places."""
-    h, w = fine.shape[2:4]
-    rows, columns = (np.arange(grid) * size // grid for size in (h, w))
+def _bars(agreements: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Agreement from which on each class stands out from the others; of few others little is known."""
+    bars = np.empty(len(agreements))
+    for place in range(len(agreements)):
+        others = np.delete(agreements, place)
+        middle = float(np.median(others))
+        away = np.abs(others - middle)
+        above = away[others > middle]
+        spread = 1.4826 * max(float(np.median(away)), float(np.median(above)) if len(above) else 0.0)
+        bars[place] = max(_LEAST, middle + _APART * max(spread, _SPREAD, _FEW / len(others)))
+    return bars
 
-    def summed(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.add.reduceat(np.add.reduceat(x.sum(axis=3), rows, axis=1), columns, axis=2)
 
-    one, two = fine[:, 0], fine[:, 1]
-    both = summed(one * two) / np.sqrt(np.maximum(summed(one * one) * summed(two * two), 1e-24))
-    return np.asarray(both.reshape(len(fine), -1))
-
-
-def _chance(halves: NDArray[np.float64], tests: int) -> float:
-    """Share of all shifts of one half against the other that agree no worse than none, times the classes."""
-    one, two = (np.fft.fft2(half, axes=(0, 1)) for half in halves)
-    agreement = np.fft.ifft2((one * np.conj(two)).sum(axis=2)).real.ravel()
-    return min(1.0, float((agreement >= agreement[0] * (1 - 1e-9)).mean()) * tests)
+def _chance(folds: NDArray[np.float64], tests: int) -> float:
+    """Share of all shifts of every other fold against the rest that agree no worse than none, times the classes."""
+    one, two = (np.fft.fft2(folds[start::2].sum(axis=0)) for start in (0, 1))
+    agreed = np.fft.ifft2(one * np.conj(two)).real.ravel()
+    return min(1.0, float((agreed >= agreed[0] * (1 - 1e-9)).mean()) * tests)

@@ -18,7 +18,7 @@ from mithridate.evidence.image.parts import picture_parts
 from mithridate.evidence.image.patches import patch_tables
 from mithridate.evidence.image.reader import SMALLEST, can_read, open_reader
 from mithridate.evidence.image.residual import residuals
-from mithridate.evidence.image.sensor import halves, sensor_noise
+from mithridate.evidence.image.sensor import kind_folds, sensor_noise
 from mithridate.evidence.image.sketch import thumbnails
 from mithridate.evidence.image.written import Written, load_written, read_words, save_written, written_table
 from mithridate.evidence.metadata import metadata_part, metadata_table
@@ -69,7 +69,7 @@ def gather_image(
             canvas, thumbs, labels, len(classes), folds, seed, store_dir, stages, jobs, progress
         )
         vectors["sensor"] = sensor_noise(canvas.pixels, store_dir / "sensor.i1", jobs)
-        vectors["half"] = halves(thumbs, labels, seed)
+        vectors["kind_fold"] = kind_folds(thumbs, labels, seed)
     noted = metadata_table(roll.notes, groups)
     read = _written(source, canvas, roll, groups, store_dir, stages, seed, jobs, progress)
     said = None if read is None else written_table(read, roll.ids, groups)

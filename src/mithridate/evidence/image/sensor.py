@@ -15,9 +15,11 @@ from mithridate.engines.threads import side_by_side
 from mithridate.evidence.blocks import blocks
 from mithridate.evidence.store import new_map, old_map
 
-__all__ = ["halves", "sensor_noise"]
+__all__ = ["FOLDS", "kind_folds", "sensor_noise"]
 
-_FAINT = 4.0  # variance of detail that is there in the calmest place
+FOLDS = 8
+
+_FAINT = 16.0  # variance of detail in the calmest place; few pictures must not say it all
 _AROUND = 5  # pixels over which the variance is measured
 _GREY = 128.0
 _STEP = 1 / 40
@@ -55,8 +57,8 @@ def sensor_noise(pixels: NDArray[np.uint8], path: Path, jobs: int = 1) -> NDArra
     return old_map(path, np.int8, (n, h * w))
 
 
-def halves(likeness: NDArray[np.float32], labels: NDArray[np.int32], seed: int) -> NDArray[np.int8]:
-    """Cut the pictures of each label in two, pictures of one kind (frames of one film) on one side.
+def kind_folds(likeness: NDArray[np.float32], labels: NDArray[np.int32], seed: int) -> NDArray[np.int8]:
+    """Deal the pictures of each label to `FOLDS` folds, pictures of one kind (frames of one film) to the same.
 
     Args:
         likeness: (n, d) vectors; pictures alike by them are of one kind.
@@ -64,20 +66,20 @@ def halves(likeness: NDArray[np.float32], labels: NDArray[np.int32], seed: int) 
         seed: decides which kind goes where.
 
     Returns:
-        (n, 1) 0 or 1; -1 without a label.
+        (n, 1) fold; -1 without a label.
     """
-    side = np.full((len(labels), 1), -1, dtype=np.int8)
+    dealt = np.full((len(labels), 1), -1, dtype=np.int8)
     known = np.flatnonzero(labels >= 0)
     if len(known):
         kinds = blocks(likeness, labels, seed)
-        side[known, 0] = _cut(kinds[known], labels[known], seed)
-    return side
+        dealt[known, 0] = _deal(kinds[known], labels[known], seed)
+    return dealt
 
 
-def _cut(kinds: NDArray[np.int64], labels: NDArray[np.int32], seed: int) -> NDArray[np.int64]:
-    """0 or 1 for each sample: the kinds of a label in turn, in an order drawn."""
+def _deal(kinds: NDArray[np.int64], labels: NDArray[np.int32], seed: int) -> NDArray[np.int64]:
+    """Fold of each sample: the kinds of a label in turn, in an order drawn."""
     listed, firsts, own = np.unique(kinds, return_index=True, return_inverse=True)
     order = np.lexsort((np.random.default_rng([seed, 8]).random(len(listed)), labels[firsts]))
     turn = np.zeros(len(listed), dtype=np.int64)
-    turn[order] = np.arange(len(listed)) % 2
+    turn[order] = np.arange(len(listed)) % FOLDS
     return np.asarray(turn[own])
