@@ -23,8 +23,8 @@ def finest(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.f
         counts: (a, parts) how many these are.
 
     Returns:
-        (a, parts, h, w) sums without what the classes share (the median of their means; of two classes nothing, as neither
-        says which of them has what), so that shapes that every picture has are gone.
+        (a, parts, h, w) sums without what the classes share (the median of their means; of two classes nothing,
+        as neither says which of them has what), so that shapes that every picture has are gone.
     """
     members = counts.sum(axis=1)
     means = sums.sum(axis=1) / np.maximum(members, 1)[:, None, None]

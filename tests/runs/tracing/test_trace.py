@@ -8,6 +8,7 @@ from trace_samples import (
     TARGET,
     backdoored,
     clean,
+    collided,
     covered,
     flipped,
     flipped_texts,
@@ -72,6 +73,15 @@ def test_poison_is_named(planted, count):
     assert precision >= 0.9
     assert report.findings[0].label == str(TARGET)
     assert list(report.findings[0].scores) == sorted(report.findings[0].scores, reverse=True)
+
+
+def test_samples_moved_to_the_incident_are_named():
+    module, x, y, poison, incident = collided()
+    report = mithridate.trace(module, x, incident, labels=y.astype(str))
+    assert report.verdict is Verdict.EXPLAINED
+    recall, precision = judged(report, poison)
+    assert recall >= 0.9
+    assert precision >= 0.9
 
 
 def test_honest_mistakes_blame_nobody():
