@@ -273,6 +273,15 @@ def test_arrays_in_memory():
         open_source(np.zeros((3, 9), np.complex64), rate=RATE)
 
 
+def test_floats_in_units_of_integers_are_refused_by_name():
+    listed = [wave(0), 1.5 * wave(1) / np.abs(wave(1)).max(), 32767 * wave(2) / np.abs(wave(2)).max()]
+    batch = whole(open_source([x.astype(np.float32) for x in listed], rate=RATE))
+    assert batch.ids == ("0", "1")
+    assert [(b.id, "up to 32,767, where floats lie within [-1, 1]" in b.reason) for b in batch.bad] == [
+        ("2", True)
+    ]
+
+
 def test_copy_of_arrays(tmp_path):
     flat_npz(tmp_path)
     source = open_source(tmp_path / "in.npz", **OF_FLAT)

@@ -15,6 +15,7 @@ from mithridate.sources.array_rows import ArrayRows
 
 __all__ = ["ArraySounds", "Waves", "levels_of", "stored_as", "waves"]
 
+_LOUDEST = 8.0  # of full scale; decoders overshoot by a little, other units by thousands
 _FULL = {"int8": 2**7, "int16": 2**15, "int32": 2**31}
 
 
@@ -152,5 +153,15 @@ class ArraySounds(ArrayRows):
         if len(values) > self.limits.seconds * self.rate or 4 * values.size > self.limits.item_bytes:
             most = min(self.limits.seconds * self.rate, self.limits.item_bytes // 4)
             return f"{len(values):,} samples, over the limit of {most:,}"
-        odd = int((~np.isfinite(values)).sum()) if values.dtype.kind == "f" else 0
-        return f"{odd:,} of {values.size:,} values are NaN or infinite" if odd else ""
+        return _odd(values) if values.dtype.kind == "f" else ""
+
+
+def _odd(values: NDArray[np.floating[Any]]) -> str:
+    """What is wrong with floats; empty when nothing is."""
+    odd = int((~np.isfinite(values)).sum())
+    if odd:
+        return f"{odd:,} of {values.size:,} values are NaN or infinite"
+    loudest = float(np.abs(values).max())
+    if loudest <= _LOUDEST:
+        return ""
+    return f"values up to {loudest:,.6g}, where floats lie within [-1, 1]; convert to integers, or divide by full scale"

@@ -57,6 +57,12 @@ def test_a_broken_onnx_file(tmp_path):
         open_encoder(tmp_path / "x.onnx")
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_encoder_without_a_name_is_refused(empty):
+    with pytest.raises(UsageError, match="an empty name"):
+        open_encoder(empty)
+
+
 @pytest.mark.parametrize("name", ["none", "no.such.package", "../up"])
 def test_nothing_there(name, tmp_path):
     with pytest.raises(UsageError, match="nothing is downloaded") as error:

@@ -31,6 +31,8 @@ def open_encoder(what: str | Path | Callable[..., Any], name: str = "") -> Encod
         from mithridate.models.encoders.function import FunctionEncoder
 
         return FunctionEncoder(what, name or getattr(what, "__name__", type(what).__name__))
+    if not str(what).strip():
+        raise UsageError(_KINDS, "an empty name", "--encoder", "Name one, or leave the option out.")
     path = Path(what)
     if path.suffix.lower() == ".onnx":
         from mithridate.models.encoders.onnx import OnnxEncoder
