@@ -36,7 +36,7 @@ CARD = Card(
     needs=("labels", "probes"),
     assumes="the part looked at (border, thumbnail, grain, what the file says) should not be what tells the label",
     catches=None,
-    misses="shortcuts in few of a class (6 % must be told for certain, 1.5 % by a piece); parts nobody looks at; a "
+    misses="shortcuts in few of a class (6 % must be told for certain, 1 % by a piece); parts nobody looks at; a "
     "shortcut no stronger than what tells the class by nature",
     effect="share of the samples whose label the part alone predicts right",
     cites="Geirhos et al., Nature Machine Intelligence 2, 2020; Torralba & Efros, Unbiased Look at Dataset Bias, CVPR "

@@ -20,7 +20,7 @@ _BLOCK = 512  # pictures looked at at once
 _COMPARED = 2048  # of those without a piece
 _THUMB, _SMOOTH = 8, 4  # pixels of a side
 _BACKGROUND = "background"
-_RECURS = 0.015  # of a class, by a piece at places that differ; by nature hardly anything is
+_RECURS = 0.01  # of a class, by a piece at places that differ; by nature hardly anything is
 _SEGMENTS = 8  # of each edge, for its colours
 _YCC = np.array([[0.299, -0.169, 0.5], [0.587, -0.331, -0.419], [0.114, 0.5, -0.081]], dtype=np.float32)
 
