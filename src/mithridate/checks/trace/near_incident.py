@@ -22,6 +22,7 @@ __all__ = ["NearIncident", "nearness"]
 
 Values = NDArray[np.float64]
 _GAP = 2.0  # width of the valley from which on two heaps are two
+_ENOUGH = 60  # samples; of fewer, valleys are wide by chance
 _LOSES = 0.1  # of the score, by unlearning
 _NEAREST = 1e-3  # of the usual distance: copies of the incident are no nearer
 
@@ -56,7 +57,8 @@ class NearIncident(TraceCheck):
         members = np.flatnonzero(scores > crossing(scores, two_heaps(scores)))
         if not FEWEST <= len(members) <= len(scores) // 2:
             return []
-        split = separation(scores, members, inside=1.0, where=LAST, needed=_GAP, loses=_LOSES)
+        needed = _GAP * max(1.0, _ENOUGH / len(scores))
+        split = separation(scores, members, inside=1.0, where=LAST, needed=needed, loses=_LOSES)
         return [replace(split, alone=0.0)]
 
 
