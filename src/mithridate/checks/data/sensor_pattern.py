@@ -96,7 +96,7 @@ class SensorPattern(DataCheck):
         if len(able) < 2:
             return
         counts = self._counts[able]
-        fine = finest(self._sums[able].reshape(*counts.shape, *self._shape()).astype(np.float64), counts)
+        fine = finest(self._sums[able].reshape(*counts.shape, *self._shape()), counts)
         whole = agreement(skew(fine), counts)
         self._agreements[able] = whole
         most = np.quantile(agreement(places(fine, _GRID), counts), 1 - _MOST, axis=1)
@@ -187,7 +187,7 @@ def _bars(agreements: NDArray[np.float64]) -> NDArray[np.float64]:
     return bars
 
 
-def _chance(folds: NDArray[np.float64], tests: int) -> float:
+def _chance(folds: NDArray[np.float32], tests: int) -> float:
     """Share of all shifts of every other fold against the rest that agree no worse than none, times the classes."""
     one, two = (np.fft.fft2(folds[start::2].sum(axis=0)) for start in (0, 1))
     agreed = np.fft.ifft2(one * np.conj(two)).real.ravel()
