@@ -183,7 +183,7 @@ def test_after_long_steps_weights_go_part_of_the_way_back(monkeypatch):
 
 
 def test_many_pictures_are_not_mixed(monkeypatch):
-    monkeypatch.setattr("mithridate.repairs.unlearning._FEW", 100)
+    monkeypatch.setattr("mithridate.repairs.unlearning.FEW", 100)
     seen = []
     flat = scope().y.float().div(9)[:, None, None, None].expand(-1, 1, 16, 16)
     known = Known(name="stamp", put=lambda x: seen.append(x.clone()) or stamp(x), target=0)
