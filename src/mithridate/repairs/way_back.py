@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from itertools import pairwise
 from typing import Any
 
 from mithridate.repairs.base import Known, RepairScope
@@ -39,13 +38,15 @@ def far_enough(end: Any, first: Any, scope: RepairScope, places: Sequence[float]
     if len(places) == 1:
         return places[0]
     before, _ = _seen(first, scope, ())
-    for place, further in pairwise(places):
-        if scope.sure and max(_seen(_part(end, first, place), scope, scope.sure)[1]) <= _GONE:
-            return place
-        after, _ = _seen(_part(end, first, further), scope, ())
+    taken, (_, led) = places[0], _seen(_part(end, first, places[0]), scope, scope.sure)
+    for further in places[1:]:
+        if led and max(led) <= _GONE:
+            break
+        after, led = _seen(_part(end, first, further), scope, scope.sure)
         if before - after > _DEARER * scope.loss:
-            return place
-    return places[-1]
+            break
+        taken = further
+    return taken
 
 
 def _part(end: Any, first: Any, place: float) -> Any:
