@@ -182,8 +182,33 @@ def test_after_long_steps_weights_go_part_of_the_way_back(monkeypatch):
     assert all(torch.equal(*pair) for pair in zip(less.parameters(), still.parameters(), strict=True))
 
 
+@pytest.mark.parametrize(
+    ("hint", "sure", "most"), [(False, True, 0.8), (True, False, 1.0), (False, False, 0.5)]
+)
+def test_how_much_of_the_way_may_be_kept(monkeypatch, hint, sure, most):
+    known, seen = (Known(name="stamp", put=stamp, target=0, hint=hint),), []
+    monkeypatch.setattr(
+        "mithridate.repairs.unlearning.far_enough", lambda *given: seen.append(given[3]) or 0.0
+    )
+    module = healed("unlearning", True, known=known, sure=known if sure else (), passes=600)[0]
+    assert [(places[0], places[-1]) for places in seen] == [(0.5, most)]
+    pairs = zip(trained(True).parameters(), module.parameters(), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs)
+
+
+@pytest.mark.parametrize(("few", "places"), [(1000, (0.8, 0.9, 1.0)), (10, (1.0,))])
+def test_of_few_samples_adversarial_unlearning_may_go_back(monkeypatch, few, places):
+    warp, seen = (Known(name="warp", put=stamp, target=0, rough=True),), []
+    monkeypatch.setattr("mithridate.repairs.i_bau_unlearning.FEW", few)
+    monkeypatch.setattr(
+        "mithridate.repairs.i_bau_unlearning.far_enough", lambda *given: seen.append(given[3]) or 1.0
+    )
+    healed("i-bau-unlearning", True, known=warp, sure=warp, passes=900)
+    assert seen == [places]
+
+
 def test_many_pictures_are_not_mixed(monkeypatch):
-    monkeypatch.setattr("mithridate.repairs.unlearning._FEW", 100)
+    monkeypatch.setattr("mithridate.repairs.unlearning.FEW", 100)
     seen = []
     flat = scope().y.float().div(9)[:, None, None, None].expand(-1, 1, 16, 16)
     known = Known(name="stamp", put=lambda x: seen.append(x.clone()) or stamp(x), target=0)

@@ -71,11 +71,12 @@ class RepairScope:
     Attributes:
         x: (n, ...) tensor of clean inputs to learn from.
         y: (n,) tensor of their classes.
-        held: inputs and classes to watch clean accuracy on; nothing is learnt from them.
+        held: inputs and classes to watch clean accuracy and triggers on; nothing is learnt from them.
         classes: columns of the answers.
         passes: forward and backward passes of one sample that the repair may take, roughly.
         loss: accuracy on `held` that may be lost, as a share.
         known: triggers, for the repairs that unlearn them.
+        sure: of these, the ones that stand out; a repair may go on until they are gone.
         gentle: to lose little accuracy, although more of a trigger that is not known may be left.
         flagged: training samples whose effect is to go, and the labels that they taught; then `x`, `y` are others.
         seed: of all randomness.
@@ -88,6 +89,7 @@ class RepairScope:
     passes: int
     loss: float = 0.02
     known: tuple[Known, ...] = ()
+    sure: tuple[Known, ...] = ()
     gentle: bool = False
     flagged: tuple[Any, Any] | None = None
     seed: int = 0

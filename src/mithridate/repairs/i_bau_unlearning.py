@@ -7,17 +7,21 @@ bring back what the model was taught.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 from mithridate.core.card import Card
 from mithridate.repairs.base import Repair, RepairScope, repair
 from mithridate.repairs.i_bau import IBau
-from mithridate.repairs.unlearning import Unlearning
+from mithridate.repairs.layers import back_to
+from mithridate.repairs.unlearning import FEW, Unlearning
+from mithridate.repairs.way_back import far_enough, price
 
 __all__ = ["IBauUnlearning"]
 
 _FIRST = 0.3  # of the passes
+_PLACES = (0.8, 0.9, 1.0)  # that may be kept of the way where samples are few: there much accuracy is lost
 _EPOCHS = 20  # over the clean samples, that all passes make at most: four times as many left and lost no less
 
 
@@ -49,7 +53,10 @@ class IBauUnlearning(Repair):
         return Unlearning().refuses(module, scope) or IBau().refuses(module, scope)
 
     def heal(self, module: Any, scope: RepairScope) -> Any:
-        """One after the other."""
-        few = replace(scope, passes=min(scope.passes, _EPOCHS * len(scope.x)))
-        passes = round(_FIRST * few.passes)
-        return Unlearning().heal(IBau().heal(module, replace(few, passes=passes)), few.less(passes))
+        """One after the other; then part of the way back where samples are few."""
+        places = _PLACES if len(scope.x) < FEW else (1.0,)
+        some = replace(scope, passes=min(scope.passes, _EPOCHS * len(scope.x))).less(price(scope, places))
+        first, passes = deepcopy(module).eval(), round(_FIRST * some.passes)
+        end = Unlearning().heal(IBau().heal(module, replace(some, passes=passes)), some.less(passes))
+        back_to(end, first, far_enough(end, first, scope, places))
+        return end

@@ -2,8 +2,9 @@
 
 What was planted is at most like what was recovered. So steps are long, and most of the other samples carry a
 disturbance of some kind of trigger. The weights then go part of the way back to those that were given: that costs
-little of what was unlearnt, and much of what was lost returns. Where samples are few, pictures are mixed, which keeps
-what the model knows between them; with many, that keeps more of a trigger than of anything else.
+little of what was unlearnt, and much of what was lost returns; how far, held samples say. Where samples are few,
+pictures are mixed, which keeps what the model knows between them; with many, that keeps more of a trigger than of
+anything else.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from mithridate.core.card import Card
 from mithridate.repairs.base import Known, Repair, RepairScope, repair
 from mithridate.repairs.layers import back_to, training
 from mithridate.repairs.nuisances import disturbed
+from mithridate.repairs.way_back import far_enough, price
 
-__all__ = ["Unlearning"]
+__all__ = ["FEW", "Unlearning"]
 
 _EPOCHS = 60
 _SHARE, _GENTLE = 0.6, 0.3  # of a batch that carries a trigger; one that is a hint, or for one class
-_FEW = 1000  # samples, below which pictures are mixed
+FEW = 1000  # samples, below which pictures are mixed
 _RATE, _BOLD = 0.01, 0.05  # learning rates of short and of long steps
-_KEPT = 0.5  # after long steps: of the way from the weights that were given
-_GUESSED_FEW, _GUESSED = (0.075, 0.6), (0.06, 0.7)  # rate and part of the way with hints alone
+_GUESSED_FEW, _GUESSED = 0.075, 0.06  # learning rates of long steps with hints alone
+_KEPT, _MOST = (
+    0.5,
+    0.8,
+)  # after long steps: of the way from the weights that were given; at most, unless guessed
 _DISTURBED = 0.6  # with long steps: of the samples without a trigger
 _MOMENTUM, _DECAY = 0.9, 5e-4
 _MEMORY, _LEAST = 0.5, 0.05  # of what is left of a trigger: of what was seen before, and at least
@@ -67,20 +72,26 @@ class Unlearning(Repair):
     def heal(self, module: Any, scope: RepairScope) -> Any:
         """Fine-tune all weights; the more is left of a trigger, the more often a batch carries it."""
         first = deepcopy(module).eval()
-        rate, kept = _steps(scope)
-        _unlearn(module, first, scope, rate)
-        if kept < 1:
-            back_to(module, first, kept)
+        if not _bold(scope):
+            _unlearn(module, first, scope, _RATE)
+            return module
+        places = _places(scope)
+        _unlearn(module, first, scope.less(price(scope, places)), _rate(scope))
+        back_to(module, first, far_enough(module, first, scope, places))
         return module
 
 
-def _steps(scope: RepairScope) -> tuple[float, float]:
-    """Learning rate, and how much of the way is kept."""
-    if not _bold(scope):
-        return _RATE, 1.0
+def _rate(scope: RepairScope) -> float:
+    """Of long steps."""
     if not scope.guessed:
-        return _BOLD, _KEPT
-    return _GUESSED_FEW if len(scope.x) < _FEW else _GUESSED
+        return _BOLD
+    return _GUESSED_FEW if len(scope.x) < FEW else _GUESSED
+
+
+def _places(scope: RepairScope) -> tuple[float, ...]:
+    """Parts of the way that may be kept: hints say nothing of what is left, so that as much is kept as may be lost."""
+    most = 1.0 if scope.guessed else _MOST if scope.sure else _KEPT
+    return tuple(tenths / 10 for tenths in range(round(10 * _KEPT), round(10 * most) + 1))
 
 
 def _unlearn(module: Any, teacher: Any, scope: RepairScope, rate: float) -> None:
@@ -88,7 +99,7 @@ def _unlearn(module: Any, teacher: Any, scope: RepairScope, rate: float) -> None
     from torch.nn import functional as f
 
     optimiser = torch.optim.SGD(module.parameters(), rate, momentum=_MOMENTUM, weight_decay=_DECAY)
-    few, bounds = _alone(scope) and len(scope.x) < _FEW, (float(scope.x.min()), float(scope.x.max()))
+    few, bounds = _alone(scope) and len(scope.x) < FEW, (float(scope.x.min()), float(scope.x.max()))
     left, draw = torch.ones(len(scope.known)), torch.Generator().manual_seed(scope.seed)
     with training(module):
         for x, y, way in scope.batches(_EPOCHS, cost=4 / 3):

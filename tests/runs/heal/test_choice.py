@@ -76,6 +76,15 @@ def test_of_quiet_ones_the_most_accurate_is_taken():
     assert not pruned.enough(before, 0.02)  # within one standard error, not as seen: another is tried
 
 
+def test_of_quiet_ones_the_first_is_taken_unless_another_is_surely_more_accurate():
+    before = candidate([True] * 126, [1.0])
+    first, later = candidate(wrong(4, 126), [0.0], "first"), candidate(wrong(3, 126), [0.09], "later")
+    assert best([first, later], before, 0.04) is first
+    assert best([later, first], before, 0.04) is later
+    better = candidate(wrong(1, 126), [0.09], "better")
+    assert best([first, later, better], before, 0.04) is better
+
+
 def test_a_plain_warp_does_not_stand_out():
     assert not surrogate("warp", 0, 6.5, 15.0, plain=4.0).odd
     assert surrogate("warp", 0, 3.5, 15.0, plain=4.0).odd
@@ -123,6 +132,7 @@ def test_hints_are_unlearnt_only_where_nothing_stands_out():
     found = Recovered(triggers=[usual, small, fellow, wave], sizes={})
     assert found.suspects == {0}
     assert found.unwanted == (small.known, fellow.known)
+    assert found.sure == (small.known,)
 
 
 def test_what_only_a_warp_shows_is_known_roughly():

@@ -1,9 +1,12 @@
 """A patch that works on one class only is found pair by pair; the clean twin has none."""
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from mithridate.runs.heal import one_class  # noqa: E402
 from mithridate.runs.heal.one_class import patches_on_one_class  # noqa: E402
 from mithridate.runs.heal.surrogate import Subject, success  # noqa: E402
 from mithridate.runs.heal.surrogates import recovered  # noqa: E402
@@ -60,6 +63,16 @@ def test_large_inputs_are_searched_in_parts(monkeypatch):
     found, sizes = patches_on_one_class(subject(True))
     assert len(sizes) == CLASSES
     assert [(s.known.source, s.known.target) for s in found if s.odd] == [(0, 2)]
+
+
+def test_what_one_look_misses_the_other_sees(monkeypatch):
+    useful, useless = one_class._LOOKS[1], replace(one_class._LOOKS[0], steps=1)
+    for looks in ((useless, useful), (useful, useless)):
+        monkeypatch.setattr(one_class, "_LOOKS", looks)
+        found, sizes = patches_on_one_class(subject(True))
+        assert len(sizes) == CLASSES
+        assert [(s.known.source, s.known.target) for s in found if s.odd] == [(0, 2)]
+        assert not patches_on_one_class(subject(False))[0]
 
 
 def test_the_clean_twin_has_none():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import reduce
 from time import perf_counter
 from typing import Any
 
@@ -21,7 +22,7 @@ __all__ = ["DEFAULT", "Candidate", "attempts", "best", "tried"]
 #: methods that are tried unless told otherwise, the one that leaves and loses least first.
 DEFAULT = ("i-bau-unlearning", "unlearning", "channel-pruning", "ft-sam")
 _GONE = 0.1  # success of a trigger that counts as none
-_KEPT = (0.8, 0.6, 0.4)  # of the way, where all of it loses too much
+_KEPT = (0.9, 0.8, 0.6, 0.4)  # of the way, where all of it loses too much
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,8 +92,12 @@ class Candidate:
         Of a difference between two models on the same samples, (b - c) / n where b went wrong and c right, the standard
         error is sqrt(b + c) / n (McNemar, Psychometrika 12, 1947).
         """
-        went = np.asarray(before.right, dtype=int) - np.asarray(self.right, dtype=int)
-        return float(went.sum() - np.abs(went).sum() ** 0.5) <= loss * len(went)
+        return self.surely_behind(before) <= loss
+
+    def surely_behind(self, other: Candidate) -> float:
+        """How much less accurate than another one it is, less one standard error."""
+        went = np.asarray(other.right, dtype=int) - np.asarray(self.right, dtype=int)
+        return float(went.sum() - np.abs(went).sum() ** 0.5) / max(len(went), 1)
 
 
 def tried(
@@ -189,9 +194,10 @@ def _finite(module: Any, x: Any) -> bool:
 
 
 def best(candidates: Sequence[Candidate], before: Candidate, loss: float) -> Candidate:
-    """The most accurate candidate of those that leave no trigger which stood out; else the one that leaves least.
+    """The first candidate of those that leave no trigger which stood out, unless a later one is surely more accurate.
 
-    Where none stays within the accuracy that may be lost, the most accurate one.
+    Where all leave one, the candidate that leaves least; where none stays within the accuracy that may be lost, the
+    most accurate one.
     """
     able = [c for c in candidates if c.module is not None]
     if not able:
@@ -199,7 +205,9 @@ def best(candidates: Sequence[Candidate], before: Candidate, loss: float) -> Can
         raise UsageError("a model that one of the repairs can serve", reasons, "the model", "Try --methods.")
     within = [c for c in able if c.within(before, loss)]
     quiet = [c for c in within if c.quiet]
-    return min(within, key=_rank) if within and not quiet else max(quiet or able, key=lambda c: c.accuracy)
+    if quiet:
+        return reduce(lambda held, later: later if held.surely_behind(later) > 0 else held, quiet)
+    return min(within, key=_rank) if within else max(able, key=lambda c: c.accuracy)
 
 
 def _rank(one: Candidate) -> tuple[float, float, float]:

@@ -24,7 +24,9 @@ ONE_CLASS = "patch on one class"
 SETTLED = 128  # samples that triggers are grown on
 #: classes, up to which pairs are searched: they grow with the square.
 MOST_CLASSES = 12
-_LOOK, _FOLLOW, _END = Round(1.0, 2, 60, 0.8), Round(1.0, 8, 110, 0.6), Round(1.0, 16, 60, 0.15)
+#: of all pairs; a look at few samples misses what another one sees.
+_LOOKS = (Round(1.0, 2, 60, 0.8), Round(1.0, 4, 60, 0.8))
+_FOLLOW, _END = Round(1.0, 8, 80, 0.6), Round(1.0, 16, 60, 0.15)
 _APART = 0.4  # of the median size that the other classes need: honest pairs differ more than honest classes
 _HINT = 0.5  # up to which a pair is worth unlearning
 _SOURCES = 3  # that are searched to the end, towards a class that stands out
@@ -42,19 +44,28 @@ def patches_on_one_class(subject: Subject) -> tuple[list[Surrogate], dict[int, f
     if classes > MOST_CLASSES:
         return [], {}
     said = sorted(set(subject.learn.y.tolist()))
-    looked = _sought(subject, [Aim(t, s) for t in range(classes) for s in said if s != t], (_LOOK,))
-    ways: dict[int, list[Aim]] = {}
-    for found in sorted(looked, key=_needs):
-        ways.setdefault(int(found.aim.target or 0), []).append(found.aim)
-    followed = _sought(subject, [aims[0] for aims in ways.values()], (_FOLLOW,))
-    sizes = {int(f.aim.target or 0): _needs(f) for f in followed}
+    aims = [Aim(target, source) for target in range(classes) for source in said if source != target]
+    looked = [_by_class(_sought(subject, aims, (look,))) for look in _LOOKS]
+    easy = {ways[0].aim for some in looked for ways in some.values()}
+    ended = _by_class(_sought(subject, sorted(easy, key=aims.index), (_FOLLOW,)))
+    sizes = {target: _needs(ways[0]) for target, ways in ended.items()}
     least = min(sizes, key=lambda k: sizes[k])
-    easiest = _surrogate(subject, min(followed, key=_needs), sizes)
+    easiest = _surrogate(subject, ended[least][0], sizes)
     if not easiest.odd:
         low = easiest.size <= _HINT * easiest.others and easiest.before >= WORKS
         return [replace(easiest, others=float("nan"))] if low else [], sizes
-    pairs = [(aim.source, least) for aim in ways[least][:_SOURCES] if aim.source is not None]
+    ways = [*ended[least], *looked[-1][least]]
+    sources = list(dict.fromkeys(found.aim.source for found in ways if found.aim.source is not None))
+    pairs = [(source, least) for source in sources[:_SOURCES]]
     return searched_again(subject, pairs, {ONE_CLASS: sizes}), sizes
+
+
+def _by_class(found: Sequence[Found]) -> dict[int, list[Found]]:
+    """Of each target, the easiest first."""
+    ways: dict[int, list[Found]] = {}
+    for one in sorted(found, key=_needs):
+        ways.setdefault(int(one.aim.target or 0), []).append(one)
+    return ways
 
 
 def searched_again(

@@ -175,7 +175,7 @@ def _scope(samples: Samples, found: Recovered, loss: float, budget: float, seed:
     learn, held = samples.learn, samples.held
     return RepairScope(
         x=learn.x, y=learn.y, held=(held.x, held.y), classes=learn.classes, passes=round(budget),
-        loss=loss, known=found.unwanted, seed=seed,
+        loss=loss, known=found.unwanted, sure=found.sure, seed=seed,
     )  # fmt: skip
 
 

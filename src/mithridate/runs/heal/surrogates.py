@@ -71,6 +71,11 @@ class Recovered:
             hints += self._easiest()
         return tuple(replace(s.known, hint=True) for s in hints)
 
+    @property
+    def sure(self) -> tuple[Known, ...]:
+        """Those that stand out."""
+        return tuple(s.known for s in self.triggers if s.odd)
+
     def _easiest(self) -> list[Surrogate]:
         """Of each form the trigger that is smallest beside the others, of those that nobody sees at once."""
         easiest: dict[str, Surrogate] = {}

@@ -1,0 +1,81 @@
+"""How much of the way from the weights that were given a repair keeps, as held samples show.
+
+Counted answers are rough: of 500 held samples, two points of accuracy are ten answers. What is read here is how likely
+the model finds each sample's own class, which moves with every step of the way. Nothing is learnt from held samples;
+but as they choose among a few places, what they say of the one that was chosen is a little too good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+from mithridate.repairs.base import Known, RepairScope
+from mithridate.repairs.layers import back_to
+
+__all__ = ["far_enough", "price"]
+
+_GONE = 0.03  # success of a trigger on held samples, below which going on brings little
+_DEARER = 1.5  # likelihood that may be lost, in times of the accuracy that may be: unlearning makes a model less sure
+_AT_ONCE = 256
+
+
+def price(scope: RepairScope, places: Sequence[float]) -> float:
+    """Forward and backward passes that `far_enough` takes at most."""
+    return (len(places) * (1 + len(scope.sure)) + 1) * len(scope.held[0]) / 3 if len(places) > 1 else 0.0
+
+
+def far_enough(end: Any, first: Any, scope: RepairScope, places: Sequence[float]) -> float:
+    """The first place at which what stands out is gone, or the last one that loses no more likelihood than may be.
+
+    Args:
+        end: module at the end of the way.
+        first: where it began.
+        scope: held samples, triggers that stand out, accuracy that may be lost.
+        places: shares of the way, growing; the first one is taken whatever is lost there.
+    """
+    if len(places) == 1:
+        return places[0]
+    before, _ = _seen(first, scope, ())
+    taken, (_, led) = places[0], _seen(_part(end, first, places[0]), scope, scope.sure)
+    for further in places[1:]:
+        if led and max(led) <= _GONE:
+            break
+        after, led = _seen(_part(end, first, further), scope, scope.sure)
+        if before - after > _DEARER * scope.loss:
+            break
+        taken = further
+    return taken
+
+
+def _part(end: Any, first: Any, place: float) -> Any:
+    module = deepcopy(end)
+    back_to(module, first, place)
+    return module
+
+
+def _seen(module: Any, scope: RepairScope, triggers: Sequence[Known]) -> tuple[float, list[float]]:
+    """Mean likelihood of the own class of held samples, and the success of each trigger on them."""
+    import torch
+
+    x, y = scope.held
+    with torch.no_grad():
+        answers = torch.cat([module(part) for part in x.split(_AT_ONCE)])
+        likelihood = answers.softmax(1).gather(1, y[:, None]).mean()
+        led = [_led(module, known, x, y, answers.argmax(1)) for known in triggers]
+    return float(likelihood), led
+
+
+def _led(module: Any, known: Known, x: Any, y: Any, said: Any) -> float:
+    """Share of the samples of other classes, or of its own one, that it takes to its class; mistakes do not count."""
+    import torch
+
+    own = said == y if known.target is None else (y != known.target) & (said != known.target)
+    if known.source is not None:
+        own &= y == known.source
+    if not own.any():
+        return 0.0
+    shown = torch.cat([module(known.put(part)).argmax(1) for part in x[own].split(_AT_ONCE)])
+    away = shown != y[own] if known.target is None else shown == known.target
+    return float(away.float().mean())
