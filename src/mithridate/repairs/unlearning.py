@@ -26,10 +26,8 @@ _SHARE, _GENTLE = 0.6, 0.3  # of a batch that carries a trigger; one that is a h
 FEW = 1000  # samples, below which pictures are mixed
 _RATE, _BOLD = 0.01, 0.05  # learning rates of short and of long steps
 _GUESSED_FEW, _GUESSED = 0.075, 0.06  # learning rates of long steps with hints alone
-_KEPT, _MOST = (
-    0.5,
-    0.8,
-)  # after long steps: of the way from the weights that were given; at most, unless guessed
+_KEPT = 0.5  # after long steps: of the way from the weights that were given, at the least
+_MOST = 0.8  # and at the most, unless guessed
 _DISTURBED = 0.6  # with long steps: of the samples without a trigger
 _MOMENTUM, _DECAY = 0.9, 5e-4
 _MEMORY, _LEAST = 0.5, 0.05  # of what is left of a trigger: of what was seen before, and at least
