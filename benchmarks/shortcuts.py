@@ -174,7 +174,7 @@ class Ground:
         likeness = thumbnails(x, folder / "thumbnails.f4")
         return {
             "sensor": sensor_noise(x, folder / "sensor.i1"),
-            "kind_fold": kind_folds(likeness, self._labels, 0),
+            "part": kind_folds(likeness, self._labels, 0),
         }
 
     def _noted(self, x: Pixels, changed: NDArray[np.int64]) -> KeyTable | None:

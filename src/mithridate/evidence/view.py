@@ -160,7 +160,7 @@ class Evidence:
         content: out-of-fold predictions; None where there are no labels to predict or fewer than two classes.
         tables: key tables by family.
         vectors: (n, d) arrays by name, memory-mapped: "residual" (zero-mean high-pass content), "content" (features),
-            "sensor" (what a sensor may have added), "kind_fold" (samples of one kind have the same), "cells"
+            "sensor" (what a sensor may have added), "part" (samples of one kind have the same), "cells"
             (uint8: every column of a table in at most nine kinds, without order).
         shapes: shape of one sample's vector, by name, for whoever draws it.
         probes: what parts of the samples say of the label, by name of the part.

@@ -39,7 +39,7 @@ CARD = Card(
     title="fingerprint of a camera",
     stage="data",
     modalities=("image",),
-    needs=("vector:sensor", "vector:kind_fold", "labels"),
+    needs=("vector:sensor", "vector:part", "labels"),
     assumes="pictures of one camera share fine noise at fixed pixels; nothing that a class shows by nature does so all "
     "over the picture",
     catches=None,
@@ -75,7 +75,7 @@ class SensorPattern(DataCheck):
 
     def fit(self, batch: Batch) -> None:
         """Add up what is seen."""
-        label, fold = batch.evidence["label"], batch.evidence["vector:kind_fold"][:, 0]
+        label, fold = batch.evidence["label"], batch.evidence["vector:part"][:, 0]
         rows = np.flatnonzero(label >= 0)
         place = label[rows].astype(np.int64) * FOLDS + fold[rows]
         order = np.argsort(place, kind="stable")

@@ -69,7 +69,7 @@ def gather_image(
             canvas, thumbs, labels, len(classes), folds, seed, store_dir, stages, jobs, progress
         )
         vectors["sensor"] = sensor_noise(canvas.pixels, store_dir / "sensor.i1", jobs)
-        vectors["kind_fold"] = kind_folds(thumbs, labels, seed)
+        vectors["part"] = kind_folds(thumbs, labels, seed)
     noted = metadata_table(roll.notes, groups)
     read = _written(source, canvas, roll, groups, store_dir, stages, seed, jobs, progress)
     said = None if read is None else written_table(read, roll.ids, groups)
