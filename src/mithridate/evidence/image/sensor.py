@@ -17,6 +17,7 @@ from mithridate.evidence.store import new_map, old_map
 
 __all__ = ["FOLDS", "kind_folds", "sensor_noise"]
 
+#: Parts of a label; what all of them share is no accident.
 FOLDS = 8
 
 _FAINT = 16.0  # variance of detail in the calmest place; few pictures must not say it all
