@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Split", "crossing", "heap", "joined", "separation", "two_heaps"]
+__all__ = ["Split", "crossing", "heap", "joined", "separation", "two_heaps", "upper_heap"]
 
 Values = NDArray[np.float64]
 
@@ -79,6 +79,26 @@ def separation(
         members=order, scores=scores[order], profile=(scores - rest.mean()) / spread, gap=gap, inside=inside,
         where=where, needed=needed, loses=loses,
     )  # fmt: skip
+
+
+def upper_heap(
+    scores: Values, *, fewest: int, where: str, needed: float, loses: float, alone: float = 0.0
+) -> list[Split]:
+    """The upper of two heaps; none where it has fewer samples, or is most of them: what teaches a wrong answer is rare.
+
+    Args:
+        scores: (n,) of all.
+        fewest: samples of a group.
+        where: for people.
+        needed: width of the valley that makes it one.
+        loses: as in `Split`.
+        alone: as in `Split`.
+    """
+    members = np.flatnonzero(scores > crossing(scores, two_heaps(scores)))
+    if not fewest <= len(members) <= len(scores) // 2:
+        return []
+    split = separation(scores, members, inside=1.0, where=where, needed=needed, loses=loses)
+    return [replace(split, alone=alone)]
 
 
 def _valley(scores: Values, members: NDArray[np.intp]) -> float:

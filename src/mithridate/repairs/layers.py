@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
-__all__ = ["back_to", "convolutions", "head_of", "norms", "reset_norms", "seeded", "training", "watched"]
+__all__ = [
+    "back_to",
+    "between",
+    "convolutions",
+    "head_of",
+    "norms",
+    "reset_norms",
+    "seeded",
+    "training",
+    "watched",
+]
 
 
 def head_of(module: Any, x: Any) -> Any:
@@ -48,6 +59,13 @@ def back_to(module: Any, first: Any, t: float) -> None:
         for new, old in zip(_numbers(module), _numbers(first), strict=True):
             if new.is_floating_point():
                 new.lerp_(old, 1 - t)
+
+
+def between(end: Any, first: Any, t: float) -> Any:
+    """A copy of a module, moved as `back_to` does."""
+    copy = deepcopy(end)
+    back_to(copy, first, t)
+    return copy
 
 
 def _numbers(module: Any) -> Iterator[Any]:

@@ -8,11 +8,10 @@ but as they choose among a few places, what they say of the one that was chosen 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 from mithridate.repairs.base import Known, RepairScope
-from mithridate.repairs.layers import back_to
+from mithridate.repairs.layers import between
 
 __all__ = ["far_enough", "price"]
 
@@ -38,21 +37,15 @@ def far_enough(end: Any, first: Any, scope: RepairScope, places: Sequence[float]
     if len(places) == 1:
         return places[0]
     before, _ = _seen(first, scope, ())
-    taken, (_, led) = places[0], _seen(_part(end, first, places[0]), scope, scope.sure)
+    taken, (_, led) = places[0], _seen(between(end, first, places[0]), scope, scope.sure)
     for further in places[1:]:
         if led and max(led) <= _GONE:
             break
-        after, led = _seen(_part(end, first, further), scope, scope.sure)
+        after, led = _seen(between(end, first, further), scope, scope.sure)
         if before - after > _DEARER * scope.loss:
             break
         taken = further
     return taken
-
-
-def _part(end: Any, first: Any, place: float) -> Any:
-    module = deepcopy(end)
-    back_to(module, first, place)
-    return module
 
 
 def _seen(module: Any, scope: RepairScope, triggers: Sequence[Known]) -> tuple[float, list[float]]:

@@ -7,15 +7,13 @@ sought on the scale of Fisher's z. Evaded where the last layer sees poison and c
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.trace_check import Heads, TraceCheck, TraceScope, trace_check
 from mithridate.core.card import Card
 from mithridate.evidence.trait import FEWEST
-from mithridate.evidence.valley import Split, crossing, separation, two_heaps
+from mithridate.evidence.valley import Split, upper_heap
 from mithridate.models.levels import LAST
 
 __all__ = ["LastLayerInfluence", "influence"]
@@ -53,8 +51,11 @@ class LastLayerInfluence(TraceCheck):
         if len(scope.heads[-1].same) <= 2 * FEWEST:
             return []
         worded = scope.level(LAST).content is not None
-        found = _heap(np.mean([influence(head, scope.answer) for head in scope.heads], axis=0))
-        return [replace(split, alone=np.inf if worded else 0.0) for split in found]
+        cosines = np.mean([influence(head, scope.answer) for head in scope.heads], axis=0)
+        # On Fisher's scale the same direction is far from nearly the same.
+        scores = np.arctanh(np.clip(cosines, -_SAME, _SAME))
+        alone = np.inf if worded else 0.0
+        return upper_heap(scores, fewest=FEWEST, where=LAST, needed=_GAP, loses=_LOSES, alone=alone)
 
 
 def influence(head: Heads, answer: int) -> Values:
@@ -79,13 +80,3 @@ def _residual(logits: Values, answer: int) -> Values:
 def _unit(rows: Values) -> Values:
     unit: Values = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
     return unit
-
-
-def _heap(cosines: Values) -> list[Split]:
-    """The upper heap of cosines on Fisher's scale, where the same direction is far from nearly the same."""
-    scores = np.arctanh(np.clip(cosines, -_SAME, _SAME))
-    members = np.flatnonzero(scores > crossing(scores, two_heaps(scores)))
-    # What pulls the way of the incident is the exception: most of a label is the label itself.
-    if not FEWEST <= len(members) <= len(scores) // 2:
-        return []
-    return [separation(scores, members, inside=1.0, where=LAST, needed=_GAP, loses=_LOSES)]

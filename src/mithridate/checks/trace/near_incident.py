@@ -7,15 +7,13 @@ Evaded where the features learn from the poison as well, and see it as they see 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mithridate.checks.trace_check import Heads, TraceCheck, TraceScope, trace_check
 from mithridate.core.card import Card
 from mithridate.evidence.trait import FEWEST
-from mithridate.evidence.valley import Split, crossing, separation, two_heaps
+from mithridate.evidence.valley import Split, upper_heap
 from mithridate.models.levels import LAST
 
 __all__ = ["NearIncident", "nearness"]
@@ -54,12 +52,8 @@ class NearIncident(TraceCheck):
         if scope.level(LAST).content is not None or len(scope.heads[-1].same) <= 2 * FEWEST:
             return []
         scores = np.mean([nearness(head) for head in scope.heads], axis=0)
-        members = np.flatnonzero(scores > crossing(scores, two_heaps(scores)))
-        if not FEWEST <= len(members) <= len(scores) // 2:
-            return []
         needed = _GAP * max(1.0, _ENOUGH / len(scores))
-        split = separation(scores, members, inside=1.0, where=LAST, needed=needed, loses=_LOSES)
-        return [replace(split, alone=0.0)]
+        return upper_heap(scores, fewest=FEWEST, where=LAST, needed=needed, loses=_LOSES)
 
 
 def nearness(head: Heads) -> Values:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mithridate.core.errors import UsageError
 from mithridate.repairs.base import REPAIRS, Passes, Repair, RepairScope, accuracy, counted, rights
-from mithridate.repairs.layers import back_to
+from mithridate.repairs.layers import between
 from mithridate.runs.heal.surrogate import Surrogate, success
 from mithridate.triggers.inversion import Pool
 
@@ -171,9 +171,7 @@ def attempts(
 
 
 def _part(one: Candidate, module: Any, kept: float) -> Candidate:
-    copy = deepcopy(one.module)
-    back_to(copy, module, kept)
-    return replace(one, kept=kept, module=copy, path=())
+    return replace(one, kept=kept, module=between(one.module, module, kept), path=())
 
 
 def _along(
