@@ -9,8 +9,9 @@ from mithridate.core.errors import UsageError
 
 torch = pytest.importorskip("torch")
 
+from mithridate.triggers import inversion  # noqa: E402
 from mithridate.triggers.forms import Blend, Patch, Warp, form_of  # noqa: E402
-from mithridate.triggers.inversion import SCHEDULE, Aim, Pool, Round, invert, passes  # noqa: E402
+from mithridate.triggers.inversion import SCHEDULE, Aim, Found, Pool, Round, invert, passes  # noqa: E402
 
 torch.set_num_threads(1)
 SHAPE = (1, 16, 16)
@@ -52,6 +53,39 @@ def test_planted_class_needs_least(half):
     assert (said == 2).float().mean() > 0.9
     assert planted[2].round == 1
     assert {t.round for t in planted} == {0, 1}
+
+
+def test_of_each_target_so_many_go_on():
+    aims = [Aim(target, source) for target in range(4) for source in range(4) if source != target]
+    schedule = (Round(1.0, 2, 20, 0.8), Round(1.0, 4, 10, 0.6, each=2), Round(1.0, 4, 10, 0.6, each=1))
+    found = invert(model, pool(), aims, Patch(SHAPE, 0.0, 1.0), schedule=schedule)
+    for target in range(4):
+        assert sorted(f.round for f in found if f.aim.target == target) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("enough", [0.0, 0.03, 0.25, 0.4, 0.9, 2.0])
+def test_a_trigger_is_grown_no_further_than_it_must(enough):
+    asked = []
+
+    def ask(x):
+        """Class 1 from a grey level on."""
+        asked.append(len(x))
+        return torch.stack([torch.zeros(len(x)), x.mean((1, 2, 3)) - 100 * (1 + enough) / 255 + 1e-4], dim=1)
+
+    form, samples = (
+        Blend(SHAPE, 0.0, 1.0),
+        Pool(torch.zeros(20, *SHAPE), torch.zeros(20, dtype=torch.long), 2),
+    )
+    level = torch.full((1, *SHAPE), 100 / 255).atanh()
+    first = Found(aim=Aim(1), parameters=(level,), size=100.0, screened=100.0, rate=1.0, round=1)
+    grown = inversion._settled(ask, samples, form, first, 0.98, 20)
+    steps = [
+        by for by in inversion._GROWTH if float(form.size(form.grown((level,), by))[0]) / 100 >= 1 + enough
+    ]
+    least = steps[0] if steps else inversion._GROWTH[-1]
+    assert grown.size == pytest.approx(float(form.size(form.grown((level,), least))[0]), rel=1e-3)
+    assert grown.rate == (1.0 if steps else 0.0)
+    assert len(asked) <= 5
 
 
 def test_searched_anew_never_larger():

@@ -53,7 +53,7 @@ class Known:
         target: class that it leads to; None: away from the sample's own.
         source: the only class whose samples it is for; None: all others.
         hint: nothing shows that it was planted; honest models have such triggers, too.
-        rough: nothing but warps shows it, of which many do the same: what was planted is like it at most.
+        rough: a warp shows it most clearly, of which many do the same: what was planted is like it at most.
     """
 
     name: str

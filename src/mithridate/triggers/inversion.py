@@ -60,12 +60,14 @@ class Round:
         batch: samples of each aim in a step.
         steps: of the optimisation.
         rate: of Adam.
+        each: how many aims towards each target take part instead; 0: as `keep` says.
     """
 
     keep: float
     batch: int
     steps: int
     rate: float
+    each: int = 0
 
 
 #: what is searched unless told otherwise.
@@ -205,7 +207,7 @@ def _raced(
     rows = [pool.rows(aim) for aim in aims]
     race = _started(form, len(aims), draw, pool.x.device)
     for number, part in enumerate(schedule):
-        active = _leaders(race, part, wanted, number)
+        active = _leaders(race, aims, part, wanted, number)
         race.rounds[active] = number
         at_once = max(1, _AT_ONCE // (part.batch * pool.x[0].numel()))
         for _ in range(part.steps):
@@ -222,7 +224,7 @@ def _raced(
 
 
 def passes(aims: int, schedule: Sequence[Round] = SCHEDULE) -> int:
-    """Forward and backward passes of one input that a search takes."""
+    """Forward and backward passes of one input that a search takes, by a schedule without `each`."""
     kept = (aims if not number else _kept(aims, part) for number, part in enumerate(schedule))
     race = sum(count * part.batch * part.steps for count, part in zip(kept, schedule, strict=True))
     return race + _searched_anew(aims, schedule) * _ANEW.batch * _ANEW.steps
@@ -250,12 +252,18 @@ def _started(form: Form, count: int, draw: Any, device: Any) -> _Race:
     )
 
 
-def _leaders(race: _Race, part: Round, wanted: float, number: int) -> list[int]:
+def _leaders(race: _Race, aims: Sequence[Aim], part: Round, wanted: float, number: int) -> list[int]:
     """The aims that a round is about."""
     count = len(race.success)
     if number == 0:
         return list(range(count))
-    return sorted(np.argsort(_promise(race, wanted), kind="stable")[: _kept(count, part)].tolist())
+    order = np.argsort(_promise(race, wanted), kind="stable").tolist()
+    if not part.each:
+        return sorted(order[: _kept(count, part)])
+    ways: dict[int | None, list[int]] = {}
+    for k in order:
+        ways.setdefault(aims[k].target, []).append(k)
+    return sorted(k for some in ways.values() for k in some[: part.each])
 
 
 def _promise(race: _Race, wanted: float) -> NDArray[np.float64]:
@@ -352,15 +360,22 @@ def _settled(ask: Ask, pool: Pool, form: Form, found: Found, wanted: float, on: 
     import torch
 
     rows = pool.rows(found.aim)[:on]
-    rate, parameters = found.rate, found.parameters
-    for by in _GROWTH:
-        parameters = form.grown(found.parameters, by)
+    target = found.aim.target
+
+    def succeeds(by: float) -> float:
         with torch.no_grad():
-            said = ask(form.put(parameters, pool.x[rows][None])[0]).argmax(1)
-        target = found.aim.target
-        rate = float((said != pool.y[rows] if target is None else said == target).float().mean())
-        if rate >= wanted:
-            break
+            said = ask(form.put(form.grown(found.parameters, by), pool.x[rows][None])[0]).argmax(1)
+        return float((said != pool.y[rows] if target is None else said == target).float().mean())
+
+    rates: dict[float, float] = {}
+    low, high = 0, len(_GROWTH) - 1
+    while low < high:  # success grows with size, nearly always
+        middle = (low + high) // 2
+        rates[_GROWTH[middle]] = succeeds(_GROWTH[middle])
+        low, high = (low, middle) if rates[_GROWTH[middle]] >= wanted else (middle + 1, high)
+    by = _GROWTH[low]
+    parameters = form.grown(found.parameters, by)
+    rate = rates.get(by) or succeeds(by)
     return replace(found, parameters=parameters, size=float(form.size(parameters)[0]), rate=rate)
 
 

@@ -1,7 +1,5 @@
 """A patch that works on one class only is found pair by pair; the clean twin has none."""
 
-from dataclasses import replace
-
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -65,14 +63,18 @@ def test_large_inputs_are_searched_in_parts(monkeypatch):
     assert [(s.known.source, s.known.target) for s in found if s.odd] == [(0, 2)]
 
 
-def test_what_one_look_misses_the_other_sees(monkeypatch):
-    useful, useless = one_class._LOOKS[1], replace(one_class._LOOKS[0], steps=1)
-    for looks in ((useless, useful), (useful, useless)):
-        monkeypatch.setattr(one_class, "_LOOKS", looks)
-        found, sizes = patches_on_one_class(subject(True))
-        assert len(sizes) == CLASSES
-        assert [(s.known.source, s.known.target) for s in found if s.odd] == [(0, 2)]
-        assert not patches_on_one_class(subject(False))[0]
+def test_the_easiest_pair_towards_each_class_is_followed(monkeypatch):
+    followed = []
+    sought = one_class._sought
+
+    def watched(subject, aims, schedule):
+        found = sought(subject, aims, schedule)
+        followed.append([f.aim for f in found if f.round == 1])
+        return found
+
+    monkeypatch.setattr(one_class, "_sought", watched)
+    patches_on_one_class(subject(True))
+    assert sorted(aim.target for aim in followed[0]) == list(range(CLASSES))
 
 
 def test_the_clean_twin_has_none():

@@ -14,6 +14,7 @@ import numpy as np
 from mithridate.core.errors import UsageError
 from mithridate.repairs.base import REPAIRS, Passes, Repair, RepairScope, accuracy, counted, rights
 from mithridate.repairs.layers import between
+from mithridate.runs.heal.allowance import Allowance
 from mithridate.runs.heal.surrogate import Surrogate, success
 from mithridate.triggers.inversion import Pool
 
@@ -75,6 +76,11 @@ class Candidate:
     def quiet(self) -> bool:
         """Whether no trigger that stood out works any more."""
         return self.worst is not None and self.worst <= _GONE
+
+    @property
+    def loud(self) -> bool:
+        """Whether one still does."""
+        return self.worst is not None and self.worst > _GONE
 
     def enough(self, before: Candidate, loss: float) -> bool:
         """Whether no other method need be tried: what stood out is gone, accuracy as seen is within the loss.
@@ -143,35 +149,43 @@ def _judged(one: Candidate, scope: RepairScope, surrogates: Sequence[Surrogate],
 
 def attempts(
     method: str, module: Any, scope: RepairScope, surrogates: Sequence[Surrogate], held: Pool, before: Candidate,
-    loss: float,
+    may: Allowance,
 ) -> list[Candidate]:  # fmt: skip
-    """What a method makes of a copy of the model; again, milder, where that fails or loses too much and there is a way.
+    """What a method makes of a copy of the model; where that loses too much, less of it.
 
-    Where that loses too much as well, weights go back towards the model until the loss is within what is allowed
-    (Wortsman et al., arXiv:2109.01903).
+    Weights go back towards the model until the loss is within what is allowed (Wortsman et al., arXiv:2109.01903),
+    which costs nothing. Where that fails or brings back what stood out, the method is asked again, milder, if there is
+    a way.
 
     Raises:
         UsageError: there is no such method.
     """
+    if not may.left:
+        why = "the passes that all methods may take together were taken by those before"
+        return [Candidate(method=method, why=why, passes=Passes())]
+    scope = replace(scope, passes=may.left)
     first = tried(method, module, scope, surrogates, held)
-    kind = REPAIRS.get(method)
-    less = None if kind is None else kind().milder(scope)
-    if first.module is not None and first.within(before, loss):
-        return [first]
-    found = [first]
-    if less is not None:
-        found.append(replace(tried(method, module, less, surrogates, held), milder=True))
-    able = [one for one in found if one.module is not None]
-    if not able or any(one.within(before, loss) for one in able):
-        return found
-    nearest = max(able, key=lambda one: one.accuracy)
-    back = (_judged(_part(nearest, module, kept), scope, surrogates, held) for kept in _KEPT)
-    enough = next((one for one in back if one.within(before, loss)), None)
-    return found if enough is None else [enough if one is nearest else one for one in found]
+    one = _as_far_as_allowed(first, module, scope, surrogates, held, before)
+    silent = one.kept == 1.0 or not one.loud  # what stood out may come back on the way
+    if one.module is not None and one.within(before, scope.loss) and silent:
+        return [one]
+    rest, kind = may.after(first.passes.both).left, REPAIRS.get(method)
+    less = kind().milder(replace(scope, passes=rest)) if kind and rest else None
+    if less is None:
+        return [one]
+    milder = replace(tried(method, module, less, surrogates, held), milder=True)
+    return [one, _as_far_as_allowed(milder, module, scope, surrogates, held, before)]
 
 
-def _part(one: Candidate, module: Any, kept: float) -> Candidate:
-    return replace(one, kept=kept, module=between(one.module, module, kept), path=())
+def _as_far_as_allowed(
+    one: Candidate, module: Any, scope: RepairScope, surrogates: Sequence[Surrogate], held: Pool, before: Candidate
+) -> Candidate:  # fmt: skip
+    """The candidate, or the first one on the way back to the model that loses no more than is allowed."""
+    if one.module is None or one.within(before, scope.loss):
+        return one
+    parts = (replace(one, kept=kept, module=between(one.module, module, kept), path=()) for kept in _KEPT)
+    back = (_judged(part, scope, surrogates, held) for part in parts)
+    return next((part for part in back if part.within(before, scope.loss)), one)
 
 
 def _along(

@@ -17,17 +17,18 @@ from mithridate.repairs.base import Known
 from mithridate.runs.heal.surrogate import WORKS, Subject, Surrogate, putting, success
 from mithridate.triggers.inversion import Aim, Found, Round, invert
 
-__all__ = ["MOST_CLASSES", "ONE_CLASS", "SETTLED", "patches_on_one_class", "searched_again"]
+__all__ = ["MOST_CLASSES", "OF_PAIRS", "ONE_CLASS", "SETTLED", "patches_on_one_class", "searched_again"]
 
 #: name of the form.
 ONE_CLASS = "patch on one class"
 SETTLED = 128  # samples that triggers are grown on
 #: classes, up to which pairs are searched: they grow with the square.
 MOST_CLASSES = 12
-#: of all pairs; a look at few samples misses what another one sees.
-_LOOKS = (Round(1.0, 2, 60, 0.8), Round(1.0, 4, 60, 0.8))
-_FOLLOW, _END = Round(1.0, 8, 80, 0.6), Round(1.0, 16, 60, 0.15)
-_APART = 0.4  # of the median size that the other classes need: honest pairs differ more than honest classes
+#: of all pairs on few samples, then of the easiest one towards each class on more.
+_SCHEDULE = (Round(1.0, 2, 60, 0.8), Round(1.0, 8, 80, 0.6, each=1))
+#: of pairs that stand out.
+OF_PAIRS = (Round(1.0, 8, 80, 0.6), Round(1.0, 16, 60, 0.15))
+_APART = 0.35  # of the median size that the other classes need: honest pairs differ more than honest classes
 _HINT = 0.5  # up to which a pair is worth unlearning
 _SOURCES = 3  # that are searched to the end, towards a class that stands out
 
@@ -45,25 +46,21 @@ def patches_on_one_class(subject: Subject) -> tuple[list[Surrogate], dict[int, f
         return [], {}
     said = sorted(set(subject.learn.y.tolist()))
     aims = [Aim(target, source) for target in range(classes) for source in said if source != target]
-    looked = [_by_class(_sought(subject, aims, (look,))) for look in _LOOKS]
-    easy = {ways[0].aim for some in looked for ways in some.values()}
-    ended = _by_class(_sought(subject, sorted(easy, key=aims.index), (_FOLLOW,)))
-    sizes = {target: _needs(ways[0]) for target, ways in ended.items()}
+    ways = _by_class(_sought(subject, aims, _SCHEDULE))
+    sizes = {target: _needs(some[0]) for target, some in ways.items()}
     least = min(sizes, key=lambda k: sizes[k])
-    easiest = _surrogate(subject, ended[least][0], sizes)
+    easiest = _surrogate(subject, ways[least][0], sizes[least], sizes)
     if not easiest.odd:
         low = easiest.size <= _HINT * easiest.others and easiest.before >= WORKS
         return [replace(easiest, others=float("nan"))] if low else [], sizes
-    ways = [*ended[least], *looked[-1][least]]
-    sources = list(dict.fromkeys(found.aim.source for found in ways if found.aim.source is not None))
-    pairs = [(source, least) for source in sources[:_SOURCES]]
+    pairs = [(int(found.aim.source or 0), least) for found in ways[least][:_SOURCES]]
     return searched_again(subject, pairs, {ONE_CLASS: sizes}), sizes
 
 
 def _by_class(found: Sequence[Found]) -> dict[int, list[Found]]:
-    """Of each target, the easiest first."""
+    """Of each target, the one that was followed to the end first, then the easiest."""
     ways: dict[int, list[Found]] = {}
-    for one in sorted(found, key=_needs):
+    for one in sorted(found, key=lambda one: (-one.round, _needs(one))):
         ways.setdefault(int(one.aim.target or 0), []).append(one)
     return ways
 
@@ -74,8 +71,8 @@ def searched_again(
     """Patches for some pairs that work, held against the sizes that other classes need."""
     if not pairs:
         return []
-    ended = _sought(subject, [Aim(target, source) for source, target in pairs], (_FOLLOW, _END))
-    triggers = [_surrogate(subject, found, usual[ONE_CLASS]) for found in ended]
+    ended = _sought(subject, [Aim(target, source) for source, target in pairs], OF_PAIRS)
+    triggers = [_surrogate(subject, found, found.screened, usual[ONE_CLASS]) for found in ended]
     return [trigger for trigger in triggers if trigger.before >= WORKS and np.isfinite(trigger.size)]
 
 
@@ -92,8 +89,8 @@ def _sought(subject: Subject, aims: Sequence[Aim], schedule: Sequence[Round]) ->
     )  # fmt: skip
 
 
-def _surrogate(subject: Subject, found: Found, sizes: Mapping[int, float]) -> Surrogate:
-    """Its size is that after the effort which all classes got."""
+def _surrogate(subject: Subject, found: Found, size: float, sizes: Mapping[int, float]) -> Surrogate:
+    """Its size is that after about the effort which all classes got."""
     form, source, target = subject.form("patch"), int(found.aim.source or 0), int(found.aim.target or 0)
     known = Known(
         name=f"patch on {subject.names[source]!r} towards {subject.names[target]!r}",
@@ -101,6 +98,6 @@ def _surrogate(subject: Subject, found: Found, sizes: Mapping[int, float]) -> Su
     )  # fmt: skip
     others = [size for other, size in sizes.items() if other != target]
     return Surrogate(
-        known=known, before=success(subject.module, known, subject.held), size=found.screened, unit=form.unit,
+        known=known, before=success(subject.module, known, subject.held), size=size, unit=form.unit,
         form=ONE_CLASS, apart=_APART, others=float(np.median(others)) if others else float("nan"),
     )  # fmt: skip

@@ -17,6 +17,7 @@ from mithridate.models.devices import named_device
 from mithridate.repairs.base import Passes, RepairScope, counted
 from mithridate.runs.costs import refuse_numbers
 from mithridate.runs.evade_model import module_with_weights
+from mithridate.runs.heal.allowance import allowance
 from mithridate.runs.heal.candidates import DEFAULT, Candidate, attempts, best, tried
 from mithridate.runs.heal.page import page
 from mithridate.runs.heal.relapse import relapsed
@@ -30,9 +31,7 @@ from mithridate.runs.scan.with_arch import shape_of, traced
 __all__ = ["Healed", "heal"]
 
 Progress = Callable[[str, int, int | None], None]
-_EPOCHS, _FEW = 20.0, 80.0  # over the clean samples, that a method may take; where the training is known
 _COMPARED = 3  # classes, from which on a trigger can stand out
-_OF_TRAINING = 0.1  # that a method may take, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +72,8 @@ def heal(
         loss: accuracy that may be lost, as a share.
         epochs: over the clean samples that each method may take, and a tenth of the training at most; None: 20, or 80
             where the training is known.
-        trained: samples times epochs of the training, to compare costs with; None where unknown.
+        trained: samples times epochs of the training, to compare costs with; None where unknown. Unless `methods` are
+            given, what is tried stays within a quarter of it, the searches for triggers with it.
         price: of an hour of this machine, in any currency; None where unknown.
         device: that torch has here, such as "cuda", where everything is computed; draws are the same on all, what is
             rounded is not.
@@ -98,14 +98,16 @@ def heal(
     with counted(module, search):
         first = _searched(module, samples, ordinary, asked.seed)
     surrogates = first.triggers
-    often = epochs if epochs is not None else _FEW if trained else _EPOCHS
-    budget = min(often * len(samples.learn.x), _OF_TRAINING * (trained or float("inf")))
-    scope = _scope(samples, first, loss, budget, asked.seed)
+    may = allowance(
+        len(samples.learn.x), trained, search.both + first.again, epochs=epochs, all_of_it=methods is None
+    )
+    scope = _scope(samples, first, loss, asked.seed)
     before = tried("none", module, scope, surrogates, samples.held)
     candidates: list[Candidate] = []
     for number, method in enumerate(methods or DEFAULT):
         progress(method, number, len(methods or DEFAULT))
-        candidates += attempts(method, module, scope, surrogates, samples.held, before, loss)
+        spent = sum(c.passes.both for c in candidates)
+        candidates += attempts(method, module, scope, surrogates, samples.held, before, may.after(spent))
         if methods is None and candidates[-1].enough(before, loss):
             break
     chosen = best(candidates, before, loss)
@@ -171,11 +173,11 @@ def _returned(
     return [Skip(check="repair", reason=reason, remedy=remedy, count=len(again))]
 
 
-def _scope(samples: Samples, found: Recovered, loss: float, budget: float, seed: int) -> RepairScope:
+def _scope(samples: Samples, found: Recovered, loss: float, seed: int) -> RepairScope:
     learn, held = samples.learn, samples.held
     return RepairScope(
-        x=learn.x, y=learn.y, held=(held.x, held.y), classes=learn.classes, passes=round(budget),
-        loss=loss, known=found.unwanted, sure=found.sure, seed=seed,
+        x=learn.x, y=learn.y, held=(held.x, held.y), classes=learn.classes, passes=0, loss=loss, known=found.unwanted,
+        sure=found.sure, seed=seed,
     )  # fmt: skip
 
 

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mithridate.repairs.base import Known
-from mithridate.runs.heal.one_class import ONE_CLASS, SETTLED, patches_on_one_class, searched_again
+from mithridate.runs.heal.one_class import OF_PAIRS, ONE_CLASS, SETTLED, patches_on_one_class, searched_again
 from mithridate.runs.heal.surrogate import WORKS, Subject, Surrogate, putting, success
 from mithridate.triggers.forms import FormName
-from mithridate.triggers.inversion import Aim, Round, invert
+from mithridate.triggers.inversion import Aim, Round, invert, passes
 from mithridate.triggers.waves import Wave, lowest_waves
 
 __all__ = ["Recovered", "recovered"]
@@ -59,11 +59,18 @@ class Recovered:
         return [(k.source, k.target) for k in odd if k.source is not None and k.target is not None]
 
     @property
+    def again(self) -> float:
+        """Passes of a search in the repaired model for what stands out here."""
+        for_all = len(_FORMS) * passes(len(self.suspects_of_all), _SCHEDULE)
+        return for_all + passes(len(self.pairs), OF_PAIRS)
+
+    @property
     def unwanted(self) -> tuple[Known, ...]:
         """What is to be unlearnt: all triggers towards suspects; where there are none, hints, which prove nothing."""
         suspects = self.suspects
         if suspects:
-            rough = all(s.form == _WARP for s in self.triggers if s.odd)
+            odd = [s for s in self.triggers if s.odd]
+            rough = min(odd, key=lambda s: s.size / s.others).form == _WARP
             led = tuple(s.known for s in self.triggers if s.known.target in suspects)
             return tuple(replace(known, rough=True) for known in led) if rough else led
         hints = [s for s in self.triggers if s.form in (_WAVE, ONE_CLASS)]
