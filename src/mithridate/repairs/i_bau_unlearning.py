@@ -49,7 +49,7 @@ class IBauUnlearning(Repair):
     def refuses(self, module: Any, scope: RepairScope) -> str:
         """Where no trigger is known, or what is known is about what was planted; inputs that are no real numbers."""
         if scope.known and not any(known.rough for known in scope.known):
-            return "what is known is no warp: unlearning it alone does, and costs less accuracy"
+            return "what stands out most is no warp: unlearning alone does, and costs less accuracy"
         return Unlearning().refuses(module, scope) or IBau().refuses(module, scope)
 
     def heal(self, module: Any, scope: RepairScope) -> Any:

@@ -17,18 +17,18 @@ from mithridate.repairs.base import Known
 from mithridate.runs.heal.surrogate import WORKS, Subject, Surrogate, putting, success
 from mithridate.triggers.inversion import Aim, Found, Round, invert
 
-__all__ = ["MOST_CLASSES", "OF_PAIRS", "ONE_CLASS", "SETTLED", "patches_on_one_class", "searched_again"]
+__all__ = ["MOST_CLASSES", "OF_PAIRS", "ONE_CLASS", "patches_on_one_class", "searched_again"]
 
 #: name of the form.
 ONE_CLASS = "patch on one class"
-SETTLED = 128  # samples that triggers are grown on
 #: classes, up to which pairs are searched: they grow with the square.
 MOST_CLASSES = 12
-#: of all pairs on few samples, then of the easiest one towards each class on more.
-_SCHEDULE = (Round(1.0, 2, 60, 0.8), Round(1.0, 8, 80, 0.6, each=1))
+#: of all pairs on few samples, then of the two easiest towards each class on more.
+_SCHEDULE = (Round(1.0, 2, 60, 0.8), Round(1.0, 8, 80, 0.6, each=2))
+_GROWN_ON = 64  # samples, of each pair
 #: of pairs that stand out.
 OF_PAIRS = (Round(1.0, 8, 80, 0.6), Round(1.0, 16, 60, 0.15))
-_APART = 0.35  # of the median size that the other classes need: honest pairs differ more than honest classes
+_APART = 0.4  # of the median size that the other classes need: honest pairs differ more than honest classes
 _HINT = 0.5  # up to which a pair is worth unlearning
 _SOURCES = 3  # that are searched to the end, towards a class that stands out
 
@@ -58,7 +58,7 @@ def patches_on_one_class(subject: Subject) -> tuple[list[Surrogate], dict[int, f
 
 
 def _by_class(found: Sequence[Found]) -> dict[int, list[Found]]:
-    """Of each target, the one that was followed to the end first, then the easiest."""
+    """Of each target, those that were followed to the end first, then the easiest."""
     ways: dict[int, list[Found]] = {}
     for one in sorted(found, key=lambda one: (-one.round, _needs(one))):
         ways.setdefault(int(one.aim.target or 0), []).append(one)
@@ -85,7 +85,7 @@ def _sought(subject: Subject, aims: Sequence[Aim], schedule: Sequence[Round]) ->
     """A patch for each aim."""
     return invert(
         subject.module, subject.learn, aims, subject.form("patch"), schedule=schedule, seed=subject.seed, anew=0,
-        settled_on=SETTLED,
+        settled_on=_GROWN_ON,
     )  # fmt: skip
 
 

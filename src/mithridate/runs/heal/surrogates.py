@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mithridate.repairs.base import Known
-from mithridate.runs.heal.one_class import OF_PAIRS, ONE_CLASS, SETTLED, patches_on_one_class, searched_again
+from mithridate.runs.heal.one_class import OF_PAIRS, ONE_CLASS, patches_on_one_class, searched_again
 from mithridate.runs.heal.surrogate import WORKS, Subject, Surrogate, putting, success
 from mithridate.triggers.forms import FormName
 from mithridate.triggers.inversion import Aim, Round, invert, passes
@@ -18,6 +18,7 @@ from mithridate.triggers.waves import Wave, lowest_waves
 __all__ = ["Recovered", "recovered"]
 
 _WARP: FormName = "warp"
+_GROWN_ON = 128  # samples
 _FORMS: tuple[FormName, ...] = ("patch", "blend", _WARP)
 _FOLLOWED = 3
 #: a short look at all classes, then the ones that are reached most easily, with the same effort for each.
@@ -143,7 +144,7 @@ def _of_form(
         schedule=_SCHEDULE,
         seed=subject.seed,
         anew=0,
-        settled_on=SETTLED,
+        settled_on=_GROWN_ON,
     )
     followed = {int(f.aim.target or 0): f for f in raced if f.round == len(_SCHEDULE) - 1}
     sizes = {k: f.size for k, f in followed.items()}
