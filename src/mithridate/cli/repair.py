@@ -53,8 +53,8 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     "--trained",
     type=click.FloatRange(min=1),
     metavar="N",
-    help="Samples times epochs of the training of a torch module: costs are compared with it, and no "
-    "method takes more than a tenth of it.",
+    help="Samples times epochs of the training of a torch module: costs are compared with it, no method takes "
+    "more than a tenth of it, and all that is tried about a quarter.",
 )
 @click.option(
     "--device", default="cpu", show_default=True, metavar="NAME",
