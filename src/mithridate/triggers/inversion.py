@@ -360,22 +360,15 @@ def _settled(ask: Ask, pool: Pool, form: Form, found: Found, wanted: float, on: 
     import torch
 
     rows = pool.rows(found.aim)[:on]
-    target = found.aim.target
-
-    def succeeds(by: float) -> float:
+    rate, parameters = found.rate, found.parameters
+    for by in _GROWTH:
+        parameters = form.grown(found.parameters, by)
         with torch.no_grad():
-            said = ask(form.put(form.grown(found.parameters, by), pool.x[rows][None])[0]).argmax(1)
-        return float((said != pool.y[rows] if target is None else said == target).float().mean())
-
-    rates: dict[float, float] = {}
-    low, high = 0, len(_GROWTH) - 1
-    while low < high:  # success grows with size, nearly always
-        middle = (low + high) // 2
-        rates[_GROWTH[middle]] = succeeds(_GROWTH[middle])
-        low, high = (low, middle) if rates[_GROWTH[middle]] >= wanted else (middle + 1, high)
-    by = _GROWTH[low]
-    parameters = form.grown(found.parameters, by)
-    rate = rates.get(by) or succeeds(by)
+            said = ask(form.put(parameters, pool.x[rows][None])[0]).argmax(1)
+        target = found.aim.target
+        rate = float((said != pool.y[rows] if target is None else said == target).float().mean())
+        if rate >= wanted:
+            break
     return replace(found, parameters=parameters, size=float(form.size(parameters)[0]), rate=rate)
 
 

@@ -251,7 +251,7 @@ def test_all_that_is_tried_stays_within_a_quarter_of_the_training():
     assert may.left == 30_000  # a tenth
     assert may.after(30_000).left == 12_000  # about a quarter, less the search and the first
     assert may.after(45_000).left == may.after(60_000).left == 0
-    assert allowance(1000, 300_000, 90_000).left == 12_000  # two fifths of a tenth, whatever the search took
+    assert allowance(1000, 300_000, 90_000).left == 10_500  # 0.35 of a tenth, whatever the search took
     assert allowance(100, 300_000, 0).left == 8_000  # 80 epochs
     assert allowance(100, None, 0).left == allowance(100, None, 90_000).left == 2_000
     assert allowance(1000, 300_000, 90_000, all_of_it=False).after(90_000).left == 30_000

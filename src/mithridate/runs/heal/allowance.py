@@ -8,7 +8,7 @@ __all__ = ["Allowance", "allowance"]
 
 _EPOCHS, _FEW = 20.0, 80.0  # over the clean samples, that a method may take; where the training is known
 _EACH, _ALL = 0.1, 0.24  # of the training; methods take a little more than they may
-_LEAST = 0.4  # of what a method may take, that the methods get whatever the search took
+_LEAST = 0.35  # of what a method may take, that the methods get whatever the search took
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ ONE_CLASS = "patch on one class"
 MOST_CLASSES = 12
 #: of all pairs on few samples, then of the two easiest towards each class on more.
 _SCHEDULE = (Round(1.0, 2, 60, 0.8), Round(1.0, 8, 80, 0.6, each=2))
-_GROWN_ON = 64  # samples, of each pair
+_GROWN_ON = 32  # samples, of each pair
 #: of pairs that stand out.
 OF_PAIRS = (Round(1.0, 8, 80, 0.6), Round(1.0, 16, 60, 0.15))
 _APART = 0.4  # of the median size that the other classes need: honest pairs differ more than honest classes
