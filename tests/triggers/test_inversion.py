@@ -63,19 +63,21 @@ def test_of_each_target_so_many_go_on():
         assert sorted(f.round for f in found if f.aim.target == target) == [0, 1, 2]
 
 
+def settled(ask):
+    """A blend of 100 grey levels as it is grown, its form and its parameters before."""
+    form, level = Blend(SHAPE, 0.0, 1.0), torch.full((1, *SHAPE), 100 / 255).atanh()
+    samples = Pool(torch.zeros(20, *SHAPE), torch.zeros(20, dtype=torch.long), 2)
+    first = Found(aim=Aim(1), parameters=(level,), size=100.0, screened=100.0, rate=1.0, round=1)
+    return inversion._settled(ask, samples, form, first, 0.98, 20), form, level
+
+
 @pytest.mark.parametrize("enough", [0.0, 0.03, 0.25, 0.4, 0.9, 2.0])
 def test_a_trigger_is_grown_no_further_than_it_must(enough):
     def ask(x):
         """Class 1 from a grey level on."""
         return torch.stack([torch.zeros(len(x)), x.mean((1, 2, 3)) - 100 * (1 + enough) / 255 + 1e-4], dim=1)
 
-    form, samples = (
-        Blend(SHAPE, 0.0, 1.0),
-        Pool(torch.zeros(20, *SHAPE), torch.zeros(20, dtype=torch.long), 2),
-    )
-    level = torch.full((1, *SHAPE), 100 / 255).atanh()
-    first = Found(aim=Aim(1), parameters=(level,), size=100.0, screened=100.0, rate=1.0, round=1)
-    grown = inversion._settled(ask, samples, form, first, 0.98, 20)
+    grown, form, level = settled(ask)
     steps = [
         by for by in inversion._GROWTH if float(form.size(form.grown((level,), by))[0]) / 100 >= 1 + enough
     ]
@@ -90,13 +92,7 @@ def test_a_trigger_that_works_no_more_when_it_grows_is_grown_a_little():
         level = x.mean((1, 2, 3)) * 255
         return torch.stack([torch.zeros(len(x)), (level - 102) * (120 - level)], dim=1)
 
-    form, samples = (
-        Blend(SHAPE, 0.0, 1.0),
-        Pool(torch.zeros(20, *SHAPE), torch.zeros(20, dtype=torch.long), 2),
-    )
-    level = torch.full((1, *SHAPE), 100 / 255).atanh()
-    first = Found(aim=Aim(1), parameters=(level,), size=100.0, screened=100.0, rate=1.0, round=1)
-    grown = inversion._settled(ask, samples, form, first, 0.98, 20)
+    grown, _, _ = settled(ask)
     assert grown.rate == 1.0
     assert grown.size == pytest.approx(103, abs=0.5)
 
