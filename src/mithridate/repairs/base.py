@@ -152,9 +152,14 @@ def _moved(x: Any, draw: Any) -> Any:
 
 
 class Repair(ABC):
-    """A repair of weights. The author fills `heal`, and `refuses` where the method does not suit all models."""
+    """A repair of weights. The author fills `heal`, and `refuses` where the method does not suit all models.
+
+    Attributes:
+        light: answers each clean sample once at most and learns nothing, so that its passes need no budget.
+    """
 
     card: ClassVar[Card]
+    light: ClassVar[bool] = False
 
     def refuses(self, module: Any, scope: RepairScope) -> str:
         """Why this model cannot be served; "" where it can."""

@@ -36,6 +36,8 @@ _REACH, _STRANGE = 3.0, 3.0  # standard deviations above the mean of a layer
 class ChannelPruning(Repair):
     """Looks at each batch norm and the convolution before it."""
 
+    light = True
+
     def refuses(self, module: Any, scope: RepairScope) -> str:
         """Without convolutions that a batch norm follows."""
         return "" if _pairs(module) else "no convolution in it is followed by a batch norm"

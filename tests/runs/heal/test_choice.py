@@ -246,6 +246,18 @@ def test_nothing_is_tried_without_passes():
     assert "passes" in one.why
 
 
+def test_what_needs_no_passes_is_tried_without_them():
+    scope, held = thousand(0.04)
+    nothing = Allowance(each=10, methods=20).after(20)
+    layers = torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(144, 2)
+    x, y = torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.long)
+    scope, held = replace(scope, x=x, y=y, held=(x, y)), replace(held, x=x, y=y)
+    module, before = torch.nn.Sequential(*layers).eval(), candidate([True] * 4)
+    [one] = attempts("channel-pruning", module, scope, (), held, before, nothing)
+    assert one.module is not None
+    assert one.passes.both <= len(x) / 3
+
+
 def test_all_that_is_tried_stays_within_a_quarter_of_the_training():
     may = allowance(1000, 300_000, 30_000)
     assert may.left == 30_000  # a tenth

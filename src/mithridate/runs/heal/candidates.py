@@ -160,7 +160,8 @@ def attempts(
     Raises:
         UsageError: there is no such method.
     """
-    if not may.left:
+    kind = REPAIRS.get(method)
+    if not may.left and not (kind and kind.light):
         why = "the passes that all methods may take together were taken by those before"
         return [Candidate(method=method, why=why, passes=Passes())]
     scope = replace(scope, passes=may.left)
@@ -169,7 +170,7 @@ def attempts(
     silent = one.kept == 1.0 or not one.loud  # what stood out may come back on the way
     if one.module is not None and one.within(before, scope.loss) and silent:
         return [one]
-    rest, kind = may.after(first.passes.both).left, REPAIRS.get(method)
+    rest = may.after(first.passes.both).left
     less = kind().milder(replace(scope, passes=rest)) if kind and rest else None
     if less is None:
         return [one]
