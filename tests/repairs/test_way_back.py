@@ -37,11 +37,16 @@ def place(sharp, **changes):
 
 
 def test_weights_go_on_until_what_stands_out_is_gone():
-    assert place(2.0) == 0.5  # 10 (0.5 - 0.35) < 2
+    assert place(1.5) == 0.5  # 10 (0.5 - 0.35) < 2
     keen = Known(name="keen", put=lambda x: x + torch.tensor([0.0, 10.0]), target=1)
-    assert place(2.0, sure=(keen,)) == 0.7
+    assert place(1.5, sure=(keen,)) == 0.7
     other = Known(name="of class 1", put=keen.put, target=1, source=1)
-    assert place(2.0, sure=(other,)) == 0.5  # no sample of class 1 is taken to class 1
+    assert place(1.5, sure=(other,)) == 0.5  # no sample of class 1 is taken to class 1
+
+
+def test_once_it_is_gone_only_half_of_what_may_be_lost_is_spent_on_what_is_like_it():
+    assert place(2.0) == 0.8  # nothing is lost
+    assert [place(1.5, loss=loss) for loss in (0.02, 0.03, 0.04)] == [0.5, 0.6, 0.7]  # 1.4, 1.8, 2.1 points
 
 
 def test_no_further_than_may_be_lost():

@@ -15,8 +15,9 @@ from mithridate.repairs.layers import between
 
 __all__ = ["far_enough", "price"]
 
-_GONE = 0.03  # success of a trigger on held samples, below which going on brings little
+_GONE = 0.03  # success of a trigger on held samples, below which going on brings little of that one
 _DEARER = 1.5  # likelihood that may be lost, in times of the accuracy that may be: unlearning makes a model less sure
+_SPARE = 0.5  # the same where all are gone: what was planted is only like what was recovered, and may be left
 _AT_ONCE = 256
 
 
@@ -26,7 +27,7 @@ def price(scope: RepairScope, places: Sequence[float]) -> float:
 
 
 def far_enough(end: Any, first: Any, scope: RepairScope, places: Sequence[float]) -> float:
-    """The first place at which what stands out is gone, or the last one that loses no more likelihood than may be.
+    """The last place that loses no more likelihood than may be: less of it once what stands out is gone.
 
     Args:
         end: module at the end of the way.
@@ -39,10 +40,9 @@ def far_enough(end: Any, first: Any, scope: RepairScope, places: Sequence[float]
     before, _ = _seen(first, scope, ())
     taken, (_, led) = places[0], _seen(between(end, first, places[0]), scope, scope.sure)
     for further in places[1:]:
-        if led and max(led) <= _GONE:
-            break
+        gone = bool(led) and max(led) <= _GONE
         after, led = _seen(between(end, first, further), scope, scope.sure)
-        if before - after > _DEARER * scope.loss:
+        if before - after > (_SPARE if gone else _DEARER) * scope.loss:
             break
         taken = further
     return taken
