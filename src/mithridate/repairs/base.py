@@ -19,7 +19,18 @@ from numpy.typing import NDArray
 from mithridate.core.card import Card
 from mithridate.core.registry import Registry
 
-__all__ = ["REPAIRS", "Known", "Passes", "Repair", "RepairScope", "accuracy", "counted", "repair", "rights"]
+__all__ = [
+    "REPAIRS",
+    "Known",
+    "Passes",
+    "Repair",
+    "RepairScope",
+    "accuracy",
+    "counted",
+    "likelihoods",
+    "repair",
+    "rights",
+]
 
 _BATCH = 64
 _SHIFT = 2  # pixels that pictures are moved by while training, at most
@@ -219,3 +230,13 @@ def rights(module: Any, x: Any, y: Any, at_once: int = 256) -> NDArray[np.bool_]
         said = torch.cat([module(part).argmax(1) for part in x.split(at_once)])
     right: NDArray[np.bool_] = (said == y).cpu().numpy()
     return right
+
+
+def likelihoods(module: Any, x: Any, y: Any, at_once: int = 256) -> NDArray[np.float64]:
+    """(n,) how likely a module finds the class of each input; the module stays in the mode it is in."""
+    import torch
+
+    with torch.no_grad():
+        told = torch.cat([module(part) for part in x.split(at_once)]).softmax(1)
+    likely: NDArray[np.float64] = told.gather(1, y[:, None])[:, 0].cpu().double().numpy()
+    return likely

@@ -42,6 +42,26 @@ def test_a_loss_is_judged_by_paired_samples(lost, of, within):
     assert after.within(before, 0.02) is within
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "within"),
+    [
+        (0.8, 0.79, True),  # answers went wrong by chance
+        (0.8, 0.6, False),
+        (0.16, 0.12, False),  # of answers that are no logits, a quarter of the likelihood
+    ],
+)
+def test_answers_that_went_wrong_by_chance_are_no_loss(before, after, within):
+    first = replace(candidate(wrong(100, 500)), likely=(before,) * 500)
+    later = replace(candidate(wrong(130, 500)), likely=(after,) * 500)
+    assert not replace(later, likely=()).within(first, 0.02)
+    assert later.within(first, 0.02) is within
+
+
+def test_a_loss_of_likelihood_alone_is_no_loss_of_accuracy():
+    first, later = (replace(candidate(wrong(100, 500)), likely=(p,) * 500) for p in (0.8, 0.6))
+    assert later.within(first, 0.02)
+
+
 def test_samples_that_change_both_ways_tell_less():
     before, after = candidate([True] * 60 + [False] * 40), candidate([False] * 4 + [True] * 56 + [False] * 40)
     both = candidate([False] * 24 + [True] * 36 + [True] * 20 + [False] * 20)

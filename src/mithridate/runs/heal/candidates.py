@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from mithridate.core.errors import UsageError
-from mithridate.repairs.base import REPAIRS, Passes, Repair, RepairScope, accuracy, counted, rights
+from mithridate.repairs.base import (
+    REPAIRS,
+    Passes,
+    Repair,
+    RepairScope,
+    accuracy,
+    counted,
+    likelihoods,
+    rights,
+)
 from mithridate.repairs.layers import between
 from mithridate.runs.heal.allowance import Allowance
 from mithridate.runs.heal.surrogate import Surrogate, success
@@ -37,6 +46,7 @@ class Candidate:
         module: repaired; None where the method refused.
         why: it refused, or failed; "" where it did neither.
         right: of each held sample, whether its answer is right.
+        likely: of each held sample, how likely its own class is found; () where nobody asked.
         successes: of the surrogates, in their order.
         odd: places of those that stand out.
         passes: what it took.
@@ -50,6 +60,7 @@ class Candidate:
     module: Any = None
     why: str = ""
     right: tuple[bool, ...] = ()
+    likely: tuple[float, ...] = ()
     successes: tuple[float, ...] = ()
     odd: tuple[int, ...] = ()
     passes: Passes
@@ -95,10 +106,23 @@ class Candidate:
     def within(self, before: Candidate, loss: float) -> bool:
         """Whether held samples tell no greater loss of accuracy than is allowed, by one standard error.
 
-        Of a difference between two models on the same samples, (b - c) / n where b went wrong and c right, the standard
-        error is sqrt(b + c) / n (McNemar, Psychometrika 12, 1947).
+        They are read twice. Of a difference between two models in answers to the same samples, (b - c) / n where b went
+        wrong and c right, the standard error is sqrt(b + c) / n (McNemar, Psychometrika 12, 1947). Likelihood is read
+        more sharply, and repairs lose more of it than of accuracy, as they make a model less sure: where not even that
+        is lost, answers went wrong by chance.
         """
-        return self.surely_behind(before) <= loss
+        return min(self.surely_behind(before), self.surely_less_likely(before)) <= loss
+
+    def surely_less_likely(self, other: Candidate) -> float:
+        """How much less likely it finds the own class of a sample than another one, less one standard error.
+
+        In the scale of accuracy: answers that are no logits make likelihoods small, and their differences with them.
+        """
+        if not self.likely or not other.likely:
+            return float("inf")
+        lost = np.subtract(other.likely, self.likely)
+        scale = max(1.0, other.accuracy / float(np.mean(other.likely)))
+        return scale * float(lost.mean() - lost.std() / len(lost) ** 0.5)
 
     def surely_behind(self, other: Candidate) -> float:
         """How much less accurate than another one it is, less one standard error."""
@@ -142,6 +166,7 @@ def tried(
 def _judged(one: Candidate, scope: RepairScope, surrogates: Sequence[Surrogate], held: Pool) -> Candidate:
     return replace(
         one, right=tuple(rights(one.module, *scope.held).tolist()),
+        likely=tuple(likelihoods(one.module, *scope.held).tolist()),
         successes=tuple(success(one.module, s.known, held) for s in surrogates),
         odd=tuple(k for k, s in enumerate(surrogates) if s.odd),
     )  # fmt: skip
