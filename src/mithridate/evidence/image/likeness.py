@@ -45,16 +45,16 @@ def near_duplicates(
     _, values, vectors = np.linalg.svd(sample - mean, full_matrices=False)
     used = int(np.clip((values > 0.02 * values[0]).sum(), 1, 64))
     basis = vectors[:used].T / np.maximum(values[:used], 1e-6) ** 0.5
+    rotations = [(basis @ rng.standard_normal((used, _BITS))).astype(np.float32) for _ in range(_BANDS)]
+    bands = _keys(thumbs, mean, np.concatenate(rotations, axis=1), jobs)
     leader = copies.copy()
-    for _ in range(_BANDS):
-        rotation = (basis @ rng.standard_normal((used, _BITS))).astype(np.float32)
-        keys = _keys(thumbs, mean, rotation)
+    for keys in bands.T:
         order = np.argsort(keys, kind="stable")
-        starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+        starts = np.flatnonzero(np.diff(keys[order].astype(np.int32), prepend=-1))
         first = order[np.repeat(starts, np.diff(np.append(starts, n)))]
         free = np.flatnonzero((leader[order] == order) & (leader[first] < order))
         rows, heads = order[free], leader[first[free]]
-        joins = _alike(thumbs, rows, heads)
+        joins = _alike(thumbs, rows, heads, jobs)
         leader[rows[joins]] = heads[joins]
     while not np.array_equal(leader, leader[leader]):
         leader = leader[leader]
@@ -62,23 +62,30 @@ def near_duplicates(
 
 
 def _keys(
-    thumbs: NDArray[np.float16], mean: NDArray[np.float32], rotation: NDArray[np.float32]
-) -> NDArray[np.int64]:
-    keys = np.empty(len(thumbs), dtype=np.int64)
-    for start in range(0, len(thumbs), _BLOCK):
-        signs = (widen(thumbs[start : start + _BLOCK]) - mean) @ rotation > 0
-        keys[start : start + _BLOCK] = signs @ (1 << np.arange(_BITS))
-    return keys
+    thumbs: NDArray[np.float16], mean: NDArray[np.float32], rotations: NDArray[np.float32], jobs: int
+) -> NDArray[np.uint16]:
+    """(n, bands) keys: 16 signs each. So short keys are sorted by their digits, in a fraction of the time."""
+    keys = np.empty((len(thumbs), _BANDS), dtype="<u2")
+
+    def fill(start: int) -> None:
+        signs = (widen(thumbs[start : start + _BLOCK]) - mean) @ rotations > 0
+        keys[start : start + _BLOCK] = np.packbits(signs, axis=1, bitorder="little").view("<u2")
+
+    side_by_side(fill, range(0, len(thumbs), _BLOCK), jobs)
+    return keys.astype(np.uint16, copy=False)
 
 
 def _alike(
-    thumbs: NDArray[np.float16], rows: NDArray[np.int64], heads: NDArray[np.int64]
+    thumbs: NDArray[np.float16], rows: NDArray[np.int64], heads: NDArray[np.int64], jobs: int
 ) -> NDArray[np.bool_]:
     alike = np.empty(len(rows), dtype=bool)
-    for start in range(0, len(rows), _BLOCK):
+
+    def fill(start: int) -> None:
         here = slice(start, start + _BLOCK)
         pairs = widen(thumbs[rows[here]]), widen(thumbs[heads[here]])
         alike[here] = np.einsum("ij,ij->i", *pairs) >= _ALIKE
+
+    side_by_side(fill, range(0, len(rows), _BLOCK), jobs)
     return alike
 
 

@@ -203,8 +203,7 @@ def _fixed(planes: NDArray[np.uint8], rung: Rung, least: int) -> _Pairs:
     for y, hashes in _bands(planes, rung):
         keep = np.empty(hashes.shape, dtype=bool)
         recurring(hashes, least, 17, keep)
-        x, image = np.nonzero(keep)
-        yield y, x, image, hashes[x, image]
+        yield y, *_kept(keep, hashes)
 
 
 def _anywhere(planes: NDArray[np.uint8], rung: Rung, least: int) -> _Pairs:
@@ -223,8 +222,16 @@ def _anywhere(planes: NDArray[np.uint8], rung: Rung, least: int) -> _Pairs:
     for y, hashes in _bands(planes, rung):
         keep = np.empty(hashes.shape, dtype=bool)
         in_buckets(hashes, counts, bar, crowd, keep)
-        x, image = np.nonzero(keep)
-        yield y, x, image, hashes[x, image]
+        yield y, *_kept(keep, hashes)
+
+
+def _kept(
+    keep: NDArray[np.bool_], hashes: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]:
+    """Column, image and hash of each; `np.nonzero` of a table takes some times as long as of a row."""
+    flat = np.flatnonzero(keep)
+    x, image = np.divmod(flat, keep.shape[1])
+    return x, image, hashes.ravel()[flat]
 
 
 def _bands(planes: NDArray[np.uint8], rung: Rung) -> Iterator[tuple[int, NDArray[np.uint64]]]:
