@@ -198,6 +198,7 @@ def selected(cell: Cell, share: float) -> dict[str, Any]:
         "asr": asr, "acc": acc, "cost": taken["of_training"],
         "whole": sum(t["of_training"] for t in tries) + told.details["search"]["passes"] / cell.passes,
         "verdict": str(healed.report.verdict), "taken": taken["method"] + ", milder" * taken["milder"],
+        "proof": told.details["proof"]["passes"] / cell.passes,
         "said": told.message,
         "seconds": round(seconds, 1),
     }  # fmt: skip

@@ -13,9 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mithridate.core.card import Card
 from mithridate.core.registry import Registry
 
@@ -26,10 +23,10 @@ __all__ = [
     "Repair",
     "RepairScope",
     "accuracy",
+    "answers",
     "counted",
-    "likelihoods",
+    "counting",
     "repair",
-    "rights",
 ]
 
 _BATCH = 64
@@ -203,40 +200,37 @@ repair = REPAIRS.register
 
 @contextmanager
 def counted(module: Any, passes: Passes) -> Iterator[None]:
-    """Count what goes through a module meanwhile."""
-    import torch
-
-    def note(_: Any, inputs: tuple[Any, ...], __: Any) -> None:
-        passes.forward += len(inputs[0])
-        passes.backward += len(inputs[0]) if torch.is_grad_enabled() else 0
-
-    handle = module.register_forward_hook(note)
+    """Count what goes through a module, and through copies of it, meanwhile."""
+    handle = counting(module, passes)
     try:
         yield
     finally:
         handle.remove()
 
 
-def accuracy(module: Any, x: Any, y: Any, at_once: int = 256) -> float:
+def counting(module: Any, passes: Passes) -> Any:
+    """Count what goes through a module, and through copies that are made of it, from now on.
+
+    Returns:
+        A handle, to end it for the module.
+    """
+    import torch
+
+    def note(_: Any, inputs: tuple[Any, ...], __: Any) -> None:
+        passes.forward += len(inputs[0])
+        passes.backward += len(inputs[0]) if torch.is_grad_enabled() else 0
+
+    return module.register_forward_hook(note)
+
+
+def accuracy(module: Any, x: Any, y: Any) -> float:
     """Share of inputs that get their class; the module stays in the mode it is in."""
-    return float(np.mean(rights(module, x, y, at_once)))
+    return float((answers(module, x).argmax(1) == y).double().mean())
 
 
-def rights(module: Any, x: Any, y: Any, at_once: int = 256) -> NDArray[np.bool_]:
-    """(n,) which inputs get their class; the module stays in the mode it is in."""
+def answers(module: Any, x: Any, at_once: int = 256) -> Any:
+    """(n, classes) what a module says of inputs; it stays in the mode it is in, and learns nothing."""
     import torch
 
     with torch.no_grad():
-        said = torch.cat([module(part).argmax(1) for part in x.split(at_once)])
-    right: NDArray[np.bool_] = (said == y).cpu().numpy()
-    return right
-
-
-def likelihoods(module: Any, x: Any, y: Any, at_once: int = 256) -> NDArray[np.float64]:
-    """(n,) how likely a module finds the class of each input; the module stays in the mode it is in."""
-    import torch
-
-    with torch.no_grad():
-        told = torch.cat([module(part) for part in x.split(at_once)]).softmax(1)
-    likely: NDArray[np.float64] = told.gather(1, y[:, None])[:, 0].cpu().double().numpy()
-    return likely
+        return torch.cat([module(part) for part in x.split(at_once)])

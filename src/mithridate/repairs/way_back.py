@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mithridate.repairs.base import Known, RepairScope
+from mithridate.repairs.base import Known, RepairScope, answers
 from mithridate.repairs.layers import between
 
 __all__ = ["far_enough", "price"]
@@ -54,9 +54,9 @@ def _seen(module: Any, scope: RepairScope, triggers: Sequence[Known]) -> tuple[f
 
     x, y = scope.held
     with torch.no_grad():
-        answers = torch.cat([module(part) for part in x.split(_AT_ONCE)])
-        likelihood = answers.softmax(1).gather(1, y[:, None]).mean()
-        led = [_led(module, known, x, y, answers.argmax(1)) for known in triggers]
+        told = answers(module, x)
+        likelihood = told.softmax(1).gather(1, y[:, None]).mean()
+        led = [_led(module, known, x, y, told.argmax(1)) for known in triggers]
     return float(likelihood), led
 
 

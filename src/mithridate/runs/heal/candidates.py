@@ -12,16 +12,7 @@ from typing import Any
 import numpy as np
 
 from mithridate.core.errors import UsageError
-from mithridate.repairs.base import (
-    REPAIRS,
-    Passes,
-    Repair,
-    RepairScope,
-    accuracy,
-    counted,
-    likelihoods,
-    rights,
-)
+from mithridate.repairs.base import REPAIRS, Passes, Repair, RepairScope, accuracy, answers, counted
 from mithridate.repairs.layers import between
 from mithridate.runs.heal.allowance import Allowance
 from mithridate.runs.heal.surrogate import Surrogate, success
@@ -160,14 +151,16 @@ def tried(
             )
         path = tuple(_along(repair, scope, surrogates, held))
     one = Candidate(method=method, module=copy, path=path, passes=passes)
-    return replace(_judged(one, scope, surrogates, held), seconds=perf_counter() - started)
+    return replace(_judged(one, surrogates, held), seconds=perf_counter() - started)
 
 
-def _judged(one: Candidate, scope: RepairScope, surrogates: Sequence[Surrogate], held: Pool) -> Candidate:
+def _judged(one: Candidate, surrogates: Sequence[Surrogate], held: Pool) -> Candidate:
+    told = answers(one.module, held.x)
+    said = told.argmax(1)
     return replace(
-        one, right=tuple(rights(one.module, *scope.held).tolist()),
-        likely=tuple(likelihoods(one.module, *scope.held).tolist()),
-        successes=tuple(success(one.module, s.known, held) for s in surrogates),
+        one, right=tuple((said == held.y).tolist()),
+        likely=tuple(told.softmax(1).gather(1, held.y[:, None])[:, 0].tolist()),
+        successes=tuple(success(one.module, s.known, held, said) for s in surrogates),
         odd=tuple(k for k, s in enumerate(surrogates) if s.odd),
     )  # fmt: skip
 
@@ -210,7 +203,7 @@ def _as_far_as_allowed(
     if one.module is None or one.within(before, scope.loss):
         return one
     parts = (replace(one, kept=kept, module=between(one.module, module, kept), path=()) for kept in _KEPT)
-    back = (_judged(part, scope, surrogates, held) for part in parts)
+    back = (_judged(part, surrogates, held) for part in parts)
     return next((part for part in back if part.within(before, scope.loss)), one)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ __all__ = ["page"]
 _AT_WORD = (
     "clean samples are taken at your word: poison among them is learnt again; `mithridate audit` looks for it"
 )
+_PROOF = "proof: judging on held samples, the relapse probe"
 
 
 def page(
     *, model: Path, asked: Asked, samples: Samples, surrogates: Sequence[Surrogate], before: Candidate,
     candidates: Sequence[Candidate], chosen: Candidate, again: Sequence[float], verdict: Verdict,
-    alarms: Sequence[Result], search: Passes, trained: float | None, price: float | None, loss: float,
-    seconds: float,
+    alarms: Sequence[Result], search: Passes, whole: Passes, trained: float | None, price: float | None,
+    loss: float, seconds: float,
 ) -> Report:  # fmt: skip
     """The report of a repair.
 
@@ -46,6 +47,7 @@ def page(
         verdict: of the whole.
         alarms: of the graph.
         search: passes that recovering triggers took.
+        whole: passes of everything; what neither search nor candidates took judged them, and tried a relapse.
         trained: passes of the training; None where unknown.
         price: of an hour; None where unknown.
         loss: accuracy that may be lost.
@@ -57,7 +59,8 @@ def page(
 
     digest = blake2b(model.read_bytes(), digest_size=32).hexdigest()
     told = _told(model, surrogates, before, chosen, again, verdict, loss)
-    exhibits = [_table(before, candidates, surrogates, chosen, search, trained)]
+    spent = {"search for triggers": search.both, _PROOF: whole.both - search.both - _taken(candidates)}
+    exhibits = [_table(before, candidates, chosen, spent, trained)]
     if surrogates:
         exhibits.append(_left(surrogates, before, chosen, again))
     exhibits += [_path(c) for c in candidates if c.path]
@@ -70,6 +73,7 @@ def page(
             "accuracy": [before.accuracy, chosen.accuracy],
             "candidates": [_plain(c, c is chosen, trained) for c in candidates],
             "search": {"passes": round(search.both)},
+            "proof": {"passes": round(spent[_PROOF])},
             "costs": costs.told(),
         },
         exhibits=tuple(exhibits),
@@ -98,8 +102,12 @@ def _costs(
 ) -> Costs:
     """Of the whole run; the pace is that of the candidates, whose passes and seconds belong together."""
     done = [c for c in candidates if c.module is not None]
-    passes, busy = sum(c.passes.both for c in done), sum(c.seconds for c in done)
-    return Costs(passes=passes, busy=busy, whole=seconds, again=trained, price=price)
+    busy = sum(c.seconds for c in done)
+    return Costs(passes=_taken(done), busy=busy, whole=seconds, again=trained, price=price)
+
+
+def _taken(candidates: Sequence[Candidate]) -> float:
+    return sum(c.passes.both for c in candidates)
 
 
 def _told(
@@ -149,8 +157,8 @@ def _doubts(surrogates: Sequence[Surrogate], alarms: Sequence[Result], classes: 
 
 
 def _table(
-    before: Candidate, candidates: Sequence[Candidate], surrogates: Sequence[Surrogate], chosen: Candidate,
-    search: Passes, trained: float | None,
+    before: Candidate, candidates: Sequence[Candidate], chosen: Candidate, spent: Mapping[str, float],
+    trained: float | None,
 ) -> Exhibit:  # fmt: skip
     rows = [
         [
@@ -166,12 +174,9 @@ def _table(
             rows.append([one.name, one.why, "", "", ""])
             continue
         name = f"{one.name} (taken)" if one is chosen else one.name
-        cost = (
-            f"{one.passes.both:,.0f}" if trained is None else f"{one.passes.both / trained:.1%} of training"
-        )
+        cost = _cost(one.passes.both, trained)
         rows.append([name, f"{one.accuracy:.1%}", _percent(one.worst), cost, f"{one.seconds:.1f} s"])
-    cost = f"{search.both:,.0f}" if trained is None else f"{search.both / trained:.1%} of training"
-    rows.append(["search for triggers", "", "", cost, ""])
+    rows += [[name, "", "", _cost(passes, trained), ""] for name, passes in spent.items()]
     columns = [
         "repair",
         f"accuracy on {len(before.right):,} held samples",
@@ -180,6 +185,10 @@ def _table(
         "time",
     ]
     return Exhibit(kind="cells", title="What was tried", data={"columns": columns, "rows": rows, "marks": []})
+
+
+def _cost(passes: float, trained: float | None) -> str:
+    return f"{passes:,.0f}" if trained is None else f"{passes / trained:.1%} of training"
 
 
 def _left(

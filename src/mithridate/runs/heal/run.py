@@ -14,7 +14,7 @@ from mithridate.core.report import Report
 from mithridate.core.results import Finding, Result, Severity, Skip
 from mithridate.core.verdict import Verdict
 from mithridate.models.devices import named_device
-from mithridate.repairs.base import Passes, RepairScope, counted
+from mithridate.repairs.base import Passes, RepairScope, counted, counting
 from mithridate.runs.costs import refuse_numbers
 from mithridate.runs.evade_model import module_with_weights
 from mithridate.runs.heal.allowance import allowance
@@ -90,7 +90,8 @@ def heal(
     shape = asked.shape or shape_of(asked)
     ordinary = ordinary_inputs(asked.clean, shape, "chw", asked.how, asked.seed)
     samples = divided(module, ordinary, asked.classes, asked.seed).on(place)
-    module = module.to(place)
+    module, whole = module.to(place), Passes()
+    counting(module, whole)
     progress("looking for branches", 0, None)
     alarms = [*_branches(Path(model), arch, replace(asked, shape=shape)), *_uncompared(samples.learn.classes)]
     progress("recovering triggers", 0, None)
@@ -119,7 +120,7 @@ def heal(
     again = [relapsed(chosen.module, s.known, samples.learn, samples.held) for s in surrogates]
     report = page(
         model=Path(model), asked=asked, samples=samples, surrogates=surrogates, before=before,
-        candidates=candidates, chosen=chosen, again=again, verdict=verdict, alarms=alarms, search=search,
+        candidates=candidates, chosen=chosen, again=again, verdict=verdict, alarms=alarms, search=search, whole=whole,
         trained=trained, price=price, loss=loss, seconds=perf_counter() - started,
     )  # fmt: skip
     kept = module if verdict is Verdict.WORSE else chosen.module

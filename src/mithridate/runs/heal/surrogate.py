@@ -85,10 +85,16 @@ def putting(form: Form, found: Found) -> Any:
     return lambda x: form.put(found.parameters, x[None])[0]
 
 
-def success(module: Any, known: Known, pool: Pool) -> float:
+def success(module: Any, known: Known, pool: Pool, answers: Any = None) -> float:
     """Share of the samples of other classes, or of its source class, that a trigger takes to its class; 0 without such.
 
     Samples that are taken for the class without the trigger, too, are the model's own mistakes and do not count.
+
+    Args:
+        module: (n, ...) → (n, classes).
+        known: the trigger.
+        pool: n samples.
+        answers: (n,) classes that the module finds without the trigger; asked where None.
     """
     import torch
 
@@ -98,8 +104,10 @@ def success(module: Any, known: Known, pool: Pool) -> float:
         return 0.0
     led = moved = 0
     with torch.no_grad():
-        for x, y in zip(pool.x[rows].split(256), pool.y[rows].split(256), strict=True):
-            said, shown = module(x).argmax(1), module(known.put(x)).argmax(1)
+        for some in rows.split(256):
+            x, y = pool.x[some], pool.y[some]
+            said = module(x).argmax(1) if answers is None else answers[some]
+            shown = module(known.put(x)).argmax(1)
             own = said == y if known.target is None else said != known.target
             away = shown != y if known.target is None else shown == known.target
             moved += int(own.sum())
