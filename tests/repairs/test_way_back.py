@@ -31,9 +31,9 @@ def asked(**changes):
     return RepairScope(**{**given, **changes})
 
 
-def place(sharp, **changes):
+def place(sharp, places=PLACES, **changes):
     """From a model with a trigger, of sharpness 2, to one without, of another."""
-    return far_enough(Between(0.0, sharp), Between(1.0, 2.0), asked(**changes), PLACES)
+    return far_enough(Between(0.0, sharp), Between(1.0, 2.0), asked(**changes), places)
 
 
 def test_weights_go_on_until_what_stands_out_is_gone():
@@ -47,6 +47,7 @@ def test_weights_go_on_until_what_stands_out_is_gone():
 def test_once_it_is_gone_only_half_of_what_may_be_lost_is_spent_on_what_is_like_it():
     assert place(2.0) == 0.8  # nothing is lost
     assert [place(1.5, loss=loss) for loss in (0.02, 0.03, 0.04)] == [0.5, 0.6, 0.7]  # 1.4, 1.8, 2.1 points
+    assert place(2.0, (0.7, 0.8, 0.9, 1.0)) == 0.8  # the rest only for what is left
 
 
 def test_no_further_than_may_be_lost():

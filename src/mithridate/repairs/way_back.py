@@ -18,6 +18,7 @@ __all__ = ["far_enough", "price"]
 _GONE = 0.03  # success of a trigger on held samples, below which going on brings little of that one
 _DEARER = 1.5  # likelihood that may be lost, in times of the accuracy that may be: unlearning makes a model less sure
 _SPARE = 0.5  # the same where all are gone: what was planted is only like what was recovered, and may be left
+_AMPLE = 0.8  # of the way: beyond it much is lost, which only what is left may ask for
 _AT_ONCE = 256
 
 
@@ -41,6 +42,8 @@ def far_enough(end: Any, first: Any, scope: RepairScope, places: Sequence[float]
     taken, (_, led) = places[0], _seen(between(end, first, places[0]), scope, scope.sure)
     for further in places[1:]:
         gone = bool(led) and max(led) <= _GONE
+        if gone and further > _AMPLE:
+            break
         after, led = _seen(between(end, first, further), scope, scope.sure)
         if before - after > (_SPARE if gone else _DEARER) * scope.loss:
             break
