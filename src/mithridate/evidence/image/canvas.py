@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mithridate.core.batch import Batch, Source
 from mithridate.core.errors import SourceError
-from mithridate.engines.threads import in_order
+from mithridate.engines.threads import in_order, side_by_side
 from mithridate.evidence.image.traces import compression
 from mithridate.evidence.roll import Roll
 from mithridate.evidence.stages import load_arrays, load_roll, save_arrays, save_roll
@@ -97,7 +97,7 @@ def paint(
     n = len(roll.ids)
     pixels = old_map(path, np.uint8, (n, *shape))
     progress("turning", 0, n)
-    planes = _turn(pixels, folder / _PLANES)
+    planes = _turn(pixels, folder / _PLANES, jobs)
     return Canvas(pixels=pixels, planes=planes, digests=np.concatenate(digests), reduced=reduced), roll
 
 
@@ -226,11 +226,14 @@ def _digests(batch: Batch) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digest(image) for image in batch.raw), dtype="<u8").astype(np.uint64)
 
 
-def _turn(pixels: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+def _turn(pixels: NDArray[Any], path: Path, jobs: int) -> NDArray[np.uint8]:
     n, h, w, c = pixels.shape
     planes = new_map(path, np.uint8, (h, w, c, n))
     step = max(1, _BAND_BYTES // max(h * w * c, 1))
-    for start in range(0, n, step):
+
+    def turn(start: int) -> None:
         planes[..., start : start + step] = pixels[start : start + step].transpose(1, 2, 3, 0)
+
+    side_by_side(turn, range(0, n, step), jobs)
     planes.flush()
     return old_map(path, np.uint8, (h, w, c, n))

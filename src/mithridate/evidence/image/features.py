@@ -97,13 +97,15 @@ class PatchFeatures:
 
 def _spherical_kmeans(x: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """(d, k) unit centroids: assign by absolute inner product, damped update."""
+    from scipy.sparse import csc_array
+
     centroids = rng.standard_normal((x.shape[1], k)).astype(np.float32)
     centroids /= np.linalg.norm(centroids, axis=0)
     for _ in range(_ITERATIONS):
         z = x @ centroids
         best = np.abs(z).argmax(axis=1)
-        code = np.zeros_like(z)
-        code[np.arange(len(z)), best] = z[np.arange(len(z)), best]
-        centroids += x.T @ code
+        own = z[np.arange(len(z)), best]
+        code = csc_array((own, best, np.arange(len(z) + 1)), shape=(k, len(z)))
+        centroids += (code @ x).T
         centroids /= np.linalg.norm(centroids, axis=0) + 1e-9
     return centroids

@@ -208,11 +208,13 @@ def _fixed(planes: NDArray[np.uint8], rung: Rung, least: int) -> _Pairs:
 
 def _anywhere(planes: NDArray[np.uint8], rung: Rung, least: int) -> _Pairs:
     """Windows whose hash recurs at any place; the bar rises until the pairs fit in memory."""
+    from numba import get_num_threads
+
     from mithridate.evidence.image.windows import count_buckets, in_buckets
 
     counts = np.zeros(1 << int(np.clip(np.ceil(np.log2(planes.size)), 12, 24)), dtype=np.int32)
     for _, hashes in _bands(planes, rung):
-        count_buckets(hashes, counts)
+        count_buckets(hashes, counts, get_num_threads())
     crowd = max(planes.shape[3] // 5, 50)
     load = np.bincount(np.minimum(counts, crowd + 1), weights=counts, minlength=crowd + 2)[: crowd + 1]
     heavy = np.cumsum(load[::-1])[::-1]

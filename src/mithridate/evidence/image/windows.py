@@ -211,14 +211,23 @@ def recurring(hashes: NDArray[np.uint64], least: int, bits: int, keep: NDArray[n
             keep[x, i] = hashes[x, i] != 0 and table[hashes[x, i] & mask] >= least
 
 
-@compiled
-def count_buckets(hashes: NDArray[np.uint64], counts: NDArray[np.int32]) -> None:
-    """Count the entries of (p, n) hashes, 0 = no key, in (a power of two,) buckets."""
+@compiled_parallel
+def count_buckets(hashes: NDArray[np.uint64], counts: NDArray[np.int32], parts: int) -> None:
+    """Count the entries of (p, n) hashes, 0 = no key, in (a power of two,) buckets, side by side.
+
+    Args:
+        hashes: are read once for each part.
+        counts: added to.
+        parts: each counts buckets of its own.
+    """
     mask = np.uint64(len(counts) - 1)
-    for x in range(hashes.shape[0]):
-        for i in range(hashes.shape[1]):
-            if hashes[x, i] != 0:
-                counts[hashes[x, i] & mask] += 1
+    for part in prange(parts):
+        low, high = np.uint64(len(counts) * part // parts), np.uint64(len(counts) * (part + 1) // parts)
+        for x in range(hashes.shape[0]):
+            for i in range(hashes.shape[1]):
+                bucket = hashes[x, i] & mask
+                if hashes[x, i] != 0 and low <= bucket < high:
+                    counts[bucket] += 1
 
 
 @compiled_parallel
