@@ -99,8 +99,8 @@ class Candidate:
 
         They are read twice. Of a difference between two models in answers to the same samples, (b - c) / n where b went
         wrong and c right, the standard error is sqrt(b + c) / n (McNemar, Psychometrika 12, 1947). Likelihood is read
-        more sharply, and repairs lose more of it than of accuracy, as they make a model less sure: where not even that
-        is lost, answers went wrong by chance.
+        more sharply, and of much that is lost it shows more than accuracy, as repairs make a model less sure: where not
+        even that is lost, answers went wrong by chance.
         """
         return min(self.surely_behind(before), self.surely_less_likely(before)) <= loss
 
