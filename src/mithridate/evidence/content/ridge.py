@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ _AT_ONCE = 4  # solved; each takes d x d numbers of 8 bytes four times
 
 #: Starts a pass; yields (first row, (b, d) features), which hold until the next step.
 Features = Callable[[], Iterator[tuple[int, NDArray[np.float32]]]]
+#: By fold that was left out: weights (d, k) and biases (k,).
+Solved: TypeAlias = dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,18 +138,18 @@ def fit_ridge(task: Task, moments: Moments, *, refit: bool = True) -> RidgeConte
         refit: fit twice.
     """
     with one_thread():
-        penalty = _penalty(task, moments)
-        fitted = _predict(task, moments, penalty)
+        penalty, solved = _penalty(task, moments)
+        fitted = _predict(task, moments, penalty, solved)
     if not refit:
         return fitted
     doubtful = (likelihood(fitted.logits, task.labels) < _DOUBT) & (task.labels >= 0)
     task.update(moments, doubtful, -1)
     with one_thread():
-        return _predict(task, moments, penalty)
+        return _predict(task, moments, penalty, {})
 
 
-def _penalty(task: Task, moments: Moments) -> float:
-    """The penalty under which the labels of one fold, predicted from the others, are likeliest."""
+def _penalty(task: Task, moments: Moments) -> tuple[float, Solved]:
+    """The penalty under which the labels of one fold, predicted from the others, are likeliest, and that model."""
     fold = int(moments.n.argmax())
     models = side_by_side(lambda penalty: _solve(moments, fold, penalty), PENALTIES, task.jobs)
     rows = np.flatnonzero((task.folds == fold) & (task.labels >= 0))
@@ -160,13 +163,15 @@ def _penalty(task: Task, moments: Moments) -> float:
         logits, _, _ = calibrated(s, task.labels[rows])
         own = likelihood(logits, task.labels[rows])
         losses.append(-float(np.log(0.95 * own + 0.05 / task.classes).mean()))
-    return PENALTIES[int(np.argmin(losses))]
+    best = int(np.argmin(losses))
+    return PENALTIES[best], {fold: models[best]}
 
 
-def _predict(task: Task, moments: Moments, penalty: float) -> RidgeContent:
-    models = side_by_side(
-        lambda fold: _solve(moments, fold, penalty), range(len(moments.n)), min(task.jobs, _AT_ONCE)
-    )
+def _predict(task: Task, moments: Moments, penalty: float, solved: Solved) -> RidgeContent:
+    left = [fold for fold in range(len(moments.n)) if fold not in solved]
+    found = side_by_side(lambda fold: _solve(moments, fold, penalty), left, min(task.jobs, _AT_ONCE))
+    by_fold = {**solved, **dict(zip(left, found, strict=True))}
+    models = [by_fold[fold] for fold in range(len(moments.n))]
     scores = np.zeros((len(task.labels), task.classes), dtype=np.float32)
     # Every sample under every fold's model, side by side: cheaper than gathering the samples of each fold.
     weights, biases = np.hstack([w for w, _ in models]), np.hstack([b for _, b in models])
