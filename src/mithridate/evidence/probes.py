@@ -127,10 +127,9 @@ def fit_probes(
             least=part.least,
         )
 
-    longest = sorted(
-        parts, key=lambda part: _LONGEST.index(part.learner)
-    )  # first, so that none is left alone
-    told = dict(zip(longest, side_by_side(ask, longest, min(jobs, _AT_ONCE)), strict=True))
+    # The longest first, so that none is left alone at the end.
+    turns = sorted(parts, key=lambda part: _LONGEST.index(part.learner))
+    told = dict(zip(turns, side_by_side(ask, turns, min(jobs, _AT_ONCE)), strict=True))
     return {part.name: probe for part in parts if (probe := told[part]) is not None}
 
 
