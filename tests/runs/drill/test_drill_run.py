@@ -1,5 +1,6 @@
 import json
 import shlex
+import threading
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -240,9 +241,10 @@ def test_the_matrix_is_the_same_however_many_audits_work_at_once(tmp_path):
 
 def test_whoever_stops_listening_ends_the_audits(tmp_path):
     data = texts(tmp_path / "d.csv", 40)
-    ended = []
+    ended, begun = [], threading.Barrier(3)  # what has not begun is not ended, but called off
 
     def audited(auditors):
+        begun.wait()
         try:
             while True:
                 auditors.audit(data, READING, 0, tmp_path / "r.json", lambda *told: None)
@@ -250,6 +252,7 @@ def test_whoever_stops_listening_ends_the_audits(tmp_path):
             ended.append(str(error))
 
     def interrupted():
+        begun.wait()
         raise KeyboardInterrupt
 
     with Auditors(tmp_path, jobs=2, limit_s=100) as two, pytest.raises(KeyboardInterrupt):
