@@ -200,7 +200,7 @@ repair = REPAIRS.register
 
 @contextmanager
 def counted(module: Any, passes: Passes) -> Iterator[None]:
-    """Count what goes through a module, and through copies of it, meanwhile."""
+    """Count what goes through a module meanwhile, and through copies that are made of it, for as long as these live."""
     handle = counting(module, passes)
     try:
         yield
