@@ -73,7 +73,7 @@ def heal(
         epochs: over the clean samples that each method may take, and a tenth of the training at most; None: 20, or 80
             where the training is known.
         trained: samples times epochs of the training, to compare costs with; None where unknown. Unless `methods` are
-            given, what is tried stays within a quarter of it, the searches for triggers with it.
+            given, what is tried stays within about a quarter of it, the searches for triggers with it.
         price: of an hour of this machine, in any currency; None where unknown.
         device: that torch has here, such as "cuda", where everything is computed; draws are the same on all, what is
             rounded is not.
