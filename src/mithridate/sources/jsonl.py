@@ -12,6 +12,7 @@ import numpy as np
 
 from mithridate.core.errors import SourceError
 from mithridate.sources.frames import Chunk, text_array
+from mithridate.sources.json_block import text_table
 from mithridate.sources.limits import Limits
 
 __all__ = ["JsonLines"]
@@ -69,6 +70,10 @@ class JsonLines:
 
         makers = {name: _maker(self.types[name]) for name in columns}
         for row, lines in self._blocks(start, stop):
+            quick = self._read_at_once(columns, lines[max(start - row, 0) : stop - row])
+            if quick is not None:
+                yield Chunk(rows=np.arange(len(quick)) + max(start, row), table=quick)
+                continue
             rows, objects, bad = self._parsed(row, lines, start, stop)
             table = pa.table({name: make([o.get(name) for o in objects]) for name, make in makers.items()})
             yield Chunk(rows=rows, table=table, bad=tuple(bad))
@@ -95,6 +100,19 @@ class JsonLines:
         if not isinstance(parsed, dict):
             raise ValueError(f"expected a JSON object, got {type(parsed).__name__}")
         return parsed
+
+    def _read_at_once(self, columns: Sequence[str], lines: list[bytes]) -> Any:
+        """A table of text columns; None where lines must be read one by one."""
+        import pyarrow as pa
+
+        if not lines or not all(pa.types.is_large_string(self.types[name]) for name in columns):
+            return None
+        if max(map(len, lines)) > self._limits.item_bytes:
+            return None
+        try:
+            return text_table(lines, columns, self.parse(lines[0]))
+        except ValueError:
+            return None
 
     def _parsed(
         self, row: int, lines: list[bytes], start: int, stop: int
