@@ -45,6 +45,17 @@ def healed(method, poisoned, **changes):
     return out.eval(), passes
 
 
+def test_counting_ends_for_copies_too():
+    module, passes = torch.nn.Linear(3, 2), Passes()
+    with counted(module, passes):
+        copy = deepcopy(module)
+        copy(torch.zeros(5, 3))
+        module(torch.zeros(2, 3)).sum().backward()
+    copy(torch.zeros(7, 3))
+    module(torch.zeros(7, 3))
+    assert (passes.forward, passes.backward) == (7, 7)
+
+
 def test_the_backdoor_is_there():
     (led, right), (none, clean) = figures(trained(True)), figures(trained(False))
     assert led > 0.9

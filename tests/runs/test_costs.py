@@ -74,8 +74,21 @@ def test_a_repair_by_candidates_counts_what_belongs_together():
     one = Candidate(method="a", module=object(), passes=Passes(forward=400, backward=400), seconds=2.0)
     two = Candidate(method="b", module=object(), passes=Passes(forward=300, backward=0), seconds=1.0)
     failed = Candidate(method="c", why="it failed", passes=Passes(forward=900, backward=900))
-    costs = _costs([one, two, failed], 5000.0, 3600.0, 30.0)
+    costs = _costs([one, two, failed], Passes(forward=2100, backward=1900), 5000.0, 3600.0, 30.0)
     assert costs.passes == 500.0
+    assert costs.exhibit().data["rows"][1][1] == "1,967"
     assert costs.forecast == 30.0
     assert costs.told()["retraining"]["money"] == pytest.approx(30.0)
     assert costs.told()["money"] == pytest.approx(30.0)
+
+
+def test_a_method_that_was_not_used_tells_why_in_full():
+    from mithridate.repairs.base import Passes
+    from mithridate.runs.heal.candidates import Candidate
+    from mithridate.runs.heal.page import _unused
+
+    why = "it needs layers of normalisation over a batch, of which this model has none; " * 3
+    used = Candidate(method="a", module=object(), passes=Passes())
+    (exhibit,) = _unused([used, Candidate(method="b", why=why, passes=Passes())])
+    assert [(item["id"], item["text"]) for item in exhibit.data["items"]] == [("b", why)]
+    assert _unused([used]) == []

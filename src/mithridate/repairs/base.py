@@ -200,16 +200,19 @@ repair = REPAIRS.register
 
 @contextmanager
 def counted(module: Any, passes: Passes) -> Iterator[None]:
-    """Count what goes through a module meanwhile, and through copies that are made of it, for as long as these live."""
-    handle = counting(module, passes)
+    """Count what goes through a module meanwhile, and through copies that are made of it meanwhile."""
+    within = Passes()
+    handle = counting(module, within)
     try:
         yield
     finally:
         handle.remove()
+        passes.forward += within.forward  # copies go on to count, into what nobody reads any more
+        passes.backward += within.backward
 
 
 def counting(module: Any, passes: Passes) -> Any:
-    """Count what goes through a module, and through copies that are made of it, from now on.
+    """Count what goes through a module, and through copies that are made of it for as long as these live.
 
     Returns:
         A handle, to end it for the module.

@@ -22,6 +22,7 @@ class Costs:
         passes: of one sample, forward and backward, that what was tried took.
         busy: seconds that these passes took.
         whole: seconds of the run, with reading and judging.
+        everything: passes of the run, with searching and judging; None where nobody counted them.
         again: passes that training again takes; None where unknown.
         each: whether `again` is one epoch only.
         exact: what was tried is training again itself, so that nothing is forecast.
@@ -31,6 +32,7 @@ class Costs:
     passes: float
     busy: float
     whole: float
+    everything: float | None = None
     again: float | None = None
     each: bool = False
     exact: bool = False
@@ -66,7 +68,7 @@ class Costs:
         """
         rows = [
             self._row(what, self.passes, self.busy),
-            self._row("this run, with reading and judging", None, self.whole),
+            self._row("this run, with reading and judging", self.everything, self.whole),
         ]
         if self.again is not None and not self.exact:
             name = f"{forecast}{', each epoch' if self.each else ''} (forecast)"

@@ -60,11 +60,11 @@ def page(
     digest = blake2b(model.read_bytes(), digest_size=32).hexdigest()
     told = _told(model, surrogates, before, chosen, again, verdict, loss)
     spent = {"search for triggers": search.both, _PROOF: whole.both - search.both - _taken(candidates)}
-    exhibits = [_table(before, candidates, chosen, spent, trained)]
+    exhibits = [_table(before, candidates, chosen, spent, trained), *_unused(candidates)]
     if surrogates:
         exhibits.append(_left(surrogates, before, chosen, again))
     exhibits += [_path(c) for c in candidates if c.path]
-    costs = _costs(candidates, trained, price, seconds)
+    costs = _costs(candidates, whole, trained, price, seconds)
     exhibits.append(costs.exhibit("what was tried, without the search for triggers", "training again"))
     result = Finding(
         check=chosen.method, severity=Severity.INFO, message=told, targets=(model.name,), scores=(1.0,), count=1,
@@ -98,12 +98,14 @@ def page(
 
 
 def _costs(
-    candidates: Sequence[Candidate], trained: float | None, price: float | None, seconds: float
+    candidates: Sequence[Candidate], whole: Passes, trained: float | None, price: float | None, seconds: float
 ) -> Costs:
     """Of the whole run; the pace is that of the candidates, whose passes and seconds belong together."""
     done = [c for c in candidates if c.module is not None]
     busy = sum(c.seconds for c in done)
-    return Costs(passes=_taken(done), busy=busy, whole=seconds, again=trained, price=price)
+    return Costs(
+        passes=_taken(done), busy=busy, everything=whole.both, whole=seconds, again=trained, price=price
+    )
 
 
 def _taken(candidates: Sequence[Candidate]) -> float:
@@ -171,7 +173,7 @@ def _table(
     ]
     for one in candidates:
         if one.module is None:
-            rows.append([one.name, one.why, "", "", ""])
+            rows.append([one.name, "not used: below", "", "", ""])
             continue
         name = f"{one.name} (taken)" if one is chosen else one.name
         cost = _cost(one.passes.both, trained)
@@ -185,6 +187,14 @@ def _table(
         "time",
     ]
     return Exhibit(kind="cells", title="What was tried", data={"columns": columns, "rows": rows, "marks": []})
+
+
+def _unused(candidates: Sequence[Candidate]) -> list[Exhibit]:
+    """Why methods gave no model."""
+    items = [
+        {"id": one.name, "text": one.why, "caption": "", "marks": []} for one in candidates if one.module is None
+    ]
+    return [Exhibit(kind="text", title="What was not used, and why", data={"items": items})] if items else []
 
 
 def _cost(passes: float, trained: float | None) -> str:
