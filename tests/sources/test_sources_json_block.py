@@ -68,7 +68,9 @@ def _both(path: Path, monkeypatch: pytest.MonkeyPatch, *asked: Any) -> tuple[lis
 
 
 def test_plain_lines_are_read_at_once() -> None:
-    table = text_table([line.removesuffix(b"\r") for line in _PLAIN], _COLUMNS, {"id": "a", "text": "one", "label": 1})
+    table = text_table(
+        [line.removesuffix(b"\r") for line in _PLAIN], _COLUMNS, {"id": "a", "text": "one", "label": 1}
+    )
     assert table.to_pydict() == {
         "id": ["a", "b", "c", "d", None],
         "text": ["one", "t\u00e4glich \U0001f600 / \0", None, None, None],
@@ -108,4 +110,4 @@ def test_blocks_of_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     quick, slow = _both(path, monkeypatch, _COLUMNS, 3, 95)
     assert quick == slow
     assert sum(len(rows) for rows, *_ in quick) == 91
-    assert [bad for *_, bad in quick if bad][0][0][0] == 40
+    assert next(bad for *_, bad in quick if bad)[0][0] == 40

@@ -64,7 +64,9 @@ class Wave:
         return laid.clamp(low, high)
 
 
-def lowest_waves(ask: Callable[[Any], Any], pool: Pool, low: float, high: float, seed: int) -> list[Wave]:
+def lowest_waves(
+    ask: Callable[[Any], Any], pool: Pool, low: float, high: float, seed: int, *, tried: int = _TRIED
+) -> list[Wave]:
     """Try all waves of up to eight cycles at one height, then the best ones of each class at several.
 
     Args:
@@ -73,6 +75,7 @@ def lowest_waves(ask: Callable[[Any], Any], pool: Pool, low: float, high: float,
         low: value of black.
         high: value of white.
         seed: of the samples drawn.
+        tried: samples that all waves are laid over.
 
     Returns:
         One for each class, the lowest that takes four of five samples of other classes there.
@@ -87,7 +90,7 @@ def lowest_waves(ask: Callable[[Any], Any], pool: Pool, low: float, high: float,
         x, y = pool.x[order[:count]], pool.y[order[:count]]
         return _rates(ask, [replace(one, height=grey) for one in some], x, y, (low, high), pool.classes)
 
-    first = rates(waves, _FIRST, _TRIED)
+    first = rates(waves, _FIRST, tried)
     again = sorted(set(first.argsort(dim=0, descending=True, stable=True)[:_KEPT].flatten().tolist()))
     ladder = torch.stack([rates([waves[k] for k in again], grey, _JUDGED) for grey in _HEIGHTS])
     heights = _needed(ladder.cummax(0).values.cpu().numpy())

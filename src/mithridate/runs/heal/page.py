@@ -192,7 +192,9 @@ def _table(
 def _unused(candidates: Sequence[Candidate]) -> list[Exhibit]:
     """Why methods gave no model."""
     items = [
-        {"id": one.name, "text": one.why, "caption": "", "marks": []} for one in candidates if one.module is None
+        {"id": one.name, "text": one.why, "caption": "", "marks": []}
+        for one in candidates
+        if one.module is None
     ]
     return [Exhibit(kind="text", title="What was not used, and why", data={"items": items})] if items else []
 

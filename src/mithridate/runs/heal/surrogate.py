@@ -8,6 +8,7 @@ from typing import Any
 
 from mithridate.core.errors import UsageError
 from mithridate.repairs.base import Known
+from mithridate.triggers.footprint import Followed
 from mithridate.triggers.forms import Form, FormName, form_of
 from mithridate.triggers.inversion import Aim, Found, Pool
 
@@ -80,7 +81,7 @@ class Subject:
         return form_of(name, (channels, height, width), self.low, self.high)
 
 
-def putting(form: Form, found: Found) -> Any:
+def putting(form: Form, found: Found | Followed) -> Any:
     """(n, c, h, w) inputs → the same with a trigger that was found."""
     return lambda x: form.put(found.parameters, x[None])[0]
 

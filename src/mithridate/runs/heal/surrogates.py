@@ -10,6 +10,7 @@ import numpy as np
 
 from mithridate.repairs.base import Known
 from mithridate.runs.heal.one_class import OF_PAIRS, ONE_CLASS, patches_on_one_class, searched_again
+from mithridate.runs.heal.remembered import REMEMBERED, remembered
 from mithridate.runs.heal.surrogate import WORKS, Subject, Surrogate, putting, success
 from mithridate.triggers.forms import FormName
 from mithridate.triggers.inversion import Aim, Round, invert, passes
@@ -25,6 +26,7 @@ _FOLLOWED = 3
 _SCHEDULE = (Round(1.0, 4, 40, 0.3), Round(_FOLLOWED, 8, 70, 0.3), Round(_FOLLOWED, 16, 60, 0.15))
 _PLAIN = 1 / 8  # of a picture's side, by which a warp moves what is in it
 _WAVE, _LOWEST, _LOW = "wave", 2, 0.5  # how many waves, of the median height
+_LAID = 16  # samples that all waves are tried on
 
 #: sizes that were found, by form and class.
 Sizes: TypeAlias = dict[str, dict[int, float]]
@@ -67,17 +69,21 @@ class Recovered:
 
     @property
     def unwanted(self) -> tuple[Known, ...]:
-        """What is to be unlearnt: all triggers towards suspects; where there are none, hints, which prove nothing."""
+        """What is to be unlearnt: all triggers towards suspects; where there are none, hints, which prove nothing.
+
+        What batch norms remember is a hint in both cases.
+        """
         suspects = self.suspects
+        traces = tuple(replace(s.known, hint=True) for s in self.triggers if s.form == REMEMBERED)
         if suspects:
             odd = [s for s in self.triggers if s.odd]
             rough = min(odd, key=lambda s: s.size / s.others).form == _WARP
-            led = tuple(s.known for s in self.triggers if s.known.target in suspects)
-            return tuple(replace(known, rough=True) for known in led) if rough else led
+            led = tuple(s.known for s in self.triggers if s.known.target in suspects and s.form != REMEMBERED)
+            return (*(replace(known, rough=True) for known in led),) if rough else (*led, *traces)
         hints = [s for s in self.triggers if s.form in (_WAVE, ONE_CLASS)]
         if not any(s.form == _WAVE for s in hints):
             hints += self._easiest()
-        return tuple(replace(s.known, hint=True) for s in hints)
+        return (*traces, *(replace(s.known, hint=True) for s in hints))
 
     @property
     def sure(self) -> tuple[Known, ...]:
@@ -106,6 +112,8 @@ class Recovered:
 def recovered(subject: Subject, again: Recovered | None = None) -> Recovered:
     """Search triggers of three forms for the classes that are reached most easily; where none stands out, others.
 
+    Those are what batch norms remember of the training, patches for the samples of one class, and waves.
+
     Args:
         subject: module and samples.
         again: an earlier search in the same module; then only what stood out is searched, and held against the sizes
@@ -126,8 +134,10 @@ def recovered(subject: Subject, again: Recovered | None = None) -> Recovered:
     whole = Recovered(triggers=found, sizes=sizes)
     if whole.suspects:
         return whole
+    traces = remembered(subject)
     from_one, sizes[ONE_CLASS] = patches_on_one_class(subject)
-    found += from_one if any(s.odd for s in from_one) else [*from_one, *_waves(subject)]
+    found += [*traces, *from_one]
+    found += [] if any(s.odd for s in from_one) else _waves(subject)
     return Recovered(triggers=found, sizes=sizes)
 
 
@@ -167,7 +177,7 @@ def _of_form(
 def _waves(subject: Subject) -> list[Surrogate]:
     """The two lowest waves, where they are low: honest models have such, so they prove nothing by themselves."""
     low, high = subject.low, subject.high
-    waves = lowest_waves(subject.module, subject.learn, low, high, subject.seed)
+    waves = lowest_waves(subject.module, subject.learn, low, high, subject.seed, tried=_LAID)
     median = float(np.median([wave.height for wave in waves]))
     lowest = sorted(range(len(waves)), key=lambda k: waves[k].height)[:_LOWEST]
     found = []

@@ -1,0 +1,65 @@
+"""Triggers that leave the footprint which batch norms keep of the training data: hints, as they prove nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mithridate.repairs.base import Known
+from mithridate.repairs.layers import norms
+from mithridate.runs.heal.surrogate import Subject, Surrogate, putting, success
+from mithridate.triggers.footprint import followed, footprint
+from mithridate.triggers.forms import FormName
+
+__all__ = ["REMEMBERED", "remembered"]
+
+#: name of the form.
+REMEMBERED = "footprint"
+_FORMS: tuple[FormName, ...] = ("patch", "blend")
+_CLEAR = 0.75  # likeness from which on a trigger explains a footprint: noise is followed up to about 0.7
+
+
+def remembered(subject: Subject) -> list[Surrogate]:
+    """A patch and a blend, where they do what batch norms remember; none where the model has no batch norms.
+
+    Args:
+        subject: module and samples.
+    """
+    trace = footprint(subject.module, norms(subject.module), subject.learn.x)
+    found: list[Surrogate] = []
+    if trace is None:
+        return found
+    for name in _FORMS:
+        form = subject.form(name)
+        one = followed(subject.module, trace, subject.learn.x, form, subject.seed)
+        if one.likeness < _CLEAR:
+            continue
+        put = putting(form, one)
+        target = _gaining(subject, put)
+        known = Known(
+            name=f"{name} that batch norms remember, towards {subject.names[target]!r}",
+            put=put,
+            target=target,
+        )
+        found.append(
+            Surrogate(
+                known=known, before=success(subject.module, known, subject.held), size=one.size, unit=form.unit,
+                form=REMEMBERED, others=float("nan"),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _gaining(subject: Subject, put: Any) -> int:
+    """The class that gains most held samples by a trigger."""
+    import torch
+
+    gained = torch.zeros(subject.held.classes, dtype=torch.int64)
+    with torch.no_grad():
+        for x, y in zip(subject.held.x.split(256), subject.held.y.split(256), strict=True):
+            said = subject.module(put(x)).argmax(1)
+            gained += (_counts(said, len(gained)) - _counts(y, len(gained))).cpu()
+    return int(gained.argmax())
+
+
+def _counts(classes: Any, count: int) -> Any:
+    return classes.bincount(minlength=count)[:count]
