@@ -27,6 +27,7 @@ __all__ = ["Followed", "Footprint", "followed", "footprint"]
 
 _STEPS, _BATCH = 60, 16
 _SHRUNK = 200.0  # samples that the correlations of channels are shrunk towards none by
+_USUAL_BATCH, _LEAST_WEIGHT = 64, 0.01  # of training; of a batch where all batches count alike
 _STILL = 1e-6  # deviation of a moment that does not vary
 _PRESS = 2.0  # on a patch as large as the picture, or a blend from black to white
 _BETAS = (0.5, 0.9)  # of Adam, as in other searches
@@ -63,11 +64,13 @@ class Footprint:
         parts: the batch norms.
         whites: of each batch norm, what makes its moments white.
         way: (d,) the difference, white, of length 1.
+        strength: square of its length, by what it is between samples that differ by chance alone.
     """
 
     parts: Sequence[Any]
     whites: Sequence[_White]
     way: Any
+    strength: float
 
     def likeness(self, moved: Sequence[Any]) -> Any:
         """(a,) cosines of differences of moments, (a, m) of each batch norm, and this one, where both are white."""
@@ -106,9 +109,23 @@ def footprint(ask: Any, parts: Sequence[Any], x: Any) -> Footprint | None:
         told = [_moments(ask, parts, some) for some in x.split(_AT_ONCE)]
         own = [torch.cat(layer) for layer in zip(*told, strict=True)]
         whites = [_whitener(moments) for moments in own]
-        way = _together(whites, [_usual(moments) - moments.mean(0, keepdim=True) for moments in own])[0]
+        means = [moments.mean(0, keepdim=True) for moments in own]
+        way = _together(whites, [_usual(moments) - mean for moments, mean in zip(own, means, strict=True)])[0]
+        spread = _together(whites, [moments - mean for moments, mean in zip(own, means, strict=True)])
     length = float(way.norm()) if len(way) else 0.0
-    return Footprint(parts=parts, whites=whites, way=way / length) if 0 < length < float("inf") else None
+    if not 0 < length < float("inf"):
+        return None
+    chance = float(spread.square().sum(1).mean()) * (1 / len(x) + 1 / _remembered(parts))
+    return Footprint(parts=parts, whites=whites, way=way / length, strength=length**2 / chance)
+
+
+def _remembered(parts: Sequence[Any]) -> float:
+    """Samples that running statistics are worth: those of weights that fall by the momentum, in batches of a usual size.
+
+    With w of a batch's statistics and 1 - w of the past, variance is that of (2 - w) / w batches.
+    """
+    worth = [(2 - p.momentum) / p.momentum for p in parts if p.momentum]
+    return _USUAL_BATCH * min(worth, default=1 / _LEAST_WEIGHT)
 
 
 def _usual(moments: Any) -> Any:
@@ -122,12 +139,14 @@ def _usual(moments: Any) -> Any:
 def _whitener(moments: Any) -> _White:
     import torch
 
-    able = torch.isfinite(moments).all(0) & (moments.std(0) > _STILL)
-    varied = moments[:, able]
+    scale = moments.std(0)
+    able = torch.isfinite(scale) & (scale > _STILL)
+    varied, count = moments[:, able], int(able.sum())
     keep = len(moments) / (len(moments) + _SHRUNK)
-    alike = torch.corrcoef(varied.T).reshape(varied.shape[1], varied.shape[1])
-    alike = keep * alike + (1 - keep) * torch.eye(varied.shape[1], device=moments.device)
-    return _White(able=able, scale=varied.std(0), root=torch.linalg.cholesky(alike))
+    alike = (1 - keep) * torch.eye(count, device=moments.device)
+    if count:
+        alike = alike + keep * torch.corrcoef(varied.T).reshape(count, count)
+    return _White(able=able, scale=scale[able], root=torch.linalg.cholesky(alike))
 
 
 def _together(whites: Sequence[_White], values: Sequence[Any]) -> Any:

@@ -15,23 +15,27 @@ __all__ = ["REMEMBERED", "remembered"]
 #: name of the form.
 REMEMBERED = "footprint"
 _FORMS: tuple[FormName, ...] = ("patch", "blend")
-_CLEAR = 0.75  # likeness from which on a trigger explains a footprint: noise is followed up to about 0.7
+_EXPLAINS = 0.75  # likeness from which on a trigger explains a footprint
+_CLEAR = 2.0  # strength from which on there is one: chance leaves 0.7 to 1.3
 
 
-def remembered(subject: Subject) -> list[Surrogate]:
+def remembered(subject: Subject) -> tuple[list[Surrogate], bool]:
     """A patch and a blend, where they do what batch norms remember; none where the model has no batch norms.
 
     Args:
         subject: module and samples.
+
+    Returns:
+        The triggers, and whether what they explain is more than chance.
     """
     trace = footprint(subject.module, norms(subject.module), subject.learn.x)
     found: list[Surrogate] = []
     if trace is None:
-        return found
+        return found, False
     for name in _FORMS:
         form = subject.form(name)
         one = followed(subject.module, trace, subject.learn.x, form, subject.seed)
-        if one.likeness < _CLEAR:
+        if one.likeness < _EXPLAINS:
             continue
         put = putting(form, one)
         target = _gaining(subject, put)
@@ -46,7 +50,7 @@ def remembered(subject: Subject) -> list[Surrogate]:
                 form=REMEMBERED, others=float("nan"),
             )
         )  # fmt: skip
-    return found
+    return found, bool(found) and trace.strength >= _CLEAR
 
 
 def _gaining(subject: Subject, put: Any) -> int:

@@ -39,10 +39,12 @@ class Recovered:
     Attributes:
         triggers: those that work on held samples.
         sizes: of all that were followed to the end.
+        clear: whether batch norms remember more than chance leaves, and a trigger explains it.
     """
 
     triggers: list[Surrogate]
     sizes: Sizes
+    clear: bool = False
 
     @property
     def suspects(self) -> set[int]:
@@ -71,7 +73,7 @@ class Recovered:
     def unwanted(self) -> tuple[Known, ...]:
         """What is to be unlearnt: all triggers towards suspects; where there are none, hints, which prove nothing.
 
-        What batch norms remember is a hint in both cases.
+        What batch norms remember is a hint in both cases, and where that is clear the only one.
         """
         suspects = self.suspects
         traces = tuple(replace(s.known, hint=True) for s in self.triggers if s.form == REMEMBERED)
@@ -80,6 +82,8 @@ class Recovered:
             rough = min(odd, key=lambda s: s.size / s.others).form == _WARP
             led = tuple(s.known for s in self.triggers if s.known.target in suspects and s.form != REMEMBERED)
             return (*(replace(known, rough=True) for known in led),) if rough else (*led, *traces)
+        if self.clear:
+            return traces
         hints = [s for s in self.triggers if s.form in (_WAVE, ONE_CLASS)]
         if not any(s.form == _WAVE for s in hints):
             hints += self._easiest()
@@ -134,11 +138,11 @@ def recovered(subject: Subject, again: Recovered | None = None) -> Recovered:
     whole = Recovered(triggers=found, sizes=sizes)
     if whole.suspects:
         return whole
-    traces = remembered(subject)
+    traces, clear = remembered(subject)
     from_one, sizes[ONE_CLASS] = patches_on_one_class(subject)
     found += [*traces, *from_one]
-    found += [] if any(s.odd for s in from_one) else _waves(subject)
-    return Recovered(triggers=found, sizes=sizes)
+    found += [] if clear or any(s.odd for s in from_one) else _waves(subject)
+    return Recovered(triggers=found, sizes=sizes, clear=clear)
 
 
 def _of_form(
