@@ -120,7 +120,7 @@ def footprint(ask: Any, parts: Sequence[Any], x: Any) -> Footprint | None:
 
 
 def _remembered(parts: Sequence[Any]) -> float:
-    """Samples that running statistics are worth: those of weights that fall by the momentum, in batches of a usual size.
+    """Samples that running statistics are worth, in batches of a usual size.
 
     With w of a batch's statistics and 1 - w of the past, variance is that of (2 - w) / w batches.
     """
