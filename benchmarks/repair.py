@@ -123,7 +123,7 @@ def answers(module: Any, x: Any) -> Any:
 def models(given: argparse.Namespace, folder: Path) -> Any:
     """Yield a `Cell` for each seed, attack and rate; train what is not in the cache."""
     bench = PictureBench(given.set, Recipe(make=small_cnn, epochs=given.epochs), given.images)
-    for seed in range(given.seeds):
+    for seed in range(given.first, given.first + given.seeds):
         for attack in given.attacks:
             for rate in given.rates:
                 spec = ATTACKS[attack]
@@ -287,6 +287,7 @@ def options(told: str | None, attacks: Sequence[str]) -> argparse.ArgumentParser
     parser.add_argument("--cache")
     parser.add_argument("--set", default="cifar10", choices=("cifar10", "gtsrb", "fashion", "mnist"))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="seed")
     parser.add_argument("--rates", nargs="*", type=float, default=[0.1, 0.01])
     parser.add_argument("--attacks", nargs="*", default=list(attacks), choices=list(ATTACKS))
     parser.add_argument("--images", type=int, default=15_000)
