@@ -68,6 +68,15 @@ def test_channels_that_never_vary_and_numbers_beyond_reach():
     assert trace is None or bool(torch.isfinite(trace.way).all())
 
 
+def test_channels_that_are_copies(monkeypatch):
+    module = remembering(pictures(200, 1))
+    with torch.no_grad():
+        module[0].weight[1:] = module[0].weight[:1]
+    assert footprint(module, norms(module), pictures(50, 3)) is not None
+    monkeypatch.setattr("mithridate.triggers.footprint._SHRUNK", -1e-3)  # what rounding does to large layers
+    assert footprint(module, norms(module), pictures(50, 3)) is None
+
+
 def test_nothing_to_remember_or_to_compare_with():
     module = remembering(pictures(200, 1))
     assert footprint(module, [], pictures(50, 3)) is None

@@ -108,7 +108,10 @@ def footprint(ask: Any, parts: Sequence[Any], x: Any) -> Footprint | None:
     with torch.no_grad():
         told = [_moments(ask, parts, some) for some in x.split(_AT_ONCE)]
         own = [torch.cat(layer) for layer in zip(*told, strict=True)]
-        whites = [_whitener(moments) for moments in own]
+        try:
+            whites = [_whitener(moments) for moments in own]
+        except torch.linalg.LinAlgError:  # channels that are copies of each other, more or less
+            return None
         means = [moments.mean(0, keepdim=True) for moments in own]
         way = _together(whites, [_usual(moments) - mean for moments, mean in zip(own, means, strict=True)])[0]
         spread = _together(whites, [moments - mean for moments, mean in zip(own, means, strict=True)])
