@@ -42,7 +42,7 @@ def text_table(lines: Sequence[bytes], columns: Sequence[str], first: Mapping[st
     try:
         block.decode("utf-8")  # of columns that are not asked for, too
         table = pyarrow.json.read_json(pa.BufferReader(block), read_options=reading, parse_options=asked)
-    except (pa.ArrowInvalid, UnicodeDecodeError):
+    except (pa.ArrowException, UnicodeDecodeError):
         return None
     text = pa.schema([(name, pa.large_string()) for name in columns])
     return table.select(list(columns)).cast(text) if len(table) == len(lines) else None
