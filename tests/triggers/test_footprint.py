@@ -60,12 +60,16 @@ def test_the_model_stays_as_it_is():
 
 
 def test_channels_that_never_vary_and_numbers_beyond_reach():
+    """They are left out, and nothing else is."""
     module = remembering(pictures(200, 1))
+    whole = footprint(module, norms(module)[:1], pictures(50, 3))
     with torch.no_grad():
         module[0].weight[0] = 0.0  # what comes out of it is its bias
         module[1].running_mean[1] = float("nan")
-    trace = footprint(module, norms(module), pictures(50, 3))
-    assert trace is None or bool(torch.isfinite(trace.way).all())
+    trace = footprint(module, norms(module)[:1], pictures(50, 3))
+    assert len(whole.way) == 2 * 12
+    assert len(trace.way) == 2 * 10
+    assert bool(torch.isfinite(trace.way).all())
 
 
 def test_channels_that_are_copies(monkeypatch):

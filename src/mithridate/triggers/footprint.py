@@ -31,7 +31,7 @@ _USUAL_BATCH, _LEAST_WEIGHT = 64, 0.01  # of training; of a batch where all batc
 _STILL = 1e-6  # deviation of a moment that does not vary
 _PRESS = 2.0  # on a patch as large as the picture, or a blend from black to white
 _BETAS = (0.5, 0.9)  # of Adam, as in other searches
-_RATES = {"patch": 0.3, "blend": 0.1, "warp": 0.1}  # of Adam
+_RATES = {"patch": 0.3, "blend": 0.1}  # of Adam
 _AT_ONCE = 256
 
 
@@ -165,7 +165,7 @@ def followed(ask: Any, trace: Footprint, x: Any, form: Form, seed: int) -> Follo
         ask: (n, c, h, w) → (n, k), in evaluation mode.
         trace: of the model.
         x: (n, c, h, w) clean samples.
-        form: of the trigger.
+        form: of the trigger, a patch or a blend.
         seed: of all draws.
     """
     import torch

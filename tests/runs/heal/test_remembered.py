@@ -1,13 +1,17 @@
 """Hints from what batch norms remember: clear where poison was among the training data, not in the clean twin."""
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from tests.triggers.remembering import pictures, remembering, stamped  # noqa: E402
 
+from mithridate.repairs.base import Known  # noqa: E402
+from mithridate.runs.heal.one_class import ONE_CLASS  # noqa: E402
 from mithridate.runs.heal.remembered import REMEMBERED, remembered  # noqa: E402
-from mithridate.runs.heal.surrogate import Subject  # noqa: E402
+from mithridate.runs.heal.surrogate import Subject, Surrogate  # noqa: E402
 from mithridate.runs.heal.surrogates import Recovered, recovered  # noqa: E402
 from mithridate.triggers.inversion import Pool  # noqa: E402
 
@@ -50,10 +54,15 @@ def test_a_model_without_batch_norms():
 
 def test_other_hints_are_left_out_where_it_is_clear(monkeypatch):
     """Also those of one class, and waves are not even tried."""
-    monkeypatch.setattr("mithridate.runs.heal.surrogates._waves", lambda _: pytest.fail("waves were tried"))
-    monkeypatch.setattr("mithridate.runs.heal.surrogates._FORMS", ())
+    place = "mithridate.runs.heal.surrogates."
+    known = Known(name="pair", put=lambda x: x, target=1, source=0)
+    hint = Surrogate(known=known, before=1.0, size=1.0, others=float("nan"), unit="pixels", form=ONE_CLASS)
+    monkeypatch.setattr(place + "_waves", lambda _: pytest.fail("waves were tried"))
+    monkeypatch.setattr(place + "_FORMS", ())
+    monkeypatch.setattr(place + "patches_on_one_class", lambda _: ([hint], {}))
     whole = recovered(subject(poisoned()))
+    names = [s.known.name for s in whole.triggers if s.form == REMEMBERED]
     assert whole.clear
-    if not whole.suspects:
-        names = [s.known.name for s in whole.triggers if s.form == REMEMBERED]
-        assert [known.name for known in whole.unwanted] == names
+    assert names
+    assert [one.name for one in whole.unwanted] == names
+    assert "pair" in [one.name for one in replace(whole, clear=False).unwanted]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mithridate.repairs.base import Known
+from mithridate.repairs.base import Known, answers
 from mithridate.repairs.layers import norms
 from mithridate.runs.heal.surrogate import Subject, Surrogate, putting, success
 from mithridate.triggers.footprint import followed, footprint
@@ -55,15 +55,7 @@ def remembered(subject: Subject) -> tuple[list[Surrogate], bool]:
 
 def _gaining(subject: Subject, put: Any) -> int:
     """The class that gains most held samples by a trigger."""
-    import torch
-
-    gained = torch.zeros(subject.held.classes, dtype=torch.int64)
-    with torch.no_grad():
-        for x, y in zip(subject.held.x.split(256), subject.held.y.split(256), strict=True):
-            said = subject.module(put(x)).argmax(1)
-            gained += (_counts(said, len(gained)) - _counts(y, len(gained))).cpu()
+    held, classes = subject.held, subject.held.classes
+    said = answers(subject.module, put(held.x)).argmax(1)
+    gained = said.bincount(minlength=classes)[:classes] - held.y.bincount(minlength=classes)[:classes]
     return int(gained.argmax())
-
-
-def _counts(classes: Any, count: int) -> Any:
-    return classes.bincount(minlength=count)[:count]
