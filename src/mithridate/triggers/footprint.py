@@ -29,9 +29,9 @@ _STEPS, _BATCH = 60, 16
 _SHRUNK = 200.0  # samples that the correlations of channels are shrunk towards none by
 _USUAL_BATCH, _LEAST_WEIGHT = 64, 0.01  # of training; of a batch where all batches count alike
 _STILL = 1e-6  # deviation of a moment that does not vary
-_PRESS = 2.0  # on a patch as large as the picture, or a blend from black to white
+_PRESS = 2.0  # on a patch as large as the picture, a blend from black to white, a warp by the whole side
 _BETAS = (0.5, 0.9)  # of Adam, as in other searches
-_RATES = {"patch": 0.3, "blend": 0.1}  # of Adam
+_RATES = {"patch": 0.3, "blend": 0.1, "warp": 0.2}  # of Adam
 _AT_ONCE = 256
 
 
@@ -165,7 +165,7 @@ def followed(ask: Any, trace: Footprint, x: Any, form: Form, seed: int) -> Follo
         ask: (n, c, h, w) → (n, k), in evaluation mode.
         trace: of the model.
         x: (n, c, h, w) clean samples.
-        form: of the trigger, a patch or a blend.
+        form: of the trigger.
         seed: of all draws.
     """
     import torch
@@ -174,7 +174,8 @@ def followed(ask: Any, trace: Footprint, x: Any, form: Form, seed: int) -> Follo
     mine = [p.to(x.device).requires_grad_() for p in form.fresh(1, draw)]
     rate = _RATES[form.name]
     optimiser = torch.optim.Adam(mine, rate, betas=_BETAS)
-    whole = float(x.shape[2] * x.shape[3]) if form.name == "patch" else 255.0
+    height, width = x.shape[2:]
+    whole = {"patch": height * width, "blend": 255, "warp": min(height, width)}[form.name]
     for step in range(_STEPS):
         optimiser.param_groups[0]["lr"] = rate * (1 - step / _STEPS)
         some = x[torch.randperm(len(x), generator=draw)[:_BATCH].to(x.device)]

@@ -16,6 +16,7 @@ __all__ = ["WORKS", "Subject", "Surrogate", "putting", "success"]
 
 #: success on samples that it was not learnt on, from which on a trigger can judge anything.
 WORKS = 0.8
+_MOVED = 1 / 8  # of a picture's side, by which a warp moves what is in it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +32,7 @@ class Surrogate:
         form: of the trigger.
         apart: share of `others`, up to which a trigger stands out.
         plain: size beyond which anybody sees that something was done to a picture.
+        remembered: it was made to do what batch norms remember of the training data.
     """
 
     known: Known
@@ -41,6 +43,7 @@ class Surrogate:
     form: str = ""
     apart: float = 0.5
     plain: float = float("inf")
+    remembered: bool = False
 
     @property
     def odd(self) -> bool:
@@ -79,6 +82,10 @@ class Subject:
         """Of triggers for its pictures."""
         channels, height, width = (int(side) for side in self.learn.x.shape[1:])
         return form_of(name, (channels, height, width), self.low, self.high)
+
+    def plain(self, name: FormName) -> float:
+        """Size of a trigger of a form, beyond which anybody sees that something was done to a picture."""
+        return _MOVED * min(self.learn.x.shape[2:]) if name == "warp" else float("inf")
 
 
 def putting(form: Form, found: Found | Followed) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mithridate.repairs.base import Known
 from mithridate.runs.heal.one_class import OF_PAIRS, ONE_CLASS, patches_on_one_class, searched_again
-from mithridate.runs.heal.remembered import REMEMBERED, remembered
+from mithridate.runs.heal.remembered import remembered
 from mithridate.runs.heal.surrogate import WORKS, Subject, Surrogate, putting, success
 from mithridate.triggers.forms import FormName
 from mithridate.triggers.inversion import Aim, Round, invert, passes
@@ -24,7 +24,6 @@ _FORMS: tuple[FormName, ...] = ("patch", "blend", _WARP)
 _FOLLOWED = 3
 #: a short look at all classes, then the ones that are reached most easily, with the same effort for each.
 _SCHEDULE = (Round(1.0, 4, 40, 0.3), Round(_FOLLOWED, 8, 70, 0.3), Round(_FOLLOWED, 16, 60, 0.15))
-_PLAIN = 1 / 8  # of a picture's side, by which a warp moves what is in it
 _WAVE, _LOWEST, _LOW = "wave", 2, 0.5  # how many waves, of the median height
 _LAID = 16  # samples that all waves are tried on
 
@@ -73,21 +72,30 @@ class Recovered:
     def unwanted(self) -> tuple[Known, ...]:
         """What is to be unlearnt: all triggers towards suspects; where there are none, hints, which prove nothing.
 
-        What batch norms remember is a hint in both cases, and where that is clear the only one.
+        Where a warp shows it most clearly, only what stands out itself: what else leads there is mostly the model's own
+        way, and costs accuracy. What batch norms remember is a hint in all other cases, and where that is clear the
+        only one.
         """
-        suspects = self.suspects
-        traces = tuple(replace(s.known, hint=True) for s in self.triggers if s.form == REMEMBERED)
-        if suspects:
-            odd = [s for s in self.triggers if s.odd]
-            rough = min(odd, key=lambda s: s.size / s.others).form == _WARP
-            led = tuple(s.known for s in self.triggers if s.known.target in suspects and s.form != REMEMBERED)
-            return (*(replace(known, rough=True) for known in led),) if rough else (*led, *traces)
+        traces = self._traces()
+        odd = [s for s in self.triggers if s.odd]
+        if odd:
+            if min(odd, key=lambda s: s.size / s.others).form == _WARP:
+                return tuple(replace(s.known, rough=True) for s in odd)
+            suspects = self.suspects
+            led = (s for s in self.triggers if s.known.target in suspects and (s.odd or not s.remembered))
+            return (*(s.known for s in led), *traces)
         if self.clear:
             return traces
         hints = [s for s in self.triggers if s.form in (_WAVE, ONE_CLASS)]
         if not any(s.form == _WAVE for s in hints):
             hints += self._easiest()
         return (*traces, *(replace(s.known, hint=True) for s in hints))
+
+    def _traces(self) -> tuple[Known, ...]:
+        """Hints that batch norms remember; warps alone where there are such: what else was fitted resembles them."""
+        some = [s for s in self.triggers if s.remembered and not s.odd]
+        warps = [s for s in some if s.form == _WARP]
+        return tuple(replace(s.known, hint=True, rough=bool(warps)) for s in warps or some)
 
     @property
     def sure(self) -> tuple[Known, ...]:
@@ -98,7 +106,7 @@ class Recovered:
         """Of each form the trigger that is smallest beside the others, of those that nobody sees at once."""
         easiest: dict[str, Surrogate] = {}
         for s in self.triggers:
-            if np.isfinite(s.others) and s.size <= s.plain:
+            if np.isfinite(s.others) and s.size <= s.plain and not s.remembered:
                 held = easiest.setdefault(s.form, s)
                 if s.size / s.others < held.size / held.others:
                     easiest[s.form] = s
@@ -138,7 +146,9 @@ def recovered(subject: Subject, again: Recovered | None = None) -> Recovered:
     whole = Recovered(triggers=found, sizes=sizes)
     if whole.suspects:
         return whole
-    traces, clear = remembered(subject)
+    traces, clear = remembered(subject, sizes)
+    if any(s.odd for s in traces):
+        return Recovered(triggers=[*found, *traces], sizes=sizes, clear=clear)
     from_one, sizes[ONE_CLASS] = patches_on_one_class(subject)
     found += [*traces, *from_one]
     found += [] if clear or any(s.odd for s in from_one) else _waves(subject)
@@ -171,7 +181,7 @@ def _of_form(
             found.append(
                 Surrogate(
                     known=known, before=before, size=trigger.size, unit=form.unit, form=name,
-                    plain=_PLAIN * min(subject.learn.x.shape[2:]) if name == _WARP else float("inf"),
+                    plain=subject.plain(name),
                     others=float(np.median(others)) if others else float("nan"),
                 )
             )  # fmt: skip
