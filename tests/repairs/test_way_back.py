@@ -31,9 +31,9 @@ def asked(**changes):
     return RepairScope(**{**given, **changes})
 
 
-def place(sharp, places=PLACES, **changes):
+def place(sharp, places=PLACES, nearer=(), **changes):
     """From a model with a trigger, of sharpness 2, to one without, of another."""
-    return far_enough(Between(0.0, sharp), Between(1.0, 2.0), asked(**changes), places)
+    return far_enough(Between(0.0, sharp), Between(1.0, 2.0), asked(**changes), places, nearer)
 
 
 def test_weights_go_on_until_what_stands_out_is_gone():
@@ -56,20 +56,33 @@ def test_no_further_than_may_be_lost():
     assert place(0.0, sure=(keen,), loss=0.2) == 0.7
 
 
+def test_nearer_where_it_is_gone_early_and_much_is_lost():
+    """Lost at 0.1 to 0.5 of the way to sharpness 0: 0.9, 2.1, 3.9, 6.5, 10.1 points."""
+    faint = Known(name="faint", put=lambda x: x + torch.tensor([0.0, 0.35]), target=1)
+    nearer = (0.4, 0.3, 0.2, 0.1)
+    found = {loss: place(0.0, nearer=nearer, sure=(faint,), loss=loss) for loss in (0.01, 0.03, 0.05, 0.2)}
+    assert found == {0.01: 0.2, 0.03: 0.2, 0.05: 0.3, 0.2: 0.5}  # at 0.1 it is back: 3.5 (0.9 - 0.35) > 1.8
+    assert place(0.0, sure=(faint,), loss=0.01) == 0.5
+    assert place(0.0, nearer=nearer, loss=0.01) == 0.5  # what is there again at 0.4
+    assert place(0.0, nearer=nearer, sure=(), loss=0.01) == 0.5  # hints do not tell what is gone
+
+
 def test_with_hints_alone_as_much_as_may_be_lost():
     assert place(2.0, sure=()) == 0.8
     assert place(0.0, sure=(), loss=0.02) == 0.5
     assert far_enough(Between(0.0, 0.0), Between(1.0, 2.0), asked(sure=()), (0.5,)) == 0.5
 
 
-@pytest.mark.parametrize("sure", [(), asked().sure])
-def test_what_it_costs_is_known_before(sure):
-    keen = tuple(Known(name="keen", put=lambda x: x + torch.tensor([0.0, 100.0]), target=1) for _ in sure)
-    first, end, passes = Between(1.0, 2.0), Between(0.0, 2.0), Passes()
-    scope = asked(sure=keen)
+@pytest.mark.parametrize("power", [None, 100.0, 0.01])
+@pytest.mark.parametrize("nearer", [(), (0.4, 0.3, 0.2, 0.1)])
+def test_what_it_costs_is_known_before(power, nearer):
+    """With hints alone, with a trigger that stays, with one that goes at once."""
+    mark = Known(name="mark", put=lambda x: x + torch.tensor([0.0, power]), target=1)
+    first, end, passes = Between(1.0, 2.0), Between(0.0, 0.5 if nearer else 2.0), Passes()
+    scope = asked(sure=() if power is None else (mark,), loss=0.001)
     with counted(first, passes), counted(end, passes):
-        far_enough(end, first, scope, PLACES)
-    assert 0 < passes.both <= price(scope, PLACES)
+        far_enough(end, first, scope, PLACES, nearer)
+    assert 0 < passes.both <= price(scope, PLACES, nearer)
     assert price(scope, (0.5,)) == 0.0
 
 

@@ -22,24 +22,33 @@ _AMPLE = 0.8  # of the way: beyond it much is lost, which only what is left may 
 _AT_ONCE = 256
 
 
-def price(scope: RepairScope, places: Sequence[float]) -> float:
+def price(scope: RepairScope, places: Sequence[float], nearer: Sequence[float] = ()) -> float:
     """Forward and backward passes that `far_enough` takes at most."""
-    return (len(places) * (1 + len(scope.sure)) + 1) * len(scope.held[0]) / 3 if len(places) > 1 else 0.0
+    if len(places) == 1:
+        return 0.0
+    most = max(len(places), 1 + len(nearer) if scope.sure else 0)
+    return (most * (1 + len(scope.sure)) + 1) * len(scope.held[0]) / 3
 
 
-def far_enough(end: Any, first: Any, scope: RepairScope, places: Sequence[float]) -> float:
+def far_enough(
+    end: Any, first: Any, scope: RepairScope, places: Sequence[float], nearer: Sequence[float] = ()
+) -> float:
     """The last place that loses no more likelihood than may be: less of it once what stands out is gone.
 
     Args:
         end: module at the end of the way.
         first: where it began.
         scope: held samples, triggers that stand out, accuracy that may be lost.
-        places: shares of the way, growing; the first one is taken whatever is lost there.
+        places: shares of the way, growing; the first one is taken whatever is lost there, unless a nearer one does.
+        nearer: falling; asked where what stands out is gone at the first place, and more likelihood lost than accuracy
+            may be. Then it is the first of these that loses no more, or the last where what stands out is gone.
     """
     if len(places) == 1:
         return places[0]
     before, _ = _seen(first, scope, ())
-    taken, (_, led) = places[0], _seen(between(end, first, places[0]), scope, scope.sure)
+    taken, (after, led) = places[0], _seen(between(end, first, places[0]), scope, scope.sure)
+    if led and max(led) <= _GONE and before - after > scope.loss:
+        return _nearer(end, first, scope, (taken, *nearer), before)
     for further in places[1:]:
         gone = bool(led) and max(led) <= _GONE
         if gone and further > _AMPLE:
@@ -48,6 +57,18 @@ def far_enough(end: Any, first: Any, scope: RepairScope, places: Sequence[float]
         if before - after > (_SPARE if gone else _DEARER) * scope.loss:
             break
         taken = further
+    return taken
+
+
+def _nearer(end: Any, first: Any, scope: RepairScope, places: Sequence[float], before: float) -> float:
+    taken = places[0]
+    for place in places[1:]:
+        after, led = _seen(between(end, first, place), scope, scope.sure)
+        if max(led) > _GONE:
+            break
+        taken = place
+        if before - after <= scope.loss:
+            break
     return taken
 
 

@@ -17,7 +17,7 @@ __all__ = ["remembered"]
 
 _FORMS: tuple[FormName, ...] = ("patch", "blend", "warp")
 _EXPLAINS = 0.75  # likeness from which on a patch or a blend explains a footprint
-_LEADS = 0.5  # success from which on a warp does, whatever its likeness
+_LEADS = 0.25  # success from which on a warp does, whatever its likeness
 _CLEAR = 2.0  # strength from which on there is one: chance leaves 0.7 to 1.3
 
 
